@@ -1,0 +1,141 @@
+//! A body is signed and sent, and the answer read.
+
+use super::Body;
+use crate::signature::{Head, format_date};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::io::{self, Read};
+use ureq::http::Uri;
+
+/// Where to push, and as whom.
+pub struct Target {
+    url: String,
+    path: String,
+    account: i64,
+    secret: String,
+}
+
+/// What a server says to a push, whatever it says.
+pub struct Answer {
+    /// Whether the push was applied.
+    pub ok: bool,
+    /// The status.
+    pub status: u16,
+    /// The body, as it was sent.
+    pub text: String,
+}
+
+/// The members of an answer to a push that was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerCounts {
+    /// Had not existed.
+    pub employees_created: u64,
+    /// Had existed, and the data changed.
+    pub employees_data_updated: u64,
+    /// Had existed, and became active.
+    pub employees_status_changed_to_active: u64,
+    /// Had existed, and became hidden.
+    pub employees_status_changed_to_hidden: u64,
+    /// Had existed, and did not change.
+    pub employees_not_changed: u64,
+}
+
+/// The members of an answer to a push that was refused.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerRefusal {
+    /// What to do.
+    pub message: String,
+    /// How many rejections there are.
+    #[serde(default)]
+    pub error_count: u64,
+    /// The first of them.
+    #[serde(default)]
+    pub errors: Vec<AnswerRejection>,
+}
+
+/// One of the errors of a refusal.
+#[derive(Debug, Deserialize)]
+pub struct AnswerRejection {
+    /// The place in the push, counted from 0.
+    pub index: Option<u64>,
+    /// The employee's id.
+    pub id: Option<String>,
+    /// The field.
+    pub field: String,
+    /// The rule.
+    pub rule: String,
+    /// What to do.
+    pub message: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The URL cannot be pushed to.
+    #[error("{0:?} is no URL of a server; it must be like http://127.0.0.1:8080")]
+    Url(String),
+    /// The server cannot be reached, or the connection broke.
+    #[error("{url}: {error}; is the server running there?")]
+    Connection {
+        /// The URL.
+        url: String,
+        /// What happened.
+        error: ureq::Error,
+    },
+}
+
+impl Target {
+    /// The server at `url`, with the account's id and secret.
+    pub fn new(url: &str, account: i64, secret: &str) -> Result<Target, PushError> {
+        let wrong = || PushError::Url(url.to_owned());
+        let trimmed = url.trim_end_matches('/');
+        let full = match trimmed.to_ascii_lowercase().ends_with("/v1/employees") {
+            true => trimmed.to_owned(),
+            false => format!("{trimmed}/v1/employees"),
+        };
+        let uri: Uri = full.parse().map_err(|_| wrong())?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.query().is_some() {
+            return Err(wrong());
+        }
+        Ok(Target { path: uri.path().to_owned(), url: full, account, secret: secret.to_owned() })
+    }
+}
+
+/// Sends a body; `tell` hears how many bytes of it were sent.
+pub fn push(target: &Target, body: &Body, tell: impl FnMut(u64)) -> Result<Answer, PushError> {
+    let connection = |error| PushError::Connection { url: target.url.clone(), error };
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
+    let date = format_date(Timestamp::now());
+    let length = body.length.to_string();
+    let head = Head { verb: "POST", path: &target.path, date: &date, content_length: &length };
+    let signature = head.sign(target.secret.as_bytes());
+    let mut reader = Told { inner: &body.file, tell };
+    let response = agent
+        .post(&target.url)
+        .header("Accept", "application/json; charset=utf-8")
+        .header("Authorization", format!("SharedKey {}:{signature}", target.account))
+        .header("Content-Type", "application/json; charset=utf-8")
+        .header("Content-Length", &length)
+        .header("Date", &date)
+        .header("Expect", "100-continue")
+        .send(ureq::SendBody::from_reader(&mut reader));
+    let mut response = response.map_err(connection)?;
+    let text = response.body_mut().with_config().limit(64 << 20).read_to_string().map_err(connection)?;
+    Ok(Answer { ok: response.status().is_success(), status: response.status().as_u16(), text })
+}
+
+/// A reader that tells how much was read.
+struct Told<R, F> {
+    inner: R,
+    tell: F,
+}
+
+impl<R: Read, F: FnMut(u64)> Read for Told<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        (self.tell)(length as u64);
+        Ok(length)
+    }
+}

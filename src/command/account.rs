@@ -1,0 +1,108 @@
+//! `rollcall account`
+
+use super::serve::default_data;
+use super::{Failed, setting};
+use crate::config::Config;
+use crate::store::Store;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+/// Add, list and remove accounts; a server that is running knows of it at once
+#[derive(Args)]
+pub struct Account {
+    /// The folder of the store [default: ./data]
+    #[arg(long, global = true, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Add an account and print its id and its SharedKey secret, as JSON; the secret is not shown again
+    Add {
+        /// The id, a positive integer
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+        id: i64,
+        /// What people call it
+        #[arg(long, env = "ROLLCALL_NAME", default_value = "")]
+        name: String,
+        /// Its secret [default: 256 random bits]
+        #[arg(long, env = "ROLLCALL_SECRET", hide_env_values = true)]
+        secret: Option<String>,
+    },
+    /// List the accounts
+    List,
+    /// Remove an account: its key, its employees, its file
+    Remove {
+        /// The id
+        id: i64,
+        /// Do not ask
+        #[arg(long, env = "ROLLCALL_YES")]
+        yes: bool,
+    },
+}
+
+impl Account {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let data = setting(self.data, config.data, default_data);
+        let store = Store::open(&data)?;
+        match self.action {
+            Action::Add { id, name, secret } => add(&store, id, &name, secret),
+            Action::List => list(&store),
+            Action::Remove { id, yes } => remove(&store, id, yes),
+        }
+    }
+}
+
+fn add(store: &Store, id: i64, name: &str, secret: Option<String>) -> Result<(), Failed> {
+    let secret = match secret {
+        Some(secret) if secret.is_empty() => return Err(Failed::Usage("the secret must not be empty".into())),
+        Some(secret) => secret,
+        None => random_secret()?,
+    };
+    store.add_account(id, name, &secret)?;
+    println!("{}", json!({ "account": id, "secret": secret }));
+    Ok(())
+}
+
+/// 256 random bits, in hexadecimal.
+pub fn random_secret() -> Result<String, Failed> {
+    let mut bits = [0; 32];
+    getrandom::fill(&mut bits).map_err(Failed::refused)?;
+    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn list(store: &Store) -> Result<(), Failed> {
+    println!("{:>10}  {:>10}  {:>10}  {:<20}  name", "account", "active", "hidden", "last push");
+    for account in store.accounts()? {
+        let summary = store.roster(account.id)?.summary()?;
+        let last = summary.last_sync.as_deref().unwrap_or("never");
+        println!("{:>10}  {:>10}  {:>10}  {last:<20}  {}", account.id, summary.active, summary.hidden, account.name);
+    }
+    Ok(())
+}
+
+fn remove(store: &Store, id: i64, yes: bool) -> Result<(), Failed> {
+    let summary = store.roster(id)?.summary()?;
+    let employees = summary.active + summary.hidden;
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            let message =
+                format!("account {id} has {employees} employees; to erase them without being asked, add --yes");
+            return Err(Failed::Usage(message));
+        }
+        eprint!("Erase account {id} with its {employees} employees? There is no way back. Type the account's id: ");
+        std::io::stderr().flush().map_err(Failed::refused)?;
+        let mut typed = String::new();
+        std::io::stdin().read_line(&mut typed).map_err(Failed::refused)?;
+        if typed.trim() != id.to_string() {
+            return Err(Failed::Refused("nothing was removed".into()));
+        }
+    }
+    store.remove_account(id)?;
+    println!("account {id} removed, with {employees} employees");
+    Ok(())
+}

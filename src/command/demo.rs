@@ -1,0 +1,129 @@
+//! `rollcall demo`
+
+use super::account::random_secret;
+use super::push::send;
+use super::serve::{bind, default_listen, open_profiles, runtime, told_to_stop};
+use super::{Failed, setting};
+use crate::client::{AnswerCounts, Body, Target};
+use crate::config::Config;
+use crate::sample;
+use crate::server::{self, Server};
+use crate::store::Store;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Start a server in a temporary folder, push an invented roster three times, and keep serving
+///
+/// The pushes take the way that any client's take: signed, over a socket.
+#[derive(Args)]
+pub struct Demo {
+    /// How many employees to make [default: 10000]
+    #[arg(long, env = "ROLLCALL_EMPLOYEES", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    employees: Option<u64>,
+    /// Where to listen [default: 127.0.0.1:8080, or any free port with --once]
+    #[arg(long, env = "ROLLCALL_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Stop after the pushes
+    #[arg(long, env = "ROLLCALL_ONCE")]
+    once: bool,
+}
+
+const ACCOUNT: i64 = 99;
+
+impl Demo {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let employees = setting(self.employees, config.demo.employees, || 10_000);
+        let once = self.once || config.demo.once == Some(true);
+        let default = || if once { SocketAddr::from(([127, 0, 0, 1], 0)) } else { default_listen() };
+        let listen = setting(self.listen, config.listen, default);
+
+        let folder = tempfile::Builder::new().prefix("rollcall-demo-").tempdir().map_err(Failed::refused)?;
+        let profiles = folder.path().join("profiles");
+        std::fs::create_dir(&profiles).map_err(Failed::refused)?;
+        std::fs::write(profiles.join("employees.toml"), sample::PROFILE_TOML).map_err(Failed::refused)?;
+        let secret = random_secret()?;
+        let store = Store::open(&folder.path().join("data"))?;
+        store.add_account(ACCOUNT, "demo", &secret)?;
+        server::raise_file_limit(&config.limits);
+        let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits)?);
+
+        runtime()?.block_on(async {
+            let listener = bind(listen).await?;
+            let url = format!("http://{}", listener.local_addr().map_err(Failed::refused)?);
+            let target = Target::new(&url, ACCOUNT, &secret).map_err(Failed::refused)?;
+            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let serving = tokio::spawn(server::serve(server, listener, async { drop(stopped.await) }));
+            println!("rollcall serves {url} from {}\n", folder.path().display());
+            let pushed = tokio::task::spawn_blocking(move || push_three_times(&target, employees));
+            pushed.await.map_err(Failed::refused)??;
+            if !once {
+                explain(&url, &secret, folder.path());
+                told_to_stop()?.await;
+            }
+            drop(stop);
+            serving.await.map_err(Failed::refused)
+        })
+    }
+}
+
+fn push_three_times(target: &Target, employees: u64) -> Result<(), Failed> {
+    println!(
+        "{:<24}{:>10}{:>10}{:>10}{:>10}{:>11}{:>10}{:>9}",
+        "push", "created", "updated", "activated", "hidden", "unchanged", "MB", "seconds"
+    );
+    let unchanged = |_| (0, "active");
+    push(target, "first load", 0..employees, unchanged)?;
+    push(target, "the same again", 0..employees, unchanged)?;
+    // In every thousand, one changes department, one leaves, and one is new.
+    let changed = |number| match number % 1_000 {
+        1 => (1, "active"),
+        2 => (0, "hidden"),
+        _ => (0, "active"),
+    };
+    push(target, "a few changes", 0..employees + employees.div_ceil(1_000), changed)
+}
+
+fn push(
+    target: &Target,
+    name: &str,
+    numbers: std::ops::Range<u64>,
+    state: impl Fn(u64) -> (u32, &'static str),
+) -> Result<(), Failed> {
+    let body = Body::of(|out| sample::write_body(out, numbers, state)).map_err(Failed::refused)?;
+    let started = Instant::now();
+    let answer = send(target, &body)?;
+    let seconds = started.elapsed().as_secs_f64();
+    if !answer.ok {
+        return Err(Failed::Refused(format!("the server answered {}: {}", answer.status, answer.text)));
+    }
+    let counts: AnswerCounts = serde_json::from_str(&answer.text).map_err(Failed::refused)?;
+    println!(
+        "{name:<24}{:>10}{:>10}{:>10}{:>10}{:>11}{:>10.1}{seconds:>9.3}",
+        counts.employees_created,
+        counts.employees_data_updated,
+        counts.employees_status_changed_to_active,
+        counts.employees_status_changed_to_hidden,
+        counts.employees_not_changed,
+        body.length as f64 / 1e6,
+    );
+    Ok(())
+}
+
+fn explain(url: &str, secret: &str, folder: &Path) {
+    println!(
+        "
+The server keeps running until Ctrl-C; then its folder is erased. Push to it yourself:
+
+    printf 'id,First Name,Last Name,Email\\n4711,Ada,Lovelace,ada@example.com\\n' > team.csv
+    ROLLCALL_SECRET={secret} \\
+      rollcall push team.csv --url {url} --account {ACCOUNT} --profile {profile}
+
+In this checkout `rollcall` is `cargo run --release --`. The profile is {profiles}: break one of
+its rules, with an address that is none or without a name, and read the answer.",
+        profile = sample::PROFILE_ID,
+        profiles = folder.join("profiles/employees.toml").display(),
+    );
+}

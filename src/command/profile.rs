@@ -1,0 +1,60 @@
+//! `rollcall profile`
+
+use super::Failed;
+use crate::profile;
+use clap::{Args, Subcommand};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Check profiles
+#[derive(Args)]
+pub struct Profile {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Say whether files are profiles, and what is wrong with those that are not: file, line, rule and mend
+    Check {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+impl Profile {
+    pub fn run(self) -> Result<(), Failed> {
+        let Action::Check { files } = self.action;
+        let mut errors = 0;
+        let mut ids = HashMap::new();
+        for file in &files {
+            match profile::read(file) {
+                Ok(profile) => {
+                    if let Some(other) = ids.insert(profile.id, file) {
+                        errors += 1;
+                        println!(
+                            "{}: has the same id as {}; every profile needs its own",
+                            file.display(),
+                            other.display()
+                        );
+                        continue;
+                    }
+                    let required = profile.fields.iter().filter(|field| field.required).count();
+                    let fields = profile.fields.len();
+                    let (id, name) = (profile.id, &profile.name);
+                    println!("{}: ok: {name:?}, {id}, {fields} fields, {required} required", file.display());
+                }
+                Err(wrong) => {
+                    errors += wrong.len();
+                    wrong.iter().for_each(|error| println!("{error}"));
+                }
+            }
+        }
+        match errors {
+            0 => Ok(()),
+            1 => Err(Failed::Refused("1 error".into())),
+            _ => Err(Failed::Refused(format!("{errors} errors"))),
+        }
+    }
+}

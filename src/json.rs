@@ -1,0 +1,164 @@
+//! JSON, read in two ways: fast where a value has the usual form, exactly where it has not.
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Bytes that are not JSON (RFC 8259).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotJson {
+    /// Where, in bytes from the beginning of what was parsed.
+    pub at: u64,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl NotJson {
+    fn new(bytes: &[u8], error: &serde_json::Error) -> NotJson {
+        let mut line_starts = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
+        let line_start = match error.line() {
+            0 | 1 => 0,
+            line => line_starts.nth(line - 2).unwrap_or(0),
+        };
+        let message = error.to_string();
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+        NotJson { at: (line_start + error.column().saturating_sub(1)) as u64, message: message.to_owned() }
+    }
+}
+
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.message, self.at)
+    }
+}
+
+/// Checks that `bytes` are one JSON value in UTF-8 with nothing but white space around it.
+pub fn check(bytes: &[u8]) -> Result<(), NotJson> {
+    exact::<IgnoredAny>(bytes).map(drop).map_err(|error| match error {
+        Unreadable::NotJson(not_json) => not_json,
+        Unreadable::Wrong(message) => NotJson { at: 0, message },
+    })
+}
+
+/// Why bytes could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreadable {
+    /// They are not JSON.
+    NotJson(NotJson),
+    /// They are, but not of the expected form; the message says what to do.
+    Wrong(String),
+}
+
+/// Reads a value with serde_json.
+pub fn exact<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Unreadable::NotJson(NotJson { at: error.valid_up_to() as u64, message: "invalid UTF-8".into() })
+    })?;
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            let not_json = serde_json::from_str::<IgnoredAny>(text).err();
+            match not_json {
+                Some(error) => Unreadable::NotJson(NotJson::new(bytes, &error)),
+                None => Unreadable::Wrong(NotJson::new(bytes, &error).message),
+            }
+        }
+        _ => Unreadable::NotJson(NotJson::new(bytes, &error)),
+    })
+}
+
+/// Memory that [`fast`] uses again for each value.
+#[derive(Default)]
+pub struct Scratch {
+    copy: Vec<u8>,
+    buffers: simd_json::Buffers,
+}
+
+/// Reads a value with simd-json. None says that [`exact`] must decide: simd-json takes nothing that serde_json does not, but
+/// it refuses some numbers that JSON allows, and its messages are short.
+pub fn fast<'a, T: Deserialize<'a>>(bytes: &[u8], scratch: &'a mut Scratch) -> Option<T> {
+    scratch.copy.clear();
+    scratch.copy.extend_from_slice(bytes);
+    simd_json::serde::from_slice_with_buffers(&mut scratch.copy, &mut scratch.buffers).ok()
+}
+
+/// A scalar as text: a string is unescaped, a number or a boolean is its JSON text, null is the empty string.
+/// The error is what to do about another value.
+pub fn scalar(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
+    let json = raw.get();
+    match json.as_bytes()[0] {
+        b'"' => string(raw),
+        b'n' => Ok(Cow::Borrowed("")),
+        b'{' => Err("must be a string, not an object"),
+        b'[' => Err("must be a string, not an array"),
+        _ => Ok(Cow::Borrowed(json)),
+    }
+}
+
+/// A string, unescaped. The error is what to do about another value.
+pub fn string(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
+    let json = raw.get();
+    match json.as_bytes()[0] {
+        b'"' if !json.contains('\\') => Ok(Cow::Borrowed(&json[1..json.len() - 1])),
+        b'"' => serde_json::from_str(json).map(Cow::Owned).map_err(
+            |_| "holds half of a surrogate pair (like \\ud800 alone), which is no character; send well-formed Unicode",
+        ),
+        b'{' => Err("must be a string, not an object"),
+        b'[' => Err("must be a string, not an array"),
+        b'n' => Err("must be a string, not null"),
+        b't' | b'f' => Err("must be a string, not a boolean"),
+        _ => Err("must be a string, not a number; put quotes around it"),
+    }
+}
+
+/// A `T` that is read from an object only; a derived struct would also take an array.
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OfMap<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(OfMap(PhantomData)).map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What [`fast`] takes, [`exact`] takes and reads alike.
+        #[test]
+        fn fast_is_never_laxer_than_exact(
+            bytes in r#"(\{|\[|"a":|"\\u00e9|"\\ud83d|\\ude00|"é|"|\\\\n|[-0-9.e]{1,3}|null|tru|e|,|:|\}|\]| |\x01|\x00){0,14}"#
+        ) {
+            let mut scratch = Scratch::default();
+            let fast = fast::<serde_json::Value>(bytes.as_bytes(), &mut scratch);
+            if let Some(fast) = fast {
+                let exact = exact::<serde_json::Value>(bytes.as_bytes());
+                prop_assert_eq!(Ok(fast), exact, "{}", bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_says_where() {
+        assert_eq!(check(b"{\"a\":\n [1,]}").unwrap_err().to_string(), "trailing comma at byte 9");
+        assert_eq!(check(b"\"a\xff\"").unwrap_err().to_string(), "invalid UTF-8 at byte 2");
+        assert_eq!(check(b"{} {}").unwrap_err().at, 3);
+    }
+}

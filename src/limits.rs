@@ -1,0 +1,64 @@
+//! Every limit of the server, by name and with its unit last.
+
+use serde::Deserialize;
+
+/// The `[limits]` table of the configuration file. What is left out has the value of [`Limits::default`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The longest body of a push, in bytes, as `Content-Length` says it: over it 413, before the body is read.
+    pub body_bytes_max: u64,
+    /// The longest single employee in a body, in bytes.
+    pub employee_bytes_max: usize,
+    /// The longest rest of a body without its employees, in bytes.
+    pub envelope_bytes_max: usize,
+    /// The most employees in one push.
+    pub employees_max: u64,
+    /// The most data rows of one employee.
+    pub data_rows_max: usize,
+    /// The deepest nesting of objects and arrays in a body; the body's own object is the first level.
+    pub depth_max: u32,
+    /// The most rejections that an answer lists, and the most causes; all are counted.
+    pub errors_listed_max: usize,
+    /// The time a connection has to send a request's head, also the time it may stay idle between two requests.
+    pub head_seconds_max: u64,
+    /// The longest pause between two pieces of a body.
+    pub body_pause_seconds_max: u64,
+    /// The slowest body, in bytes a second on average, once `body_grace_seconds` have passed.
+    pub body_bytes_per_second_min: u64,
+    /// How long a body may be slower than `body_bytes_per_second_min`.
+    pub body_grace_seconds: u64,
+    /// The most connections at once: one more gets 503.
+    pub connections_max: usize,
+    /// The most pushes at once over all accounts: one more waits, then gets 503.
+    pub pushes_max: usize,
+    /// How long a push waits for another of the same account, or for its turn among all; then it gets 409, or 503.
+    pub push_wait_seconds_max: u64,
+    /// How long requests under way may still take after the server was told to stop.
+    pub stop_seconds_max: u64,
+    /// The most employees on a page of `GET /v1/employees`.
+    pub page_employees_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes_max: 4 << 30,
+            employee_bytes_max: 16 << 20,
+            envelope_bytes_max: 1 << 20,
+            employees_max: 10_000_000,
+            data_rows_max: 1_000,
+            depth_max: 64,
+            errors_listed_max: 1_000,
+            head_seconds_max: 15,
+            body_pause_seconds_max: 30,
+            body_bytes_per_second_min: 1_024,
+            body_grace_seconds: 30,
+            connections_max: 4_096,
+            pushes_max: 32,
+            push_wait_seconds_max: 10,
+            stop_seconds_max: 30,
+            page_employees_max: 1_000,
+        }
+    }
+}

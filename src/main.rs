@@ -1,0 +1,5 @@
+//! The program; see [`rollcall::command`].
+
+fn main() -> std::process::ExitCode {
+    rollcall::command::run()
+}

@@ -1,0 +1,398 @@
+//! A profile's file: TOML, one file a profile.
+
+use super::rules::Case;
+use super::{Field, Profile, Rules, Unique, date::Format, number, rules};
+use regex::RegexBuilder;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use uuid::Uuid;
+
+/// The longest pattern, in characters, and the largest program it may become, in bytes.
+const PATTERN_CHARS_MAX: usize = 1_000;
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// What is wrong with a profile's file, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1; none where the file itself is at fault.
+    pub line: Option<usize>,
+    /// The rule and the mend.
+    pub message: String,
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file.display(), self.message),
+            None => write!(f, "{}: {}", self.file.display(), self.message),
+        }
+    }
+}
+
+/// Reads a profile from its file; the errors are all that is wrong with it.
+pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
+    let error = |line, message| vec![ProfileError { file: file.to_owned(), line, message }];
+    let text = std::fs::read_to_string(file).map_err(|e| error(None, format!("cannot be read: {e}")))?;
+    let line_of = |span: Range<usize>| text[..span.start.min(text.len())].matches('\n').count() + 1;
+    let parsed: ProfileFile = toml::from_str(&text)
+        .map_err(|e| error(e.span().map(line_of), format!("{}; see the README's section on profiles", e.message())))?;
+    let mut faults = Vec::new();
+    let profile = define(&parsed, &mut faults);
+    match profile {
+        Some(profile) if faults.is_empty() => Ok(profile),
+        _ => Err(faults.into_iter().flat_map(|(span, message)| error(Some(line_of(span)), message)).collect()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileFile {
+    id: Spanned<String>,
+    name: Spanned<String>,
+    accounts: Option<Spanned<Vec<i64>>>,
+    #[serde(default, rename = "field")]
+    fields: Vec<Spanned<FieldFile>>,
+}
+
+/// A `[[field]]` as it is written; which of the rules a type has is checked afterwards, for a better message.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all(serialize = "camelCase"))]
+struct FieldFile {
+    name: Spanned<String>,
+    #[serde(rename = "type")]
+    kind: Spanned<Kind>,
+    #[serde(default)]
+    required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unique: Option<Spanned<UniqueFile>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_length: Option<Spanned<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_length: Option<Spanned<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trim: Option<Spanned<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<Spanned<CaseFile>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    formats: Option<Spanned<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integer: Option<Spanned<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min: Option<Spanned<Bound>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<Spanned<Bound>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<Spanned<Options>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Serialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Text,
+    Email,
+    Phone,
+    Date,
+    Number,
+    Boolean,
+    Choice,
+    Image,
+    Url,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Email => "email",
+            Kind::Phone => "phone",
+            Kind::Date => "date",
+            Kind::Number => "number",
+            Kind::Boolean => "boolean",
+            Kind::Choice => "choice",
+            Kind::Image => "image",
+            Kind::Url => "url",
+        }
+    }
+
+    /// The rules that a field of this type may have, beside those of every field.
+    fn rules(self) -> &'static [&'static str] {
+        match self {
+            Kind::Text => &["min_length", "max_length", "pattern", "trim", "case"],
+            Kind::Email | Kind::Phone | Kind::Boolean => &[],
+            Kind::Date => &["formats", "min", "max"],
+            Kind::Number => &["integer", "min", "max"],
+            Kind::Choice => &["options"],
+            Kind::Image => &["max_bytes"],
+            Kind::Url => &["max_length"],
+        }
+    }
+}
+
+#[derive(Deserialize, Serialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum CaseFile {
+    Lower,
+    Upper,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(untagged, expecting = "unique is true, false or \"active\"")]
+enum UniqueFile {
+    Whole(bool),
+    Among(ActiveOnly),
+}
+
+#[derive(Deserialize, Serialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum ActiveOnly {
+    Active,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(untagged, expecting = "min and max are a number, or a date like \"1900-01-31\"")]
+enum Bound {
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    Date(toml::value::Datetime),
+}
+
+impl Bound {
+    fn text(&self) -> String {
+        match self {
+            Bound::Integer(n) => n.to_string(),
+            Bound::Float(n) => n.to_string(),
+            Bound::Text(text) => text.clone(),
+            Bound::Date(date) => date.to_string(),
+        }
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(
+    untagged,
+    expecting = "options is a list like [\"a\", \"b\"], with aliases { m = [\"male\", \"0\"], f = [\"female\", \"1\"] }"
+)]
+enum Options {
+    List(Vec<String>),
+    Aliases(BTreeMap<String, Vec<String>>),
+}
+
+type Faults = Vec<(Range<usize>, String)>;
+
+fn define(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
+    let id = Uuid::parse_str(file.id.get_ref()).map_err(|_| {
+        faults.push((file.id.span(), "id must be a GUID like \"d51b5efd-fb21-4cb8-94e2-145014839465\"".into()))
+    });
+    if file.name.get_ref().trim().is_empty() {
+        faults.push((file.name.span(), "name must not be empty; it is what people call the profile".into()));
+    }
+    if file.fields.is_empty() {
+        faults.push((0..0, "a profile needs at least one [[field]]".into()));
+    }
+    let mut by_name = HashMap::new();
+    let mut fields = Vec::new();
+    for (place, written) in file.fields.iter().enumerate() {
+        let field = written.get_ref();
+        let name = field.name.get_ref();
+        if name.trim() != name || name.is_empty() {
+            faults.push((field.name.span(), "a field's name must not be empty, nor begin or end with a space".into()));
+        }
+        if by_name.insert(name.clone(), place).is_some() {
+            faults.push((field.name.span(), format!("field {name:?} is defined twice; remove or rename one")));
+        }
+        let before = faults.len();
+        let rules = rules_of(field, faults);
+        for (_, message) in &mut faults[before..] {
+            *message = format!("field {name:?}: {message}");
+        }
+        let unique = match field.unique.as_ref().map(|unique| unique.get_ref()) {
+            None | Some(UniqueFile::Whole(false)) => Unique::No,
+            Some(UniqueFile::Whole(true)) => Unique::Roster,
+            Some(UniqueFile::Among(ActiveOnly::Active)) => Unique::Active,
+        };
+        fields.push(Field { name: name.clone(), required: field.required, unique, rules: rules? });
+    }
+    let id = id.ok()?;
+    let definition = serde_json::json!({ "id": id, "name": file.name.get_ref(), "fields": file.fields });
+    let accounts = file.accounts.as_ref().map(|accounts| accounts.get_ref().clone());
+    Some(Profile { id, name: file.name.get_ref().clone(), accounts, fields, definition, by_name })
+}
+
+/// The rules of a field; none, with faults, where they cannot be.
+fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
+    let kind = *field.kind.get_ref();
+    for (rule, span) in written_rules(field) {
+        if !kind.rules().contains(&rule) {
+            let known = match kind.rules() {
+                [] => "it has none but required and unique".to_owned(),
+                rules => format!("it has {}", rules.join(", ")),
+            };
+            faults.push((span, format!("{rule} is not a rule of type {}; {known}", kind.name())));
+        }
+    }
+    let get = |rule: &Option<Spanned<u64>>| rule.as_ref().map(|rule| *rule.get_ref());
+    let rules = match kind {
+        Kind::Text => {
+            ordered(&field.min_length, &field.max_length, |a, b| a > b, faults);
+            Rules::Text {
+                min_length: get(&field.min_length),
+                max_length: get(&field.max_length),
+                pattern: field.pattern.as_ref().and_then(|pattern| compile(pattern, faults)),
+                trim: field.trim.as_ref().is_none_or(|trim| *trim.get_ref()),
+                case: field.case.as_ref().map(|case| match case.get_ref() {
+                    CaseFile::Lower => Case::Lower,
+                    CaseFile::Upper => Case::Upper,
+                }),
+            }
+        }
+        Kind::Email => Rules::Email,
+        Kind::Phone => Rules::Phone,
+        Kind::Boolean => Rules::Boolean,
+        Kind::Date => {
+            let iso = |bound: &str| Format::Iso.canonical(bound).map(|date| date.into_owned());
+            let min = bound(&field.min, iso, "a date that exists, like \"1900-01-31\"", faults);
+            let max = bound(&field.max, iso, "a date that exists, like \"1900-01-31\"", faults);
+            ordered(&min, &max, |a, b| a > b, faults);
+            Rules::Date { formats: formats(field, faults), min: unspan(min), max: unspan(max) }
+        }
+        Kind::Number => {
+            let canonical = |bound: &str| number::canonical(bound).map(|number| number.into_owned());
+            let min = bound(&field.min, canonical, "a number", faults);
+            let max = bound(&field.max, canonical, "a number", faults);
+            ordered(&min, &max, |a, b| number::compare(a, b).is_gt(), faults);
+            let integer = field.integer.as_ref().is_some_and(|integer| *integer.get_ref());
+            Rules::Number { integer, min: unspan(min), max: unspan(max) }
+        }
+        Kind::Choice => Rules::Choice(choice(field, faults)?),
+        Kind::Image => Rules::Image { max_bytes: get(&field.max_bytes) },
+        Kind::Url => Rules::Url { max_length: get(&field.max_length) },
+    };
+    Some(rules)
+}
+
+/// The rules that a field has beside those of every field, and where.
+fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
+    fn written<T>(name: &'static str, rule: &Option<Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
+        rule.as_ref().map(|rule| (name, rule.span()))
+    }
+    [
+        written("min_length", &field.min_length),
+        written("max_length", &field.max_length),
+        written("pattern", &field.pattern),
+        written("trim", &field.trim),
+        written("case", &field.case),
+        written("formats", &field.formats),
+        written("integer", &field.integer),
+        written("min", &field.min),
+        written("max", &field.max),
+        written("options", &field.options),
+        written("max_bytes", &field.max_bytes),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<(String, regex::Regex)> {
+    let written = pattern.get_ref();
+    if written.chars().count() > PATTERN_CHARS_MAX {
+        faults.push((pattern.span(), format!("pattern is longer than {PATTERN_CHARS_MAX} characters; shorten it")));
+        return None;
+    }
+    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+    match build(written).and_then(|_| build(&format!(r"\A(?:{written})\z"))) {
+        Ok(regex) => Some((written.clone(), regex)),
+        Err(error) => {
+            let last = error.to_string();
+            let reason = last.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let mend = "in a pattern written between single quotes ('…') a backslash stands for itself";
+            faults.push((pattern.span(), format!("pattern is no regular expression: {reason}; {mend}")));
+            None
+        }
+    }
+}
+
+fn formats(field: &FieldFile, faults: &mut Faults) -> Vec<Format> {
+    let Some(formats) = &field.formats else {
+        return vec![Format::Iso];
+    };
+    let known: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
+    if formats.get_ref().is_empty() {
+        faults.push((formats.span(), format!("formats is empty; leave it out, or list some of {}", known.join(", "))));
+    }
+    let mut read = Vec::new();
+    for name in formats.get_ref() {
+        match Format::NAMES.iter().find(|(known, _)| known == name) {
+            Some((_, format)) => read.push(*format),
+            None => {
+                faults.push((formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", "))))
+            }
+        }
+    }
+    read
+}
+
+fn choice(field: &FieldFile, faults: &mut Faults) -> Option<rules::Choice> {
+    let Some(options) = &field.options else {
+        faults.push((field.kind.span(), "a choice needs options, like options = [\"office\", \"remote\"]".into()));
+        return None;
+    };
+    let listed: Vec<(String, Vec<String>)> = match options.get_ref() {
+        Options::List(list) => list.iter().map(|value| (value.clone(), Vec::new())).collect(),
+        Options::Aliases(aliases) => aliases.iter().map(|(value, also)| (value.clone(), also.clone())).collect(),
+    };
+    if listed.is_empty() {
+        faults.push((options.span(), "options is empty; a choice needs at least one".into()));
+    }
+    let spellings = || listed.iter().flat_map(|(value, aliases)| aliases.iter().chain([value]));
+    if let Some(bad) = spellings().find(|spelling| spelling.trim() != spelling.as_str() || spelling.is_empty()) {
+        faults.push((options.span(), format!("option {bad:?} must not be empty, nor begin or end with a space")));
+    }
+    rules::Choice::new(listed)
+        .map_err(|twice| {
+            faults.push((options.span(), format!("{twice:?} would mean two options (case does not count)")))
+        })
+        .ok()
+}
+
+fn bound(
+    written: &Option<Spanned<Bound>>,
+    canonical: impl Fn(&str) -> Option<String>,
+    expected: &str,
+    faults: &mut Faults,
+) -> Option<Spanned<String>> {
+    let written = written.as_ref()?;
+    match canonical(&written.get_ref().text()) {
+        Some(bound) => Some(Spanned::new(written.span(), bound)),
+        None => {
+            faults.push((written.span(), format!("min and max must be {expected}")));
+            None
+        }
+    }
+}
+
+fn ordered<T>(min: &Option<Spanned<T>>, max: &Option<Spanned<T>>, above: impl Fn(&T, &T) -> bool, faults: &mut Faults) {
+    if let (Some(min), Some(max)) = (min, max)
+        && above(min.get_ref(), max.get_ref())
+    {
+        faults.push((
+            min.span(),
+            "the smallest allowed is above the largest allowed, so no value could pass; swap them".into(),
+        ));
+    }
+}
+
+fn unspan(bound: Option<Spanned<String>>) -> Option<String> {
+    bound.map(Spanned::into_inner)
+}

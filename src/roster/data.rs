@@ -1,0 +1,96 @@
+//! The data of an employee, as it is stored and compared.
+
+/// Values in canonical form by the account's field numbers, packed: for each field that is not empty, in ascending order,
+/// its number and the value's length in bytes as LEB128, then the value. Equal data has equal bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Data(Vec<u8>);
+
+impl Data {
+    /// Takes bytes that [`Data::as_bytes`] gave.
+    pub fn from_bytes(bytes: Vec<u8>) -> Data {
+        Data(bytes)
+    }
+
+    /// The packed form.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Appends a value that is not empty; `number` is above all that are there.
+    pub fn push(&mut self, number: u32, value: &str) {
+        leb128(&mut self.0, number);
+        leb128(&mut self.0, u32::try_from(value.len()).expect("an employee is shorter than 4 GiB"));
+        self.0.extend_from_slice(value.as_bytes());
+    }
+
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Whether every field is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Field numbers and values, in ascending order of the numbers. Ends early where the bytes are damaged.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let number = read_leb128(&mut rest)?;
+            let length = read_leb128(&mut rest)? as usize;
+            let (value, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some((number, std::str::from_utf8(value).ok()?))
+        })
+    }
+
+    /// The value of one field, or none where it is empty.
+    pub fn get(&self, number: u32) -> Option<&str> {
+        self.iter().find(|(n, _)| *n == number).map(|(_, value)| value)
+    }
+}
+
+fn leb128(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn read_leb128(rest: &mut &[u8]) -> Option<u32> {
+    let mut value = 0u32;
+    for shift in (0..32).step_by(7) {
+        let (&byte, after) = rest.split_first()?;
+        *rest = after;
+        value |= u32::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_out(values in prop::collection::btree_map(any::<u32>(), ".{1,300}", 0..8)) {
+            let mut data = Data::default();
+            for (number, value) in &values {
+                data.push(*number, value);
+            }
+            let out: Vec<_> = data.iter().map(|(n, v)| (n, v.to_owned())).collect();
+            prop_assert_eq!(out, values.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn damaged_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Data::from_bytes(bytes).iter().count();
+        }
+    }
+}

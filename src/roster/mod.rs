@@ -1,0 +1,88 @@
+//! The nouns of a roster: an employee, as it comes off the wire and as it is stored, and what a sync counts.
+
+mod data;
+mod index;
+
+pub use data::Data;
+pub use index::{Entry, Index, data_hash, hash};
+
+use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The longest id of an employee, in Unicode scalar values.
+pub const ID_CHARS_MAX: usize = 250;
+
+/// Whether an employee works here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// A leaver: kept, not shown.
+    Hidden = 0,
+    /// Works here.
+    Active = 1,
+}
+
+impl Status {
+    /// Reads `active` or `hidden`, in any case.
+    pub fn parse(text: &str) -> Option<Status> {
+        [Status::Active, Status::Hidden].into_iter().find(|status| text.eq_ignore_ascii_case(status.as_str()))
+    }
+
+    /// `active` or `hidden`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Active => "active",
+            Status::Hidden => "hidden",
+        }
+    }
+}
+
+/// An employee as a push carries it: well-formed, not yet checked against a profile.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pushed<'a> {
+    /// The id; of 1 to [`ID_CHARS_MAX`] characters, or none where the push has no usable one.
+    pub id: Option<Cow<'a, str>>,
+    /// The status, or none where the push has no usable one.
+    pub status: Option<Status>,
+    /// The data rows, name and value, in the order of the push. Absent, null and `[]` are all empty.
+    pub data: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// What a sync did with the employees of its push.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Had not existed.
+    pub created: u64,
+    /// Had existed, and the data changed.
+    pub updated: u64,
+    /// Had existed, and is active now but was not.
+    pub activated: u64,
+    /// Had existed, and is hidden now but was not.
+    pub hidden: u64,
+    /// Had existed, and neither data nor status changed.
+    pub unchanged: u64,
+}
+
+/// An employee as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Employee {
+    /// The id in the corporate system.
+    pub id: String,
+    /// Whether the employee works here.
+    pub status: Status,
+    /// The account's number of the profile that the data was checked by.
+    pub profile: u32,
+    /// The values, in canonical form.
+    pub data: Data,
+}
+
+/// What the account's numbers stand for.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Profiles by number.
+    pub profiles: HashMap<u32, Uuid>,
+    /// Field names by number.
+    pub fields: HashMap<u32, String>,
+}

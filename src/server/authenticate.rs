@@ -1,0 +1,50 @@
+//! Authenticate: who sends a request, by its head alone.
+
+use super::Server;
+use super::respond::Refusal;
+use crate::signature::{Head, check_date, parse_authorization};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, HeaderName};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+
+/// The account that signed the request; every failure is 403 and names the header.
+pub fn authenticate(server: &Server, head: &Parts) -> Result<i64, Refusal> {
+    let date = text(&head.headers, DATE)?.ok_or_else(|| missing("Date"))?;
+    let authorization = text(&head.headers, AUTHORIZATION)?.ok_or_else(|| missing("Authorization"))?;
+    let content_length = text(&head.headers, CONTENT_LENGTH)?.unwrap_or("0");
+    check_date(date, Timestamp::now()).map_err(|cause| incorrect("Date", cause))?;
+    let claimed = parse_authorization(authorization).map_err(|cause| incorrect("Authorization", cause))?;
+    let head = Head { verb: head.method.as_str(), path: head.uri.path(), date, content_length };
+    // An account that does not exist takes as long and hears the same.
+    let secret = server.store.secret(claimed.account)?;
+    let verified = head.verify(secret.as_deref().unwrap_or_default().as_bytes(), &claimed.signature);
+    if secret.is_some() && verified {
+        return Ok(claimed.account);
+    }
+    let cause = "no such account has this signature; sign 'VERB path Date Content-Length' (the path in lower case, \
+                 the two headers as they are sent) with the account's secret, HMAC-SHA256 in base64";
+    Err(incorrect("Authorization", cause))
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(&name).iter();
+    let title = match name {
+        DATE => "Date",
+        AUTHORIZATION => "Authorization",
+        _ => "Content-Length",
+    };
+    let value = values.next().map(|value| value.to_str());
+    if values.next().is_some() {
+        return Err(incorrect(title, "it stands twice"));
+    }
+    value.transpose().map_err(|_| incorrect(title, "it must be ASCII"))
+}
+
+fn missing(header: &str) -> Refusal {
+    incorrect(header, "it's missing")
+}
+
+fn incorrect(header: &str, cause: &str) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, format!("HTTP header '{header}' is incorrect: {cause}"))
+}

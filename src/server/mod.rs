@@ -1,0 +1,45 @@
+//! HTTP: listen, route, authenticate, receive, respond. Nothing below this module knows of it.
+
+mod authenticate;
+mod listen;
+mod log;
+mod push;
+mod read;
+mod receive;
+mod respond;
+mod route;
+mod turn;
+
+pub use listen::{raise_file_limit, serve};
+
+use crate::limits::Limits;
+use crate::profile::Folder;
+use crate::store::{Lock, Store};
+use turn::Turns;
+
+/// What a server serves from; one for all its connections.
+pub struct Server {
+    store: Store,
+    profiles: Folder,
+    limits: Limits,
+    turns: Turns,
+    _lock: Lock,
+}
+
+impl Server {
+    /// A server of the store, which no other process may serve from, with the profiles, within the limits.
+    pub fn new(store: Store, profiles: Folder, limits: Limits) -> Result<Server, crate::store::Error> {
+        let lock = store.lock()?;
+        let turns = Turns::new(&limits);
+        Ok(Server { store, profiles, limits, turns, _lock: lock })
+    }
+
+    /// Reads the profiles again, and logs what is wrong with them: there the old version stays in force.
+    pub fn reload_profiles(&self) {
+        let errors = self.profiles.reload();
+        for error in &errors {
+            tracing::error!("{error}; its last good version stays in force");
+        }
+        tracing::info!(errors = errors.len(), "profiles read again");
+    }
+}

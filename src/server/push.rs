@@ -1,0 +1,92 @@
+//! `POST /v1/employees`: the nightly push.
+
+use super::Server;
+use super::log::Event;
+use super::receive::{self, ContentDigest};
+use super::respond::{Answer, REVISION, Refusal, json_text};
+use crate::dialect::startexam;
+use crate::sync::{Format, Push, sync};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use hyper::{Request, StatusCode};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+const STARTEXAM: Format =
+    Format { employees: startexam::EMPLOYEES, envelope: startexam::envelope, employee: startexam::employee };
+
+/// The length that the head of a push says; without one nothing could be signed.
+pub fn content_length(headers: &HeaderMap) -> Result<u64, Refusal> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.ok_or_else(|| {
+        let message =
+            "a push needs the header Content-Length, which is signed; send the body with a known length, not chunked";
+        Refusal::new(StatusCode::LENGTH_REQUIRED, message)
+    })
+}
+
+/// Carries out a push of the account: receives its body here while a thread of its own synchronises.
+pub async fn push(
+    server: &Arc<Server>,
+    account: i64,
+    request: Request<Incoming>,
+    event: &mut Event,
+) -> Result<Answer, Refusal> {
+    let content_length = content_length(request.headers())?;
+    let limit = server.limits.body_bytes_max;
+    if content_length > limit {
+        let message =
+            format!("the body has {content_length} bytes; the server takes at most {limit} (limit body_bytes_max)");
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let message = "the body must not be compressed; send it without a Content-Encoding";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let digest = content_digest(request.headers())?;
+    let turn = server.turns.take(account).await?;
+
+    let (sender, pieces) = receive::channel(content_length);
+    let (answer, result) = oneshot::channel();
+    let on_thread = server.clone();
+    let thread = tokio::task::spawn_blocking(move || {
+        let server = on_thread;
+        let mut roster = match server.store.roster(account) {
+            Ok(roster) => roster,
+            Err(error) => return drop(answer.send(Err(error.into()))),
+        };
+        let push = Push {
+            account,
+            format: &STARTEXAM,
+            profiles: &server.profiles,
+            limits: &server.limits,
+            spool_dir: server.store.dir(),
+        };
+        drop(answer.send(sync(&push, &mut roster, pieces)));
+        // The client has its answer; the account's next push waits for this.
+        if let Err(error) = roster.checkpoint() {
+            tracing::error!(account, "checkpoint: {error}");
+        }
+        drop(turn);
+    });
+    receive::receive(request.into_body(), digest, &server.limits, sender).await;
+    let Ok(result) = result.await else {
+        let panic = thread.await.err().map(|error| error.to_string());
+        return Err(Refusal::internal(panic.unwrap_or_default()));
+    };
+    let receipt = result.map_err(Refusal::from)?;
+    event.receipt = Some(receipt.clone());
+    let mut answer = json_text(StatusCode::OK, startexam::answer(&receipt.counts));
+    answer.headers_mut().insert(REVISION, receipt.revision.into());
+    Ok(answer)
+}
+
+fn content_digest(headers: &HeaderMap) -> Result<Option<ContentDigest>, Refusal> {
+    let Some(value) = headers.get("content-digest") else {
+        return Ok(None);
+    };
+    let digest = value.to_str().map_err(|_| "it must be ASCII").and_then(ContentDigest::parse);
+    digest.map(Some).map_err(|cause| {
+        Refusal::new(StatusCode::BAD_REQUEST, format!("HTTP header 'Content-Digest' is incorrect: {cause}"))
+    })
+}

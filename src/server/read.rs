@@ -1,0 +1,105 @@
+//! The requests that read: employees, profiles, health.
+
+use super::Server;
+use super::respond::{Answer, Refusal, json};
+use crate::dialect::startexam;
+use crate::roster::Status;
+use hyper::StatusCode;
+use serde_json::json;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Runs what reads from the store on a thread where it may wait.
+async fn blocking(
+    server: &Arc<Server>,
+    read: impl FnOnce(&Server) -> Result<Answer, Refusal> + Send + 'static,
+) -> Result<Answer, Refusal> {
+    let server = server.clone();
+    tokio::task::spawn_blocking(move || read(&server)).await.unwrap_or_else(|panic| Err(Refusal::internal(panic)))
+}
+
+/// `GET /v1/employees/{id}`.
+pub async fn employee(server: &Arc<Server>, account: i64, id: String) -> Result<Answer, Refusal> {
+    blocking(server, move |server| {
+        let roster = server.store.roster(account)?;
+        let Some(employee) = roster.employee(&id)? else {
+            let message = "the account has no employee with this id; ids are compared as they are, case and all";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, message));
+        };
+        Ok(json(StatusCode::OK, &startexam::shown(&employee, &roster.names()?)))
+    })
+    .await
+}
+
+/// `GET /v1/employees?status=&cursor=&limit=`: in the order of arrival.
+pub async fn employees(server: &Arc<Server>, account: i64, query: String) -> Result<Answer, Refusal> {
+    let page = Page::parse(&query, server.limits.page_employees_max)
+        .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
+    blocking(server, move |server| {
+        let roster = server.store.roster(account)?;
+        let mut found = roster.page(page.status, page.after, page.limit + 1)?;
+        let more = found.len() > page.limit;
+        found.truncate(page.limit);
+        let next = found.last().filter(|_| more).map(|(number, _)| number.to_string());
+        let names = roster.names()?;
+        let employees: Vec<_> = found.iter().map(|(_, employee)| startexam::shown(employee, &names)).collect();
+        Ok(json(StatusCode::OK, &json!({ "employees": employees, "nextCursor": next })))
+    })
+    .await
+}
+
+struct Page {
+    status: Option<Status>,
+    after: u32,
+    limit: usize,
+}
+
+impl Page {
+    fn parse(query: &str, limit_max: usize) -> Result<Page, String> {
+        let mut page = Page { status: None, after: 0, limit: limit_max.min(100) };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                _ if value.is_empty() => {}
+                "status" => page.status = Some(Status::parse(&value).ok_or("status must be active or hidden")?),
+                "cursor" => {
+                    let cursor = value.parse();
+                    page.after = cursor.map_err(|_| "cursor must be the nextCursor of the page before")?;
+                }
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=limit_max).contains(limit));
+                    page.limit = limit.ok_or_else(|| format!("limit must be a number from 1 to {limit_max}"))?;
+                }
+                _ => return Err("there are the parameters status, cursor and limit, and no others".into()),
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// `GET /v1/profiles`.
+pub fn profiles(server: &Server, account: i64) -> Answer {
+    let profiles = server.profiles.of(account);
+    let profiles: Vec<_> = profiles.iter().map(|profile| json!({ "id": profile.id, "name": profile.name })).collect();
+    json(StatusCode::OK, &json!({ "profiles": profiles }))
+}
+
+/// `GET /v1/profiles/{id}`.
+pub fn profile(server: &Server, account: i64, id: &str) -> Result<Answer, Refusal> {
+    let profile = Uuid::parse_str(id).ok().and_then(|id| server.profiles.get(id, account));
+    match profile {
+        Some(profile) => Ok(json(StatusCode::OK, &profile.definition)),
+        None => Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "the account has no profile with this id; GET /v1/profiles lists those it has",
+        )),
+    }
+}
+
+/// `GET /health`: whether the server can read its store.
+pub async fn health(server: &Arc<Server>) -> Result<Answer, Refusal> {
+    blocking(server, |server| {
+        server.store.secret(0)?;
+        Ok(json(StatusCode::OK, &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
+    })
+    .await
+}

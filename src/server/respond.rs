@@ -1,0 +1,184 @@
+//! Respond: what happened becomes a status, a message that says what to do, and headers.
+
+use crate::rejection::{Cause, Rejection};
+use crate::store;
+use crate::sync::{BodyError, Failure};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+/// An answer, whole.
+pub type Answer = Response<Full<Bytes>>;
+
+/// The request's id in the log; every answer carries it.
+pub const REQUEST: HeaderName = HeaderName::from_static("rollcall-request");
+/// The roster's revision after a push.
+pub const REVISION: HeaderName = HeaderName::from_static("rollcall-revision");
+
+/// A request turned away.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// What to do, for the client.
+    pub message: String,
+    /// What happened, for the log, where that is more than the message.
+    pub internal: Option<String>,
+    /// What is wrong with the employees of a push.
+    pub rejected: Option<Rejected>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What a 400 lists.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    /// How many rejections there are, listed or not.
+    pub error_count: u64,
+    errors: Vec<Rejection>,
+    causes: Vec<Cause>,
+}
+
+#[derive(Serialize)]
+struct RefusalBody<'a> {
+    message: &'a str,
+    #[serde(flatten)]
+    rejected: Option<&'a Rejected>,
+}
+
+impl Refusal {
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
+        Refusal { status, message: message.into(), internal: None, rejected: None, headers: Vec::new() }
+    }
+
+    /// A failure of the server's own.
+    pub fn internal(what: impl ToString) -> Refusal {
+        let message = "the server failed, and nothing was stored; send the request again later, \
+                       and if it fails again, tell the server's operator the id in the header Rollcall-Request";
+        Refusal { internal: Some(what.to_string()), ..Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
+    }
+
+    pub fn retry_after(mut self, seconds: u64) -> Refusal {
+        self.headers.push((RETRY_AFTER, seconds.into()));
+        self
+    }
+
+    pub fn allow(methods: &'static str) -> Refusal {
+        let message = format!("this path takes {methods} only");
+        let mut refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        refusal.headers.push((ALLOW, HeaderValue::from_static(methods)));
+        refusal
+    }
+
+    pub fn answer(&self) -> Answer {
+        let body = RefusalBody { message: &self.message, rejected: self.rejected.as_ref() };
+        let mut answer = json(self.status, &body);
+        answer.headers_mut().extend(self.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+}
+
+/// An answer in JSON, indented by two spaces.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    let body = serde_json::to_string_pretty(body).expect("answers are maps with string keys");
+    json_text(status, body)
+}
+
+/// An answer whose JSON is written already.
+pub fn json_text(status: StatusCode, body: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    answer
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Refusal {
+        let internal = Some(error.to_string());
+        match error {
+            store::Error::Write(_) | store::Error::ReadOnly(_) => disk(error),
+            store::Error::Busy(_) => {
+                let message =
+                    "the account's roster is in use by another program on the server; send this again in a moment";
+                Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(10)
+            }
+            _ => Refusal::internal(error),
+        }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        let bad = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
+        match failure {
+            Failure::Body(error) => error.into(),
+            Failure::NotJson { index, at, message } => {
+                let place = index.map(|index| format!(", in the employee at index {index}")).unwrap_or_default();
+                bad(format!("the body is not JSON: {message}, at byte {at}{place}; nothing was stored"))
+            }
+            Failure::Wrong(message) => bad(format!("{message}; nothing was stored")),
+            Failure::OverLimit { limit, max } => {
+                let message =
+                    format!("the body is over the server's limit {limit}, which is {max}; nothing was stored");
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }
+            Failure::UnknownProfile => {
+                let message = "the account has no profile with this profileId; GET /v1/profiles lists those it has";
+                Refusal::new(StatusCode::NOT_FOUND, message)
+            }
+            Failure::Rejected(rejections) => {
+                let error_count = rejections.count();
+                let (errors, causes) = rejections.into_parts();
+                let first = errors.first().map(|first| {
+                    let who = match (&first.id, first.index) {
+                        (Some(id), Some(index)) => format!("employee {id:?} at index {index}"),
+                        (None, Some(index)) => format!("the employee at index {index}"),
+                        (Some(id), None) => format!("employee {id:?}, who is stored already"),
+                        (None, None) => "an employee".into(),
+                    };
+                    format!("{who}: {} {}", first.field, first.message)
+                });
+                let problems = if error_count == 1 { "1 problem".into() } else { format!("{error_count} problems") };
+                let message = format!("nothing was stored: {problems}; the first is {}", first.unwrap_or_default());
+                Refusal { rejected: Some(Rejected { error_count, errors, causes }), ..bad(message) }
+            }
+            Failure::Spool(error) => disk(error),
+            Failure::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Refusal {
+        match error {
+            BodyError::Cut { received } => Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "the body ended after {received} bytes, before its Content-Length; nothing was stored; send it whole"
+                ),
+            ),
+            BodyError::Slow { limit, max } => Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the body came too slowly (limit {limit}, which is {max}); nothing was stored; send it again"),
+            ),
+            BodyError::Digest => Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "the body does not have the digest that its Content-Digest says: it was damaged on its way, \
+                 or the digest is of other bytes; nothing was stored",
+            ),
+            BodyError::Spool(error) => disk(error),
+        }
+    }
+}
+
+/// The disk did not take what it was given.
+fn disk(error: impl ToString) -> Refusal {
+    let message = "the server could not write to its disk, and nothing was stored; tell its operator \
+                   (is the disk full, or the folder read-only?), then send the push again";
+    Refusal { internal: Some(error.to_string()), ..Refusal::new(StatusCode::INSUFFICIENT_STORAGE, message) }
+}

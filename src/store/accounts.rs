@@ -1,0 +1,84 @@
+//! The accounts, and their keys.
+
+use super::{Error, Store, schema};
+use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
+use std::fs;
+use std::io::ErrorKind;
+
+/// An account, without its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The integer that a request names it by.
+    pub id: i64,
+    /// What people call it.
+    pub name: String,
+    /// When it was added, RFC 3339 in UTC.
+    pub created_at: String,
+}
+
+impl Store {
+    /// Adds an account with its SharedKey secret, and makes its roster. A server that runs knows it at once.
+    pub fn add_account(&self, id: i64, name: &str, secret: &str) -> Result<(), Error> {
+        let mut shared = self.shared();
+        let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let added = transaction.execute(
+            "INSERT INTO account VALUES (?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO NOTHING",
+            params![id, name, secret],
+        )?;
+        if added == 0 {
+            return Err(Error::AccountExists(id));
+        }
+        // What an interrupted removal has left is not the new account's.
+        self.erase_roster(id)?;
+        schema::open(&self.roster_path(id), schema::ROSTER, true)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// All accounts, by id.
+    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
+        let shared = self.shared();
+        let mut select = shared.prepare_cached("SELECT id, name, created_at FROM account ORDER BY id")?;
+        let accounts =
+            select.query_map([], |row| Ok(Account { id: row.get(0)?, name: row.get(1)?, created_at: row.get(2)? }))?;
+        Ok(accounts.collect::<Result<_, _>>()?)
+    }
+
+    /// The SharedKey secret of an account.
+    pub fn secret(&self, id: i64) -> Result<Option<String>, Error> {
+        let shared = self.shared();
+        let mut select = shared.prepare_cached("SELECT secret FROM account WHERE id = ?")?;
+        Ok(select.query_row([id], |row| row.get(0)).optional()?)
+    }
+
+    /// Removes an account with its keys and its roster. Waits for a push that is under way.
+    pub fn remove_account(&self, id: i64) -> Result<(), Error> {
+        let removed = self.shared().execute("DELETE FROM account WHERE id = ?", [id])?;
+        if removed == 0 {
+            return Err(Error::NoAccount(id));
+        }
+        if !self.roster_path(id).exists() {
+            return Ok(());
+        }
+        let mut roster = schema::open(&self.roster_path(id), schema::ROSTER, false)?;
+        let nobody_writes = roster.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        self.erase_roster(id)?;
+        drop(nobody_writes);
+        Ok(())
+    }
+
+    fn erase_roster(&self, id: i64) -> Result<(), Error> {
+        let path = self.roster_path(id);
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = path.clone().into_os_string();
+            file.push(suffix);
+            match fs::remove_file(&file) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(Error::Folder { path: file.into(), source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

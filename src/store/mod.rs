@@ -1,0 +1,20 @@
+//! Where rosters are kept: SQLite, a folder with one database an account and one for what the accounts share.
+//!
+//! ```text
+//! data/rollcall.db          accounts with their keys, and the seed of the hashes
+//! data/accounts/99.db       the roster of account 99
+//! data/rollcall.lock        held by the server that uses the folder
+//! ```
+
+mod accounts;
+mod error;
+mod folder;
+mod roster;
+mod rows;
+mod schema;
+
+pub use accounts::Account;
+pub use error::Error;
+pub use folder::{Lock, Store};
+pub use roster::{Numbers, Roster, Summary, Transaction};
+pub use rows::Rows;

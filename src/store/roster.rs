@@ -1,0 +1,249 @@
+//! The roster of one account.
+
+use super::Error;
+use super::rows::{self, Rows};
+use crate::profile::{Profile, Unique};
+use crate::roster::{Counts, Employee, Entry, Index, Names, Status, data_hash, hash};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use std::collections::HashMap;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The roster of one account, opened. Any number may be open at a time; those that only read see the last committed state.
+pub struct Roster {
+    connection: Connection,
+    seed: u64,
+}
+
+/// A roster in a few figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many employees are active.
+    pub active: u64,
+    /// How many are hidden.
+    pub hidden: u64,
+    /// How many syncs were applied.
+    pub revision: u64,
+    /// When the last was, RFC 3339 in UTC.
+    pub last_sync: Option<String>,
+}
+
+impl Roster {
+    pub(super) fn new(connection: Connection, seed: u64) -> Roster {
+        Roster { connection, seed }
+    }
+
+    /// The seed of the store's hashes.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Begins to write. Waits a moment for another process that does.
+    pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
+        let inner = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let revision: u64 = inner.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
+        Ok(Transaction { inner, seed: self.seed, revision: revision + 1 })
+    }
+
+    /// Moves what was committed from the write-ahead log into the database, as far as readers allow.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    /// The employee with this id.
+    pub fn employee(&self, id: &str) -> Result<Option<Employee>, Error> {
+        let mut select = self.connection.prepare("SELECT id, status, profile, data FROM employee WHERE id = ?")?;
+        Ok(select.query_row([id], |row| rows::employee(row, 0)).optional()?)
+    }
+
+    /// Up to `limit` employees with a number above `after`, in the order of their numbers, which is that of their arrival.
+    pub fn page(&self, status: Option<Status>, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
+        let mut select = self.connection.prepare(
+            "SELECT number, id, status, profile, data FROM employee
+             WHERE number > ?1 AND (?2 IS NULL OR status = ?2) ORDER BY number LIMIT ?3",
+        )?;
+        let status = status.map(|status| status as u8);
+        let page =
+            select.query_map(params![after, status, limit as u64], |row| Ok((row.get(0)?, rows::employee(row, 1)?)))?;
+        Ok(page.collect::<Result<_, _>>()?)
+    }
+
+    /// What the numbers in an [`Employee`] stand for.
+    pub fn names(&self) -> Result<Names, Error> {
+        names(&self.connection)
+    }
+
+    /// The roster in a few figures.
+    pub fn summary(&self) -> Result<Summary, Error> {
+        let (revision, last_sync) =
+            self.connection.query_row("SELECT coalesce(max(revision), 0), max(finished_at) FROM sync", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let (active, hidden) = self.connection.query_row(
+            "SELECT count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 0) FROM employee",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(Summary { active, hidden, revision, last_sync })
+    }
+}
+
+fn names(connection: &Connection) -> Result<Names, Error> {
+    let mut names = Names::default();
+    let mut select = connection.prepare("SELECT number, id FROM profile")?;
+    let mut profiles = select.query([])?;
+    while let Some(row) = profiles.next()? {
+        let id: String = row.get(1)?;
+        names.profiles.insert(row.get(0)?, Uuid::parse_str(&id).unwrap_or_default());
+    }
+    let mut select = connection.prepare("SELECT number, name FROM field")?;
+    let mut fields = select.query([])?;
+    while let Some(row) = fields.next()? {
+        names.fields.insert(row.get(0)?, row.get(1)?);
+    }
+    Ok(names)
+}
+
+/// A roster that is being written: everything or, when it is dropped, nothing.
+pub struct Transaction<'a> {
+    inner: rusqlite::Transaction<'a>,
+    seed: u64,
+    revision: u64,
+}
+
+/// The account's numbers for a profile.
+pub struct Numbers {
+    /// Of the profile.
+    pub profile: u32,
+    /// Of its fields, in the profile's order.
+    pub fields: Vec<u32>,
+    /// Whether other fields were unique when the profile was last used.
+    pub uniques_changed: bool,
+}
+
+impl<'a> Transaction<'a> {
+    /// The index of the roster, made from its rows.
+    pub fn index(&self) -> Result<Index, Error> {
+        let mut index = Index::with_capacity(self.next_number()? as usize);
+        self.for_each_employee(|number, employee| {
+            let id = hash(self.seed, employee.id.as_bytes());
+            let data = data_hash(self.seed, employee.profile, &employee.data);
+            index.insert(Entry::new(id, data, number, employee.status));
+        })?;
+        Ok(index)
+    }
+
+    /// Calls `each` with every employee and its number, in the order of the numbers.
+    pub fn for_each_employee(&self, mut each: impl FnMut(u32, Employee)) -> Result<(), Error> {
+        let mut select =
+            self.inner.prepare("SELECT number, id, status, profile, data FROM employee ORDER BY number")?;
+        let mut employees = select.query([])?;
+        while let Some(row) = employees.next()? {
+            each(row.get(0)?, rows::employee(row, 1)?);
+        }
+        Ok(())
+    }
+
+    /// The number for the next new employee.
+    pub fn next_number(&self) -> Result<u32, Error> {
+        let last: u32 = self.inner.query_row("SELECT coalesce(max(number), 0) FROM employee", [], |row| row.get(0))?;
+        Ok(last + 1)
+    }
+
+    /// What the account's numbers stand for.
+    pub fn names(&self) -> Result<Names, Error> {
+        names(&self.inner)
+    }
+
+    /// Gives numbers to a profile and its fields where they have none, and remembers which of its fields are unique.
+    pub fn enter_profile(&self, profile: &Profile) -> Result<Numbers, Error> {
+        let fields: Vec<u32> =
+            profile.fields.iter().map(|field| self.field_number(&field.name)).collect::<Result<_, _>>()?;
+        let uniques: Vec<String> = profile
+            .fields
+            .iter()
+            .zip(&fields)
+            .filter_map(|(field, number)| match field.unique {
+                Unique::No => None,
+                Unique::Roster => Some(format!("{number}")),
+                Unique::Active => Some(format!("{number} active")),
+            })
+            .collect();
+        let uniques = uniques.join(",");
+        let id = profile.id.to_string();
+        let known = self
+            .inner
+            .query_row("SELECT number, uniques FROM profile WHERE id = ?", [&id], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?))
+            })
+            .optional()?;
+        match known {
+            Some((profile, known)) if known == uniques => Ok(Numbers { profile, fields, uniques_changed: false }),
+            Some((profile, _)) => {
+                self.inner.execute("UPDATE profile SET uniques = ? WHERE number = ?", params![uniques, profile])?;
+                self.inner.execute(
+                    "DELETE FROM unique_value WHERE employee IN (SELECT number FROM employee WHERE profile = ?)",
+                    [profile],
+                )?;
+                Ok(Numbers { profile, fields, uniques_changed: true })
+            }
+            None => {
+                self.inner.execute("INSERT INTO profile (id, uniques) VALUES (?, ?)", [&id, &uniques])?;
+                let profile = u32::try_from(self.inner.last_insert_rowid()).expect("an account has few profiles");
+                Ok(Numbers { profile, fields, uniques_changed: false })
+            }
+        }
+    }
+
+    fn field_number(&self, name: &str) -> Result<u32, Error> {
+        let known =
+            self.inner.query_row("SELECT number FROM field WHERE name = ?", [name], |row| row.get(0)).optional()?;
+        if let Some(number) = known {
+            return Ok(number);
+        }
+        self.inner.execute("INSERT INTO field (name) VALUES (?)", [name])?;
+        Ok(u32::try_from(self.inner.last_insert_rowid()).expect("an account has few fields"))
+    }
+
+    /// The unique fields of each profile, by number.
+    pub fn unique_fields(&self) -> Result<HashMap<u32, Vec<(u32, Unique)>>, Error> {
+        let mut select = self.inner.prepare("SELECT number, uniques FROM profile")?;
+        let mut profiles = select.query([])?;
+        let mut fields = HashMap::new();
+        while let Some(row) = profiles.next()? {
+            let uniques: String = row.get(1)?;
+            let of_profile = uniques.split(',').filter_map(|unique| match unique.split_once(' ') {
+                Some((number, _)) => Some((number.parse().ok()?, Unique::Active)),
+                None => Some((unique.parse().ok()?, Unique::Roster)),
+            });
+            fields.insert(row.get(0)?, of_profile.collect());
+        }
+        Ok(fields)
+    }
+
+    /// The rows, to read and write.
+    pub fn rows(&self) -> Result<Rows<'_>, Error> {
+        Rows::new(&self.inner, self.revision)
+    }
+
+    /// Commits what was written, with a record of the sync. Gives the roster's new revision; it is durable then.
+    pub fn commit(self, profile: u32, employees: u64, counts: &Counts, duration: Duration) -> Result<u64, Error> {
+        let Counts { created, updated, activated, hidden, unchanged } = counts;
+        self.inner.execute(
+            "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                self.revision,
+                profile,
+                employees,
+                created,
+                updated,
+                activated,
+                hidden,
+                unchanged,
+                duration.as_millis() as u64
+            ],
+        )?;
+        self.inner.commit()?;
+        Ok(self.revision)
+    }
+}

@@ -1,0 +1,102 @@
+//! The tables, and the steps that lead from an earlier version of them to this one.
+
+use super::Error;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a statement waits for another process, such as `rollcall account`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pages that a connection may hold in memory, in KiB.
+const CACHE_KIB: i64 = 32 << 10;
+
+/// The steps of `rollcall.db`; its `user_version` is how many were taken. A released step never changes.
+pub const SHARED: &[&str] = &["
+    CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE account (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        secret TEXT NOT NULL,
+        created_at TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO setting VALUES ('seed', random());
+"];
+
+/// The steps of an account's database.
+pub const ROSTER: &[&str] = &["
+    -- What the account's employees have ever had a value in; the numbers stand for the names in data.
+    CREATE TABLE field (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    -- The profiles that pushes have named; uniques are the numbers of the fields that had to be unique at the last push.
+    CREATE TABLE profile (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        uniques TEXT NOT NULL
+    ) STRICT;
+    -- number: in the order of arrival. status: 1 active, 0 hidden. data: see roster::Data. revision: of the last change.
+    CREATE TABLE employee (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        profile INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        revision INTEGER NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX employee_by_id ON employee (id);
+    -- Who holds which value of a unique field; the value by its hash.
+    CREATE TABLE unique_value (
+        field INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        employee INTEGER NOT NULL,
+        PRIMARY KEY (field, hash, employee)
+    ) STRICT, WITHOUT ROWID;
+    -- What each push did.
+    CREATE TABLE sync (
+        revision INTEGER PRIMARY KEY,
+        finished_at TEXT NOT NULL,
+        profile INTEGER NOT NULL,
+        employees INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        activated INTEGER NOT NULL,
+        hidden INTEGER NOT NULL,
+        unchanged INTEGER NOT NULL,
+        duration_ms INTEGER NOT NULL
+    ) STRICT;
+"];
+
+/// Opens a database and brings its tables up to date. Without `create` it must exist.
+pub fn open(path: &Path, steps: &[&str], create: bool) -> Result<Connection, Error> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // A checkpoint would come between a commit and its answer; it is done after the answer instead.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    migrate(&mut connection, path, steps)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Error> {
+    let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    let known = steps.len() as u32;
+    let found: u32 = version(connection)?;
+    if found > known {
+        return Err(Error::Later { path: path.to_owned(), found, known });
+    }
+    if found < known {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found: u32 = version(&transaction)?;
+        for step in &steps[found as usize..] {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "user_version", known)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

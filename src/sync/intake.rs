@@ -1,0 +1,208 @@
+//! Intake: a body as it arrives becomes batches of employees.
+
+use super::split::{SplitError, Splitter};
+use super::{BodyError, Failure, Format};
+use crate::json::{self, NotJson};
+use crate::limits::Limits;
+use bytes::Bytes;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::ops::Range;
+use std::path::Path;
+use uuid::Uuid;
+
+/// How much of a body is split and checked at a time, in bytes.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// The next piece of a body as it arrives; none at its end.
+pub type Pieces<'a> = dyn FnMut() -> Result<Option<Bytes>, BodyError> + Send + 'a;
+
+/// Some employees of a push, as bytes.
+pub struct Batch {
+    /// Consecutive bytes of the body.
+    pub block: Vec<u8>,
+    /// Where in the block each employee is.
+    pub elements: Vec<Range<usize>>,
+    /// The first employee's place in the push, counted from 0.
+    pub first: u64,
+    /// The block's place in the body, in bytes.
+    pub position: u64,
+    /// How many of the block's bytes the batch before has had, too.
+    carried: usize,
+}
+
+/// A body on its way in.
+pub struct Intake<'a> {
+    pieces: Box<Pieces<'a>>,
+    limits: &'a Limits,
+    format: &'a Format,
+    splitter: Splitter,
+    piece: Bytes,
+    tail: Vec<u8>,
+    spare: Vec<Batch>,
+    employees: u64,
+    position: u64,
+    ended: bool,
+}
+
+impl<'a> Intake<'a> {
+    /// The body that `pieces` gives, of the format, within the limits.
+    pub fn new(pieces: Box<Pieces<'a>>, format: &'a Format, limits: &'a Limits) -> Intake<'a> {
+        Intake {
+            pieces,
+            limits,
+            format,
+            splitter: Splitter::new(format.employees, limits.depth_max, limits.envelope_bytes_max),
+            piece: Bytes::new(),
+            tail: Vec::new(),
+            spare: Vec::new(),
+            employees: 0,
+            position: 0,
+            ended: false,
+        }
+    }
+
+    /// Waits for the next batch; none after the last. Only the last can be without employees.
+    pub fn next(&mut self) -> Result<Option<Batch>, Failure> {
+        if self.ended {
+            return Ok(None);
+        }
+        let mut batch = self.spare.pop().unwrap_or_else(|| Batch {
+            block: Vec::with_capacity(BLOCK_BYTES),
+            elements: Vec::new(),
+            first: 0,
+            position: 0,
+            carried: 0,
+        });
+        batch.elements.clear();
+        batch.block.clear();
+        batch.block.append(&mut self.tail);
+        batch.carried = batch.block.len();
+        batch.first = self.employees;
+        batch.position = self.position;
+        while batch.elements.is_empty() && !self.ended {
+            let from = batch.block.len();
+            self.fill(&mut batch.block, from + BLOCK_BYTES)?;
+            let kept = self.splitter.split(&batch.block, from, &mut batch.elements).map_err(|e| self.failure(e))?;
+            self.tail.clear();
+            self.tail.extend_from_slice(&batch.block[kept..]);
+            self.check_length(&batch, kept)?;
+        }
+        self.position += (batch.block.len() - self.tail.len()) as u64;
+        self.employees += batch.elements.len() as u64;
+        if self.employees > self.limits.employees_max {
+            return Err(Failure::OverLimit { limit: "employees_max", max: self.limits.employees_max });
+        }
+        Ok(Some(batch))
+    }
+
+    /// Takes a batch back, to use its memory again.
+    pub fn recycle(&mut self, batch: Batch) {
+        self.spare.push(batch);
+    }
+
+    /// The profile that the body has named so far.
+    pub fn profile_so_far(&self) -> Result<Option<Uuid>, Failure> {
+        (self.format.envelope)(&self.splitter.envelope_so_far()).map_err(|error| self.unreadable(error))
+    }
+
+    /// The profile that the whole body names, once [`Intake::next`] has given none.
+    pub fn finish(&self) -> Result<Option<Uuid>, Failure> {
+        if self.splitter.in_element() {
+            return Err(self.cut());
+        }
+        let envelope = self.splitter.finish().map_err(|error| self.failure(error))?;
+        (self.format.envelope)(envelope).map_err(|error| self.unreadable(error))
+    }
+
+    /// Reads the whole body into a file of `dir`, since its profile is not known before its end. Gives that and the body again.
+    pub fn spool(mut self, first: Batch, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
+        let mut file = tempfile::tempfile_in(dir).map_err(Failure::Spool)?;
+        let mut batch = Some(first);
+        while let Some(spooled) = batch {
+            file.write_all(&spooled.block[spooled.carried..]).map_err(Failure::Spool)?;
+            self.recycle(spooled);
+            batch = self.next()?;
+        }
+        let profile = self.finish()?;
+        file.rewind().map_err(Failure::Spool)?;
+        let pieces = move || read_piece(&mut file).map_err(BodyError::Spool);
+        Ok((profile, Intake::new(Box::new(pieces), self.format, self.limits)))
+    }
+
+    fn fill(&mut self, block: &mut Vec<u8>, length: usize) -> Result<(), Failure> {
+        while block.len() < length {
+            if self.piece.is_empty() {
+                match (self.pieces)().map_err(Failure::Body)? {
+                    Some(piece) => self.piece = piece,
+                    None => {
+                        self.ended = true;
+                        return Ok(());
+                    }
+                }
+            }
+            let taken = self.piece.split_to(self.piece.len().min(length - block.len()));
+            block.extend_from_slice(&taken);
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, batch: &Batch, kept: usize) -> Result<(), Failure> {
+        let longest = batch.elements.iter().map(Range::len).max().unwrap_or(0).max(batch.block.len() - kept);
+        if longest <= self.limits.employee_bytes_max {
+            return Ok(());
+        }
+        // A bracket that is missing makes all that follows one employee: then that is what to say.
+        match json::check(&self.tail) {
+            Err(not_json) if not_json.at + 1 < self.tail.len() as u64 => Err(self.not_json(batch, kept, not_json)),
+            _ => Err(Failure::OverLimit { limit: "employee_bytes_max", max: self.limits.employee_bytes_max as u64 }),
+        }
+    }
+
+    fn not_json(&self, batch: &Batch, kept: usize, not_json: NotJson) -> Failure {
+        let index = Some(batch.first + batch.elements.len() as u64);
+        Failure::NotJson { index, at: batch.position + kept as u64 + not_json.at, message: not_json.message }
+    }
+
+    /// The body has ended within an employee: because it was cut off, or because a bracket is missing there.
+    fn cut(&self) -> Failure {
+        let index = Some(self.employees);
+        let not_json = json::check(&self.tail).err().filter(|not_json| not_json.at + 1 < self.tail.len() as u64);
+        match not_json {
+            Some(NotJson { at, message }) => Failure::NotJson { index, at: self.position + at, message },
+            None => {
+                let at = self.position + self.tail.len() as u64;
+                Failure::NotJson { index, at, message: "the body ends within an employee; it was cut off".into() }
+            }
+        }
+    }
+
+    fn failure(&self, error: SplitError) -> Failure {
+        match error {
+            SplitError::NotJson(NotJson { at, message }) => {
+                Failure::NotJson { index: Some(self.employees).filter(|_| self.employees > 0), at, message }
+            }
+            SplitError::Twice => Failure::Wrong("employees stands twice in the body; send one array".into()),
+            SplitError::TooDeep => Failure::OverLimit { limit: "depth_max", max: u64::from(self.limits.depth_max) },
+            SplitError::LongEnvelope => {
+                Failure::OverLimit { limit: "envelope_bytes_max", max: self.limits.envelope_bytes_max as u64 }
+            }
+        }
+    }
+
+    fn unreadable(&self, error: json::Unreadable) -> Failure {
+        match error {
+            json::Unreadable::Wrong(message) => Failure::Wrong(message),
+            json::Unreadable::NotJson(NotJson { at, message }) => {
+                Failure::NotJson { index: None, at: self.splitter.body_position(at), message }
+            }
+        }
+    }
+}
+
+fn read_piece(file: &mut File) -> io::Result<Option<Bytes>> {
+    let mut piece = vec![0; BLOCK_BYTES];
+    let length = file.read(&mut piece)?;
+    piece.truncate(length);
+    Ok((length > 0).then(|| Bytes::from(piece)))
+}

@@ -1,0 +1,183 @@
+//! The push, step by step, from its body to its receipt.
+
+mod check;
+mod intake;
+mod split;
+mod unique;
+mod write;
+
+pub use check::{Checked, Finding, Rulebook};
+pub use intake::{Batch, Intake, Pieces};
+pub use split::{SplitError, Splitter};
+pub use write::Writer;
+
+use crate::json::{NotJson, Scratch, Unreadable};
+use crate::limits::Limits;
+use crate::profile::{Folder, Profile};
+use crate::rejection::{Fault, Rejections};
+use crate::roster::{Counts, Pushed};
+use crate::store::{self, Roster};
+use rayon::in_place_scope;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How a dialect's bodies are read: its functions, for the steps to call.
+pub struct Format {
+    /// What a body may call the array of its employees.
+    pub employees: [&'static str; 2],
+    /// Reads a body whose array of employees is empty; gives the profile that it names, if it does.
+    pub envelope: fn(&[u8]) -> Result<Option<Uuid>, Unreadable>,
+    /// Reads one element of the array.
+    pub employee: for<'a> fn(&'a [u8], &'a mut Scratch) -> Result<(Pushed<'a>, Vec<Fault>), NotJson>,
+}
+
+/// A push, before its body has come.
+pub struct Push<'a> {
+    /// Whose it is.
+    pub account: i64,
+    /// How its body is read.
+    pub format: &'a Format,
+    /// The profiles in force.
+    pub profiles: &'a Folder,
+    /// The server's limits.
+    pub limits: &'a Limits,
+    /// Where a body may wait that names its profile only at its end.
+    pub spool_dir: &'a Path,
+}
+
+/// What a push did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The five counts.
+    pub counts: Counts,
+    /// How many employees the push carried.
+    pub employees: u64,
+    /// The roster's revision after it.
+    pub revision: u64,
+    /// From the first look at the body until the commit.
+    pub duration: Duration,
+}
+
+/// Why a push did nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// The body did not come as it should.
+    Body(BodyError),
+    /// The body is not JSON.
+    NotJson {
+        /// The employee in which it is not, where it is in one.
+        index: Option<u64>,
+        /// Where in the body, in bytes.
+        at: u64,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The body is JSON of another form; the message says what to do.
+    Wrong(String),
+    /// A limit was exceeded.
+    OverLimit {
+        /// The limit's name in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+    /// The account has no such profile.
+    UnknownProfile,
+    /// Employees were rejected.
+    Rejected(Box<Rejections>),
+    /// The body could not be kept while it came.
+    Spool(io::Error),
+    /// The store failed.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Failure {
+        Failure::Store(error)
+    }
+}
+
+/// What can go wrong with a body on its way in.
+#[derive(Debug)]
+pub enum BodyError {
+    /// It ended before its length, or the connection broke.
+    Cut {
+        /// How many bytes came.
+        received: u64,
+    },
+    /// It paused longer, or came slower, than a limit allows.
+    Slow {
+        /// The limit's name in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+    /// It does not have the digest that its head says.
+    Digest,
+    /// It could not be read back.
+    Spool(io::Error),
+}
+
+/// Carries out a push: all of it, or nothing.
+pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result<Receipt, Failure> {
+    let started = Instant::now();
+    let mut intake = Intake::new(pieces, push.format, push.limits);
+    let mut next = intake.next()?;
+    let mut profile = intake.profile_so_far()?;
+    if let (None, Some(first)) = (profile, next.take_if(|batch| profile.is_none() && !batch.elements.is_empty())) {
+        (profile, intake) = intake.spool(first, push.spool_dir)?;
+        next = intake.next()?;
+    }
+    let profile = find_profile(push, profile)?;
+
+    let seed = roster.seed();
+    let transaction = roster.begin()?;
+    let index = transaction.index()?;
+    let numbers = transaction.enter_profile(&profile)?;
+    let rulebook = Rulebook {
+        format: push.format,
+        profile: &profile,
+        profile_number: numbers.profile,
+        field_numbers: &numbers.fields,
+        data_rows_max: push.limits.data_rows_max,
+        seed,
+    };
+    let mut writer = Writer::new(&transaction, &index, &numbers, seed, push.limits.errors_listed_max)?;
+
+    let mut checked = Vec::new();
+    while let Some(batch) = next {
+        let found = in_place_scope(|pool| -> Result<_, Failure> {
+            let (found, outcome) = std::sync::mpsc::channel();
+            let (batch, rulebook, index) = (&batch, &rulebook, &index);
+            pool.spawn(move |_| drop(found.send(rulebook.check_all(batch, index))));
+            // While the pool checks this batch, this thread writes the one before and receives the one after.
+            writer.apply(std::mem::take(&mut checked))?;
+            let next = intake.next()?;
+            Ok((outcome.recv().expect("the pool gives an answer or panics"), next))
+        });
+        (checked, next) = match found {
+            Ok((found, after)) => {
+                intake.recycle(batch);
+                (found, after)
+            }
+            Err(failure) => return Err(failure),
+        };
+    }
+    writer.apply(checked)?;
+    if intake.finish()? != Some(profile.id) {
+        return Err(Failure::Wrong("profileId stands twice in the body; send it once".into()));
+    }
+    let (counts, employees) = writer.finish()?;
+    let duration = started.elapsed();
+    let revision = transaction.commit(numbers.profile, employees, &counts, duration)?;
+    Ok(Receipt { counts, employees, revision, duration })
+}
+
+fn find_profile(push: &Push, id: Option<Uuid>) -> Result<Arc<Profile>, Failure> {
+    let id = id
+        .ok_or_else(|| Failure::Wrong("profileId is missing; send the GUID of one of the account's profiles".into()))?;
+    push.profiles.get(id, push.account).ok_or(Failure::UnknownProfile)
+}

@@ -1,0 +1,379 @@
+//! Split: where each employee of a body begins and ends, without parsing it.
+
+use crate::json::NotJson;
+use std::ops::Range;
+
+/// What stops a split.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SplitError {
+    /// The body is not JSON; the place is counted from its beginning.
+    NotJson(NotJson),
+    /// The array of employees stands twice.
+    Twice,
+    /// Objects and arrays are nested deeper than the limit.
+    TooDeep,
+    /// What is not employees is longer than the limit.
+    LongEnvelope,
+}
+
+/// Finds the elements of the array of employees in a body that comes block by block, and keeps the rest, the envelope.
+///
+/// What it finds are elements only if they are JSON themselves: that is for the parser of each to say. Then the body is JSON
+/// exactly if [`Splitter::finish`] gives an envelope that is.
+pub struct Splitter {
+    names: [&'static str; 2],
+    depth_max: u32,
+    envelope_bytes_max: usize,
+    state: State,
+    /// Open brackets around the next byte, those of the envelope included.
+    depth: u32,
+    /// The bytes of the body so far.
+    position: u64,
+    envelope: Vec<u8>,
+    /// The last string of the envelope's outermost object, with its quotes, and whether a colon has followed it.
+    string: Range<usize>,
+    is_key: bool,
+    /// Where the elements were taken out of the envelope, and how many bytes.
+    gap: Option<(usize, Range<u64>)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Envelope,
+    EnvelopeString { escaped: bool },
+    BeforeElement { first: bool },
+    Container,
+    ContainerString { escaped: bool },
+    String { escaped: bool },
+    Scalar,
+    AfterElement,
+}
+
+impl Splitter {
+    /// A splitter of a body whose array of employees has one of these `names`.
+    pub fn new(names: [&'static str; 2], depth_max: u32, envelope_bytes_max: usize) -> Splitter {
+        Splitter {
+            names,
+            depth_max,
+            envelope_bytes_max,
+            state: State::Envelope,
+            depth: 0,
+            position: 0,
+            envelope: Vec::new(),
+            string: 0..0,
+            is_key: false,
+            gap: None,
+        }
+    }
+
+    /// Reads `block[from..]`, the next bytes of the body, and adds the elements that end in it to `elements`.
+    ///
+    /// Gives the place from which the block must be kept: it is the beginning of an element that has not ended. The next block
+    /// begins with what was kept, and its `from` is the length of that.
+    pub fn split(&mut self, block: &[u8], from: usize, elements: &mut Vec<Range<usize>>) -> Result<usize, SplitError> {
+        let mut start = 0;
+        let mut at = from;
+        let base = self.position - from as u64;
+        self.position += (block.len() - from) as u64;
+        while at < block.len() {
+            let byte = block[at];
+            match self.state {
+                State::Envelope => {
+                    let array = byte == b'[' && self.is_array_of_employees();
+                    self.envelope_byte(byte, base + at as u64)?;
+                    if array {
+                        self.state = State::BeforeElement { first: true };
+                        if self.gap.is_some() {
+                            return Err(SplitError::Twice);
+                        }
+                        let after = base + at as u64 + 1;
+                        self.gap = Some((self.envelope.len(), after..after));
+                    }
+                }
+                State::EnvelopeString { escaped } => {
+                    self.keep(byte)?;
+                    self.state = match after_string_byte(escaped, byte) {
+                        Some(escaped) => State::EnvelopeString { escaped },
+                        None => {
+                            self.string.end = self.envelope.len();
+                            State::Envelope
+                        }
+                    };
+                }
+                State::BeforeElement { first } => match byte {
+                    b' ' | b'\n' | b'\r' | b'\t' => {}
+                    b']' if first => self.end_array(base + at as u64)?,
+                    b']' | b',' | b'}' | b':' => {
+                        return Err(not_json(base + at as u64, "expected an employee"));
+                    }
+                    _ => {
+                        start = at;
+                        self.state = match byte {
+                            b'{' | b'[' => {
+                                self.open()?;
+                                State::Container
+                            }
+                            b'"' => State::String { escaped: false },
+                            _ => State::Scalar,
+                        };
+                    }
+                },
+                State::Container => match byte {
+                    b'"' => self.state = State::ContainerString { escaped: false },
+                    b'{' | b'[' => self.open()?,
+                    b'}' | b']' => {
+                        self.depth -= 1;
+                        if self.depth == 2 {
+                            elements.push(start..at + 1);
+                            self.state = State::AfterElement;
+                        }
+                    }
+                    _ => {}
+                },
+                State::ContainerString { escaped } => {
+                    self.state = match after_string_byte(escaped, byte) {
+                        Some(escaped) => State::ContainerString { escaped },
+                        None => State::Container,
+                    };
+                }
+                State::String { escaped } => {
+                    self.state = match after_string_byte(escaped, byte) {
+                        Some(escaped) => State::String { escaped },
+                        None => {
+                            elements.push(start..at + 1);
+                            State::AfterElement
+                        }
+                    };
+                }
+                State::Scalar => {
+                    if matches!(byte, b',' | b']' | b' ' | b'\n' | b'\r' | b'\t') {
+                        elements.push(start..at);
+                        self.state = State::AfterElement;
+                        continue;
+                    }
+                }
+                State::AfterElement => match byte {
+                    b' ' | b'\n' | b'\r' | b'\t' => {}
+                    b',' => self.state = State::BeforeElement { first: false },
+                    b']' => self.end_array(base + at as u64)?,
+                    _ => return Err(not_json(base + at as u64, "expected `,` or `]` after an employee")),
+                },
+            }
+            at += 1;
+        }
+        Ok(if self.in_element() { start } else { block.len() })
+    }
+
+    /// The envelope as if the body ended after the array that has begun.
+    pub fn envelope_so_far(&self) -> Vec<u8> {
+        let mut envelope = without_bom(&self.envelope).to_vec();
+        if self.gap.is_some() && self.state != State::Envelope {
+            envelope.extend_from_slice(b"]}");
+        }
+        envelope
+    }
+
+    /// Whether the body so far ends within an element.
+    pub fn in_element(&self) -> bool {
+        matches!(self.state, State::Container | State::ContainerString { .. } | State::String { .. } | State::Scalar)
+    }
+
+    /// Ends the body: its envelope, with an array of no employees.
+    pub fn finish(&self) -> Result<&[u8], SplitError> {
+        match self.state {
+            State::Envelope => Ok(without_bom(&self.envelope)),
+            _ => Err(not_json(self.position, "the body ends too early")),
+        }
+    }
+
+    /// The place in the body of a place in the envelope.
+    pub fn body_position(&self, at: u64) -> u64 {
+        let bom = (self.envelope.len() - without_bom(&self.envelope).len()) as u64;
+        match &self.gap {
+            Some((gap, taken)) if at + bom >= *gap as u64 => at + bom + (taken.end - taken.start),
+            _ => at + bom,
+        }
+    }
+
+    fn envelope_byte(&mut self, byte: u8, position: u64) -> Result<(), SplitError> {
+        self.keep(byte)?;
+        match byte {
+            b'"' => {
+                self.state = State::EnvelopeString { escaped: false };
+                self.is_key = false;
+                if self.depth == 1 {
+                    self.string.start = self.envelope.len() - 1;
+                }
+            }
+            b':' => self.is_key = self.depth == 1,
+            b' ' | b'\n' | b'\r' | b'\t' => {}
+            b'{' | b'[' => {
+                self.is_key = false;
+                self.open()?;
+            }
+            b'}' | b']' => {
+                self.is_key = false;
+                self.depth = self.depth.checked_sub(1).ok_or_else(|| not_json(position, "unexpected bracket"))?;
+            }
+            _ => self.is_key = false,
+        }
+        Ok(())
+    }
+
+    fn is_array_of_employees(&self) -> bool {
+        if !self.is_key || self.depth != 1 {
+            return false;
+        }
+        let key = &self.envelope[self.string.clone()];
+        let is = |key: &[u8]| self.names.iter().any(|name| name.as_bytes() == key);
+        match key.contains(&b'\\') {
+            false => is(&key[1..key.len() - 1]),
+            true => serde_json::from_slice::<String>(key).is_ok_and(|key| is(key.as_bytes())),
+        }
+    }
+
+    fn end_array(&mut self, position: u64) -> Result<(), SplitError> {
+        if let Some((_, taken)) = &mut self.gap {
+            taken.end = position;
+        }
+        self.state = State::Envelope;
+        self.envelope_byte(b']', position)
+    }
+
+    fn open(&mut self) -> Result<(), SplitError> {
+        self.depth += 1;
+        if self.depth > self.depth_max { Err(SplitError::TooDeep) } else { Ok(()) }
+    }
+
+    fn keep(&mut self, byte: u8) -> Result<(), SplitError> {
+        if self.envelope.len() == self.envelope_bytes_max {
+            return Err(SplitError::LongEnvelope);
+        }
+        self.envelope.push(byte);
+        Ok(())
+    }
+}
+
+/// Whether the byte after `byte` of a string is escaped; none where `byte` ends the string.
+fn after_string_byte(escaped: bool, byte: u8) -> Option<bool> {
+    match byte {
+        _ if escaped => Some(false),
+        b'\\' => Some(true),
+        b'"' => None,
+        _ => Some(false),
+    }
+}
+
+fn not_json(at: u64, message: &str) -> SplitError {
+    SplitError::NotJson(NotJson { at, message: message.into() })
+}
+
+/// Some programs put a byte order mark before a body; JSON lets a reader pass over it (RFC 8259, 8.1).
+fn without_bom(envelope: &[u8]) -> &[u8] {
+    envelope.strip_prefix(b"\xef\xbb\xbf").unwrap_or(envelope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    const NAMES: [&str; 2] = ["employees", "Employees"];
+
+    /// Splits a body that comes in blocks of `size` bytes.
+    fn split(body: &[u8], size: usize) -> Result<(Vec<Vec<u8>>, Vec<u8>), SplitError> {
+        let mut splitter = Splitter::new(NAMES, 64, 1 << 20);
+        let (mut found, mut block, mut elements) = (Vec::new(), Vec::new(), Vec::new());
+        for piece in body.chunks(size) {
+            let from = block.len();
+            block.extend_from_slice(piece);
+            elements.clear();
+            let kept = splitter.split(&block, from, &mut elements)?;
+            found.extend(elements.iter().map(|element| block[element.clone()].to_vec()));
+            block.drain(..kept);
+        }
+        splitter.finish().map(|envelope| (found, envelope.to_vec()))
+    }
+
+    /// The plain way: an ordinary parser over the whole body.
+    fn plain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+        #[derive(serde::Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow, alias = "Employees")]
+            employees: Vec<&'a RawValue>,
+        }
+        json::check(body).ok()?;
+        let body: Body = json::exact::<json::Object<Body>>(body).ok()?.0;
+        Some(body.employees.iter().map(|element| element.get().as_bytes().to_vec()).collect())
+    }
+
+    /// What the splitter accepts, once its elements and its envelope are parsed.
+    fn accepted(body: &[u8], size: usize) -> Option<Vec<Vec<u8>>> {
+        let (found, envelope) = split(body, size).ok()?;
+        found.iter().all(|element| json::check(element).is_ok()).then_some(())?;
+        plain(&envelope).filter(Vec::is_empty).map(|_| found)
+    }
+
+    #[test]
+    fn elements_of_every_kind() {
+        let body = br#" {"a":"employees", "x":{"employees":[9]}, "employe\u0065s" :[ {"]":"\"}]"},1 , "\\",[[]],null
+            ],"z":[{}]}"#;
+        let expected = [r#"{"]":"\"}]"}"#, "1", r#""\\""#, "[[]]", "null"].map(|e| e.as_bytes().to_vec());
+        for size in 1..=body.len() {
+            let (found, envelope) = split(body, size).unwrap();
+            assert_eq!(found, expected, "in blocks of {size}");
+            assert_eq!(
+                String::from_utf8(envelope).unwrap(),
+                r#" {"a":"employees", "x":{"employees":[9]}, "employe\u0065s" :[],"z":[{}]}"#
+            );
+        }
+    }
+
+    #[test]
+    fn places_in_the_envelope_are_places_in_the_body() {
+        let body = br#"{"employees":[{"id":"1"},{"id":"2"}]; "#;
+        let mut splitter = Splitter::new(NAMES, 64, 1 << 20);
+        splitter.split(body, 0, &mut Vec::new()).unwrap();
+        let at = json::check(splitter.finish().unwrap()).unwrap_err().at;
+        assert_eq!(body[splitter.body_position(at) as usize], b';');
+    }
+
+    #[test]
+    fn limits_hold() {
+        let deep = format!("{{\"employees\":[{}", "[".repeat(63));
+        assert_eq!(split(deep.as_bytes(), 7), Err(SplitError::TooDeep));
+        let long = format!("{{\"x\":\"{}\"", "x".repeat(2 << 20));
+        assert_eq!(split(long.as_bytes(), 4096), Err(SplitError::LongEnvelope));
+        assert_eq!(split(br#"{"employees":[],"employees":[]}"#, 9), Err(SplitError::Twice));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn splitting_is_parsing(
+            body in r#"(\u{feff}|\{|\[|"|\\|\\"|"employees":\[|"Employees" : \[|\{"a":"x\]"\}|\{"employees":\[1\]\}|[a1]|"b":|null|,|:|\]|\}| |\n){0,12}"#,
+            size in 1usize..20,
+        ) {
+            let plain = plain(body.strip_prefix('\u{feff}').unwrap_or(&body).as_bytes());
+            prop_assert_eq!(accepted(body.as_bytes(), size), plain);
+        }
+
+        #[test]
+        fn also_when_it_is_one(
+            elements in prop::collection::vec(r#"\{"i(d|\\u0064)":"[a\]\}]{0,3}(\\"|\\\\)?"(,"x":(\[\{\}\]|12|null))?\}|-1|"\[\\\\"|\[\]"#, 0..5),
+            space in "[ \n]{0,2}",
+            late in any::<bool>(),
+            size in 1usize..40,
+        ) {
+            let list = elements.join(&format!("{space},{space}"));
+            let rest = r#""profileId":"x""#;
+            let array = format!("\"employees\"{space}:{space}[{space}{list}{space}]");
+            let body = if late { format!("{{{array},{rest}}}") } else { format!("{{{rest},{array}}}{space}") };
+            let expected: Vec<Vec<u8>> = elements.iter().map(|e| e.as_bytes().to_vec()).collect();
+            prop_assert_eq!(accepted(body.as_bytes(), size), Some(expected));
+        }
+    }
+}

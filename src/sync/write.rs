@@ -1,0 +1,217 @@
+//! Write: what differs goes into the account's open transaction.
+
+use super::unique::{Conflict, Uniques};
+use super::{Checked, Failure, Finding};
+use crate::json::NotJson;
+use crate::rejection::{Fault, Rejections};
+use crate::roster::{Counts, Data, Employee, Entry, Index, Status, hash};
+use crate::store::{Numbers, Rows, Transaction};
+use std::collections::HashSet;
+
+/// Applies checked employees, in the order of the push.
+pub struct Writer<'t> {
+    rows: Rows<'t>,
+    index: &'t Index,
+    profile: u32,
+    seed: u64,
+    /// For each employee of the index: 1 + the place in the push, or 0 where the push has not carried it.
+    seen: Vec<u32>,
+    /// The employees that the push has created; `seen_created` goes with it as `seen` with the index.
+    created: Index,
+    seen_created: Vec<u32>,
+    next_number: u32,
+    uniques: Uniques,
+    counts: Counts,
+    employees: u64,
+    rejected: HashSet<u64>,
+    rejections: Rejections,
+}
+
+impl<'t> Writer<'t> {
+    /// A writer for a push that is checked by the profile with these numbers, against the index.
+    pub fn new(
+        transaction: &'t Transaction,
+        index: &'t Index,
+        numbers: &Numbers,
+        seed: u64,
+        errors_listed_max: usize,
+    ) -> Result<Writer<'t>, Failure> {
+        Ok(Writer {
+            rows: transaction.rows()?,
+            index,
+            profile: numbers.profile,
+            seed,
+            seen: vec![0; index.len()],
+            created: Index::default(),
+            seen_created: Vec::new(),
+            next_number: transaction.next_number()?,
+            uniques: Uniques::new(transaction, seed, numbers.uniques_changed.then_some(numbers.profile))?,
+            counts: Counts::default(),
+            employees: 0,
+            rejected: HashSet::new(),
+            rejections: Rejections::new(errors_listed_max),
+        })
+    }
+
+    /// Applies the employees of a batch.
+    pub fn apply(&mut self, batch: Vec<Vec<Checked>>) -> Result<(), Failure> {
+        batch.into_iter().flatten().try_for_each(|checked| self.apply_one(checked))
+    }
+
+    fn apply_one(&mut self, checked: Checked) -> Result<(), Failure> {
+        let Checked { index, id, id_hash, finding } = checked;
+        self.employees += 1;
+        match finding {
+            Finding::NotJson(NotJson { at, message }) => Err(Failure::NotJson { index: Some(index), at, message }),
+            Finding::Invalid(faults) => {
+                for fault in faults {
+                    self.reject(index, id.as_deref(), fault);
+                }
+                let Some(id) = id else {
+                    return Ok(());
+                };
+                match self.index.find(id_hash) {
+                    Some(place) => self.first_time(place, index).map(drop),
+                    None => self.first_time_created(id_hash, &id, index, Status::Hidden).map(drop),
+                }
+            }
+            Finding::Unchanged(place) => {
+                if self.first_time(place, index)? {
+                    self.counts.unchanged += 1;
+                }
+                Ok(())
+            }
+            Finding::Different { place: Some(place), status, data } => match self.first_time(place, index)? {
+                true => self.update(place, index, status, data),
+                false => Ok(()),
+            },
+            Finding::Different { place: None, status, data } => {
+                let id = id.unwrap_or_default();
+                match self.first_time_created(id_hash, &id, index, status)? {
+                    Some(number) => self.create(number, index, id, status, data),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        number: u32,
+        index: u64,
+        id: String,
+        status: Status,
+        data: Option<(Data, u128)>,
+    ) -> Result<(), Failure> {
+        let data = data.map(|(data, _)| data).unwrap_or_default();
+        let employee = Employee { id, status, profile: self.profile, data };
+        self.rows.insert(number, &employee)?;
+        self.uniques.add(number, index, &employee);
+        self.counts.created += 1;
+        Ok(())
+    }
+
+    fn update(&mut self, place: u32, index: u64, status: Status, data: Option<(Data, u128)>) -> Result<(), Failure> {
+        let entry = self.index.get(place);
+        let before = self.rows.read(entry.number)?;
+        let mut after = before.clone();
+        after.status = status;
+        if let Some((data, data_hash)) = data {
+            self.counts.updated += u64::from(data_hash != entry.data());
+            after.data = data;
+            after.profile = self.profile;
+        }
+        match (before.status, status) {
+            (Status::Hidden, Status::Active) => self.counts.activated += 1,
+            (Status::Active, Status::Hidden) => self.counts.hidden += 1,
+            _ => {}
+        }
+        self.rows.update(entry.number, &after)?;
+        self.uniques.change(entry.number, index, &before, &after);
+        Ok(())
+    }
+
+    /// Whether the push has not carried the employee at this place of the index before; it has now.
+    fn first_time(&mut self, place: u32, index: u64) -> Result<bool, Failure> {
+        let seen = &mut self.seen[place as usize];
+        if *seen == 0 {
+            *seen = index as u32 + 1;
+            return Ok(true);
+        }
+        let first = u64::from(*seen - 1);
+        let id = self.rows.id(self.index.get(place).number)?;
+        self.reject_twice(index, &id, first);
+        Ok(false)
+    }
+
+    /// The number of a new employee; none where the push has carried it before.
+    fn first_time_created(
+        &mut self,
+        id_hash: u128,
+        id: &str,
+        index: u64,
+        status: Status,
+    ) -> Result<Option<u32>, Failure> {
+        if let Some(place) = self.created.find(id_hash) {
+            let first = u64::from(self.seen_created[place as usize]);
+            self.reject_twice(index, id, first);
+            return Ok(None);
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        self.created.insert(Entry::new(id_hash, 0, number, status));
+        self.seen_created.push(index as u32);
+        Ok(Some(number))
+    }
+
+    fn reject_twice(&mut self, index: u64, id: &str, first: u64) {
+        let message = format!("the employee at index {first} has the same id; send each employee once");
+        self.reject(index, Some(id), Fault::new("id", "twice", message));
+    }
+
+    fn reject(&mut self, index: u64, id: Option<&str>, fault: Fault) {
+        self.rejected.insert(index);
+        self.rejections.add(Some(index), id, fault);
+    }
+
+    /// Checks what only the whole push can tell. Gives the counts and how many employees there were.
+    pub fn finish(mut self) -> Result<(Counts, u64), Failure> {
+        for conflict in self.uniques.conflicts(&mut self.rows)? {
+            self.reject_conflict(conflict)?;
+        }
+        match self.rejections.count() {
+            0 => Ok((self.counts, self.employees)),
+            _ => Err(Failure::Rejected(Box::new(self.rejections))),
+        }
+    }
+
+    fn reject_conflict(&mut self, Conflict { field, number, index, other }: Conflict) -> Result<(), Failure> {
+        // Every conflict is counted; only one that will be told needs its ids.
+        if !self.rejections.lists(index) {
+            self.rejections.add(index, None, Fault::new(&field, "unique", "another employee has the same value"));
+            return Ok(());
+        }
+        let other = self.rows.id(other)?;
+        let other_index = self.index_of(&other);
+        if other_index.is_some_and(|index| self.rejected.contains(&index)) {
+            return Ok(());
+        }
+        let whose = match other_index {
+            Some(index) => format!("the employee {other:?} at index {index} of this push"),
+            None => format!("the stored employee {other:?}, who is not in this push,"),
+        };
+        let message = format!("{whose} has the same value, and only one may have it");
+        let id = self.rows.id(number)?;
+        let index = index.or_else(|| self.index_of(&id));
+        self.rejections.add(index, Some(&id), Fault::new(&field, "unique", message));
+        Ok(())
+    }
+
+    fn index_of(&self, id: &str) -> Option<u64> {
+        let id_hash = hash(self.seed, id.as_bytes());
+        if let Some(place) = self.index.find(id_hash) {
+            return self.seen[place as usize].checked_sub(1).map(u64::from);
+        }
+        self.created.find(id_hash).map(|place| u64::from(self.seen_created[place as usize]))
+    }
+}
