@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_error_says_where() {
-        assert_eq!(check(b"{\"a\":\n [1,]}").unwrap_err().to_string(), "trailing comma at byte 9");
+        assert_eq!(check(b"{\"a\":\n [1,]}").unwrap_err().to_string(), "expected value at byte 10");
         assert_eq!(check(b"\"a\xff\"").unwrap_err().to_string(), "invalid UTF-8 at byte 2");
         assert_eq!(check(b"{} {}").unwrap_err().at, 3);
     }

@@ -3,8 +3,8 @@
 //! A push travels through the modules in this order:
 //!
 //! 1. [`command`] starts the program; [`config`] and [`limits`] say how.
-//! 2. [`server`] listens, routes, authenticates ([`signature`]) and receives.
-//! 3. [`dialect`] knows the wire format and turns an element of the body into an [`employee off the wire`](roster::Pushed).
+//! 2. [`server`] listens, routes, authenticates ([`signature`]) and receives ([`digest`]).
+//! 3. [`dialect`] knows the wire format: it turns an element of the body ([`json`]) into an [`employee off the wire`](roster::Pushed).
 //! 4. [`sync`] is the push itself: split, check, compare, write, check the roster, commit.
 //! 5. [`profile`] has the fields of an employee and the rules of their values; what breaks them is a [`rejection`].
 //! 6. [`store`] keeps the [`roster`].
@@ -14,6 +14,7 @@ pub mod client;
 pub mod command;
 pub mod config;
 pub mod dialect;
+pub mod digest;
 pub mod json;
 pub mod limits;
 pub mod profile;

@@ -1,7 +1,7 @@
 //! `rollcall demo`
 
 use super::account::random_secret;
-use super::push::send;
+use super::push::{refused, send};
 use super::serve::{bind, default_listen, open_profiles, runtime, told_to_stop};
 use super::{Failed, setting};
 use crate::client::{AnswerCounts, Body, Target};
@@ -74,10 +74,13 @@ fn push_three_times(target: &Target, employees: u64) -> Result<(), Failed> {
         "{:<24}{:>10}{:>10}{:>10}{:>10}{:>11}{:>10}{:>9}",
         "push", "created", "updated", "activated", "hidden", "unchanged", "MB", "seconds"
     );
-    let unchanged = |_| (0, "active");
+    let unchanged = |number| match number % 1_000 {
+        3 => (0, "hidden"),
+        _ => (0, "active"),
+    };
     push(target, "first load", 0..employees, unchanged)?;
     push(target, "the same again", 0..employees, unchanged)?;
-    // In every thousand, one changes department, one leaves, and one is new.
+    // In every thousand, one changes department, one leaves, one comes back, and one is new.
     let changed = |number| match number % 1_000 {
         1 => (1, "active"),
         2 => (0, "hidden"),
@@ -97,7 +100,7 @@ fn push(
     let answer = send(target, &body)?;
     let seconds = started.elapsed().as_secs_f64();
     if !answer.ok {
-        return Err(Failed::Refused(format!("the server answered {}: {}", answer.status, answer.text)));
+        return Err(refused(&answer, &body));
     }
     let counts: AnswerCounts = serde_json::from_str(&answer.text).map_err(Failed::refused)?;
     println!(

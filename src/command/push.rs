@@ -99,7 +99,8 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) {
     println!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64());
 }
 
-fn refused(answer: &Answer, body: &Body) -> Failed {
+/// Tells the rejections of a push that was refused, by their places in the file.
+pub fn refused(answer: &Answer, body: &Body) -> Failed {
     let Ok(refusal) = serde_json::from_str::<AnswerRefusal>(&answer.text) else {
         let start: String = answer.text.chars().take(500).collect();
         return Failed::Refused(format!("the server answered {}: {start}", answer.status));

@@ -85,11 +85,11 @@ fn usual<'a>(Object(wire): Object<Wire<&'a str, Vec<Object<Row<&'a str>>>>>) -> 
     let status = Status::parse(wire.status?)?;
     let rows = wire.data.unwrap_or_default().into_iter();
     let data = rows.map(|Object(row)| Some((row.name?.into(), row.value.unwrap_or_default().into())));
-    Some(Pushed { id: Some(id.into()), status: Some(status), data: data.collect::<Option<_>>()? })
+    Some(Pushed { id: Some(id.into()), status: Some(status), data: data.collect::<Option<_>>()?, whole: true })
 }
 
 fn exactly(element: &[u8]) -> Result<(Pushed<'_>, Vec<Fault>), NotJson> {
-    let mut pushed = Pushed { id: None, status: None, data: Vec::new() };
+    let mut pushed = Pushed { id: None, status: None, data: Vec::new(), whole: false };
     let Object(wire) = match json::exact::<Object<Wire<&RawValue, &RawValue>>>(element) {
         Ok(wire) => wire,
         Err(Unreadable::NotJson(not_json)) => return Err(not_json),
@@ -101,9 +101,11 @@ fn exactly(element: &[u8]) -> Result<(Pushed<'_>, Vec<Fault>), NotJson> {
     let mut faults = Vec::new();
     pushed.id = id(wire.id).map_err(|fault| faults.push(fault)).ok();
     pushed.status = status(wire.status).map_err(|fault| faults.push(fault)).ok();
+    let before = faults.len();
     if let Some(data) = wire.data {
         pushed.data = rows(data, &mut faults);
     }
+    pushed.whole = faults.len() == before;
     Ok((pushed, faults))
 }
 

@@ -46,13 +46,10 @@ impl Field {
     /// Brings a pushed value to its canonical form; none where it is empty.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Option<Cow<'v, str>>, Broken> {
         let value = if self.rules.trims() { value.trim() } else { value };
-        if !value.is_empty() {
-            return self.rules.canonical(value).map(Some);
+        match value {
+            "" => Ok(None),
+            value => self.rules.canonical(value).map(Some),
         }
-        if self.required {
-            return Err(Broken { rule: "required", message: "a value is required; none was sent".into() });
-        }
-        Ok(None)
     }
 }
 

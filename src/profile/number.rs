@@ -47,7 +47,8 @@ pub fn canonical(value: &str) -> Option<Cow<'_, str>> {
             format!("{whole}.{fraction}")
         }
     };
-    (written.len() <= DIGITS_MAX + 1).then(|| match negative {
+    let digits = written.bytes().filter(u8::is_ascii_digit).count();
+    (digits <= DIGITS_MAX).then(|| match negative {
         true => Cow::Owned(format!("-{written}")),
         false => Cow::Owned(written),
     })
@@ -114,7 +115,8 @@ mod tests {
             let [x, y] = [&x, &y].map(|n| canonical(n).unwrap().into_owned());
             prop_assert_eq!(x.parse::<f64>().unwrap(), f64::from(a) / 10f64.powi(shift));
             prop_assert_eq!(compare(&x, &y), a.cmp(&b));
-            prop_assert_eq!(canonical(&x).as_deref(), Some(x.as_str()));
+            let again = canonical(&x);
+            prop_assert_eq!(again.as_deref(), Some(x.as_str()));
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Pushed<'a> {
     pub status: Option<Status>,
     /// The data rows, name and value, in the order of the push. Absent, null and `[]` are all empty.
     pub data: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Whether that is all of the data; not where a row of it could not be read.
+    pub whole: bool,
 }
 
 /// What a sync did with the employees of its push.

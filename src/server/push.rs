@@ -2,9 +2,10 @@
 
 use super::Server;
 use super::log::Event;
-use super::receive::{self, ContentDigest};
+use super::receive;
 use super::respond::{Answer, REVISION, Refusal, json_text};
 use crate::dialect::startexam;
+use crate::digest::ContentDigest;
 use crate::sync::{Format, Push, sync};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};

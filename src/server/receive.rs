@@ -1,13 +1,11 @@
 //! Receive: a body as it comes, within the limits of time and rate, handed on piece by piece.
 
+use crate::digest::{ContentDigest, Digesting};
 use crate::limits::Limits;
 use crate::sync::{BodyError, Pieces};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use sha2::{Digest as _, Sha256, Sha512};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -78,59 +76,5 @@ pub async fn receive(mut body: Incoming, digest: Option<ContentDigest>, limits: 
     }
     if digest.is_some_and(|digest| !digest.matches()) {
         drop(sender.send(Err(BodyError::Digest)).await);
-    }
-}
-
-/// The value of a `Content-Digest` header (RFC 9530) that this server can check.
-pub enum ContentDigest {
-    Sha256(Vec<u8>),
-    Sha512(Vec<u8>),
-}
-
-impl ContentDigest {
-    /// Reads a header's value; the error is what is wrong with it.
-    pub fn parse(value: &str) -> Result<ContentDigest, &'static str> {
-        let mut found = None;
-        for member in value.split(',') {
-            let (algorithm, digest) = member.trim().split_once('=').ok_or("it must read 'sha-256=:…base64…:'")?;
-            let length = match algorithm {
-                "sha-256" => 32,
-                "sha-512" => 64,
-                _ => continue,
-            };
-            let digest = digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
-            let digest = digest.and_then(|digest| STANDARD.decode(digest).ok()).filter(|digest| digest.len() == length);
-            let digest = digest.ok_or("its digest must be base64 between colons, of the algorithm's length")?;
-            found = Some(if length == 32 { ContentDigest::Sha256(digest) } else { ContentDigest::Sha512(digest) });
-        }
-        found.ok_or("it must have a digest by sha-256 or sha-512")
-    }
-}
-
-enum Digesting {
-    Sha256(Vec<u8>, Sha256),
-    Sha512(Vec<u8>, Sha512),
-}
-
-impl Digesting {
-    fn new(digest: ContentDigest) -> Digesting {
-        match digest {
-            ContentDigest::Sha256(expected) => Digesting::Sha256(expected, Sha256::new()),
-            ContentDigest::Sha512(expected) => Digesting::Sha512(expected, Sha512::new()),
-        }
-    }
-
-    fn update(&mut self, piece: &[u8]) {
-        match self {
-            Digesting::Sha256(_, hash) => hash.update(piece),
-            Digesting::Sha512(_, hash) => hash.update(piece),
-        }
-    }
-
-    fn matches(self) -> bool {
-        match self {
-            Digesting::Sha256(expected, hash) => hash.finalize()[..] == expected,
-            Digesting::Sha512(expected, hash) => hash.finalize()[..] == expected,
-        }
     }
 }

@@ -27,7 +27,7 @@ pub struct Refusal {
     /// What happened, for the log, where that is more than the message.
     pub internal: Option<String>,
     /// What is wrong with the employees of a push.
-    pub rejected: Option<Rejected>,
+    pub rejected: Option<Box<Rejected>>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -73,7 +73,7 @@ impl Refusal {
     }
 
     pub fn answer(&self) -> Answer {
-        let body = RefusalBody { message: &self.message, rejected: self.rejected.as_ref() };
+        let body = RefusalBody { message: &self.message, rejected: self.rejected.as_deref() };
         let mut answer = json(self.status, &body);
         answer.headers_mut().extend(self.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
         if self.status == StatusCode::REQUEST_TIMEOUT {
@@ -145,7 +145,7 @@ impl From<Failure> for Refusal {
                 });
                 let problems = if error_count == 1 { "1 problem".into() } else { format!("{error_count} problems") };
                 let message = format!("nothing was stored: {problems}; the first is {}", first.unwrap_or_default());
-                Refusal { rejected: Some(Rejected { error_count, errors, causes }), ..bad(message) }
+                Refusal { rejected: Some(Box::new(Rejected { error_count, errors, causes })), ..bad(message) }
             }
             Failure::Spool(error) => disk(error),
             Failure::Store(error) => error.into(),

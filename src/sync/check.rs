@@ -145,6 +145,9 @@ impl Rulebook<'_> {
         for (position, field) in fields.iter().enumerate() {
             match field.canonical(values[position].unwrap_or_default()) {
                 Ok(Some(value)) => canonical.push((self.field_numbers[position], value)),
+                Ok(None) if field.required && pushed.whole => {
+                    faults.push(Fault::new(&field.name, "required", "a value is required; none was sent"));
+                }
                 Ok(None) => {}
                 Err(broken) => faults.push(Fault::new(&field.name, broken.rule, broken.message)),
             }

@@ -63,7 +63,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Waits for the next batch; none after the last. Only the last can be without employees.
-    pub fn next(&mut self) -> Result<Option<Batch>, Failure> {
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Failure> {
         if self.ended {
             return Ok(None);
         }
@@ -83,7 +83,8 @@ impl<'a> Intake<'a> {
         while batch.elements.is_empty() && !self.ended {
             let from = batch.block.len();
             self.fill(&mut batch.block, from + BLOCK_BYTES)?;
-            let kept = self.splitter.split(&batch.block, from, &mut batch.elements).map_err(|e| self.failure(e))?;
+            let split = self.splitter.split(&batch.block, from, &mut batch.elements);
+            let kept = split.map_err(|error| self.not_json_within(&batch).unwrap_or_else(|| self.failure(error)))?;
             self.tail.clear();
             self.tail.extend_from_slice(&batch.block[kept..]);
             self.check_length(&batch, kept)?;
@@ -101,12 +102,15 @@ impl<'a> Intake<'a> {
         self.spare.push(batch);
     }
 
-    /// The profile that the body has named so far.
+    /// The profile that the body names before its employees, or anywhere if all of it has come.
     pub fn profile_so_far(&self) -> Result<Option<Uuid>, Failure> {
-        (self.format.envelope)(&self.splitter.envelope_so_far()).map_err(|error| self.unreadable(error))
+        if self.ended {
+            return self.finish();
+        }
+        (self.format.envelope)(&self.splitter.envelope_before_array()).map_err(|error| self.unreadable(error))
     }
 
-    /// The profile that the whole body names, once [`Intake::next`] has given none.
+    /// The profile that the whole body names, once [`Intake::next_batch`] has given none.
     pub fn finish(&self) -> Result<Option<Uuid>, Failure> {
         if self.splitter.in_element() {
             return Err(self.cut());
@@ -122,7 +126,7 @@ impl<'a> Intake<'a> {
         while let Some(spooled) = batch {
             file.write_all(&spooled.block[spooled.carried..]).map_err(Failure::Spool)?;
             self.recycle(spooled);
-            batch = self.next()?;
+            batch = self.next_batch()?;
         }
         let profile = self.finish()?;
         file.rewind().map_err(Failure::Spool)?;
@@ -145,6 +149,16 @@ impl<'a> Intake<'a> {
             block.extend_from_slice(&taken);
         }
         Ok(())
+    }
+
+    /// Brackets that do not match make a split go wrong behind them: then the employee that has them is what to name.
+    fn not_json_within(&self, batch: &Batch) -> Option<Failure> {
+        let mut elements = batch.elements.iter().enumerate();
+        elements.find_map(|(place, element)| {
+            let NotJson { at, message } = json::check(&batch.block[element.clone()]).err()?;
+            let index = Some(batch.first + place as u64);
+            Some(Failure::NotJson { index, at: batch.position + element.start as u64 + at, message })
+        })
     }
 
     fn check_length(&self, batch: &Batch, kept: usize) -> Result<(), Failure> {

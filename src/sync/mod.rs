@@ -31,8 +31,11 @@ pub struct Format {
     /// Reads a body whose array of employees is empty; gives the profile that it names, if it does.
     pub envelope: fn(&[u8]) -> Result<Option<Uuid>, Unreadable>,
     /// Reads one element of the array.
-    pub employee: for<'a> fn(&'a [u8], &'a mut Scratch) -> Result<(Pushed<'a>, Vec<Fault>), NotJson>,
+    pub employee: for<'a> fn(&'a [u8], &'a mut Scratch) -> Parsed<'a>,
 }
+
+/// An employee off the wire, with what is wrong with its form beside what can be read of it.
+pub type Parsed<'a> = Result<(Pushed<'a>, Vec<Fault>), NotJson>;
 
 /// A push, before its body has come.
 pub struct Push<'a> {
@@ -124,14 +127,7 @@ pub enum BodyError {
 /// Carries out a push: all of it, or nothing.
 pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result<Receipt, Failure> {
     let started = Instant::now();
-    let mut intake = Intake::new(pieces, push.format, push.limits);
-    let mut next = intake.next()?;
-    let mut profile = intake.profile_so_far()?;
-    if let (None, Some(first)) = (profile, next.take_if(|batch| profile.is_none() && !batch.elements.is_empty())) {
-        (profile, intake) = intake.spool(first, push.spool_dir)?;
-        next = intake.next()?;
-    }
-    let profile = find_profile(push, profile)?;
+    let (profile, mut intake, mut next) = begin(push, pieces)?;
 
     let seed = roster.seed();
     let transaction = roster.begin()?;
@@ -149,21 +145,21 @@ pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result
 
     let mut checked = Vec::new();
     while let Some(batch) = next {
-        let found = in_place_scope(|pool| -> Result<_, Failure> {
+        let (found, after) = in_place_scope(|pool| -> Result<_, Failure> {
             let (found, outcome) = std::sync::mpsc::channel();
             let (batch, rulebook, index) = (&batch, &rulebook, &index);
             pool.spawn(move |_| drop(found.send(rulebook.check_all(batch, index))));
             // While the pool checks this batch, this thread writes the one before and receives the one after.
             writer.apply(std::mem::take(&mut checked))?;
-            let next = intake.next()?;
-            Ok((outcome.recv().expect("the pool gives an answer or panics"), next))
-        });
-        (checked, next) = match found {
-            Ok((found, after)) => {
-                intake.recycle(batch);
-                (found, after)
-            }
-            Err(failure) => return Err(failure),
+            let after = intake.next_batch();
+            Ok((outcome.recv().expect("the pool gives an answer or panics"), after))
+        })?;
+        checked = found;
+        intake.recycle(batch);
+        next = match after {
+            Ok(after) => after,
+            // What is wrong with an earlier employee is told first.
+            Err(failure) => return Err(writer.apply(checked).err().unwrap_or(failure)),
         };
     }
     writer.apply(checked)?;
@@ -174,6 +170,22 @@ pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result
     let duration = started.elapsed();
     let revision = transaction.commit(numbers.profile, employees, &counts, duration)?;
     Ok(Receipt { counts, employees, revision, duration })
+}
+
+/// Receives a body until its profile is known: mostly that is with its first employees.
+fn begin<'a>(push: &'a Push, pieces: Box<Pieces<'a>>) -> Result<(Arc<Profile>, Intake<'a>, Option<Batch>), Failure> {
+    let mut intake = Intake::new(pieces, push.format, push.limits);
+    let Some(first) = intake.next_batch()?.filter(|first| !first.elements.is_empty()) else {
+        return Ok((find_profile(push, intake.finish()?)?, intake, None));
+    };
+    if let Some(id) = intake.profile_so_far()? {
+        return Ok((find_profile(push, Some(id))?, intake, Some(first)));
+    }
+    // The profile comes after the employees, so the body must be read twice.
+    let (id, mut intake) = intake.spool(first, push.spool_dir)?;
+    let profile = find_profile(push, id)?;
+    let first = intake.next_batch()?;
+    Ok((profile, intake, first))
 }
 
 fn find_profile(push: &Push, id: Option<Uuid>) -> Result<Arc<Profile>, Failure> {

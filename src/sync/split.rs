@@ -164,13 +164,10 @@ impl Splitter {
         Ok(if self.in_element() { start } else { block.len() })
     }
 
-    /// The envelope as if the body ended after the array that has begun.
-    pub fn envelope_so_far(&self) -> Vec<u8> {
-        let mut envelope = without_bom(&self.envelope).to_vec();
-        if self.gap.is_some() && self.state != State::Envelope {
-            envelope.extend_from_slice(b"]}");
-        }
-        envelope
+    /// The envelope as if the body ended right after the array of employees had begun.
+    pub fn envelope_before_array(&self) -> Vec<u8> {
+        let before = self.gap.as_ref().map_or(self.envelope.len(), |(gap, _)| *gap);
+        [without_bom(&self.envelope[..before]), b"]}"].concat()
     }
 
     /// Whether the body so far ends within an element.
@@ -205,7 +202,7 @@ impl Splitter {
                     self.string.start = self.envelope.len() - 1;
                 }
             }
-            b':' => self.is_key = self.depth == 1,
+            b':' => self.is_key = self.depth == 1 && !self.string.is_empty(),
             b' ' | b'\n' | b'\r' | b'\t' => {}
             b'{' | b'[' => {
                 self.is_key = false;
@@ -215,7 +212,10 @@ impl Splitter {
                 self.is_key = false;
                 self.depth = self.depth.checked_sub(1).ok_or_else(|| not_json(position, "unexpected bracket"))?;
             }
-            _ => self.is_key = false,
+            _ => {
+                self.is_key = false;
+                self.string = 0..0;
+            }
         }
         Ok(())
     }

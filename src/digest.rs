@@ -1,0 +1,86 @@
+//! The digest of a body: the header `Content-Digest` (RFC 9530), with which a client can protect what SharedKey does not sign.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// The value of a `Content-Digest` header (RFC 9530) that this server can check.
+pub enum ContentDigest {
+    /// By SHA-256.
+    Sha256(Vec<u8>),
+    /// By SHA-512.
+    Sha512(Vec<u8>),
+}
+
+impl ContentDigest {
+    /// Reads a header's value; the error is what is wrong with it.
+    pub fn parse(value: &str) -> Result<ContentDigest, &'static str> {
+        let mut found = None;
+        for member in value.split(',') {
+            let (algorithm, digest) = member.trim().split_once('=').ok_or("it must read 'sha-256=:…base64…:'")?;
+            let length = match algorithm {
+                "sha-256" => 32,
+                "sha-512" => 64,
+                _ => continue,
+            };
+            let digest = digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
+            let digest = digest.and_then(|digest| STANDARD.decode(digest).ok()).filter(|digest| digest.len() == length);
+            let digest = digest.ok_or("its digest must be base64 between colons, of the algorithm's length")?;
+            found = Some(if length == 32 { ContentDigest::Sha256(digest) } else { ContentDigest::Sha512(digest) });
+        }
+        found.ok_or("it must have a digest by sha-256 or sha-512")
+    }
+}
+
+/// A digest in the making, of bytes as they come.
+pub enum Digesting {
+    /// What is expected, and what has come.
+    Sha256(Vec<u8>, Sha256),
+    /// The same with SHA-512.
+    Sha512(Vec<u8>, Sha512),
+}
+
+impl Digesting {
+    /// Nothing has come yet.
+    pub fn new(digest: ContentDigest) -> Digesting {
+        match digest {
+            ContentDigest::Sha256(expected) => Digesting::Sha256(expected, Sha256::new()),
+            ContentDigest::Sha512(expected) => Digesting::Sha512(expected, Sha512::new()),
+        }
+    }
+
+    /// The next bytes.
+    pub fn update(&mut self, piece: &[u8]) {
+        match self {
+            Digesting::Sha256(_, hash) => hash.update(piece),
+            Digesting::Sha512(_, hash) => hash.update(piece),
+        }
+    }
+
+    /// Whether all that came has the digest that was expected.
+    pub fn matches(self) -> bool {
+        match self {
+            Digesting::Sha256(expected, hash) => hash.finalize()[..] == expected,
+            Digesting::Sha512(expected, hash) => hash.finalize()[..] == expected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_rfc() {
+        // RFC 9530, appendix D: the digests of {"hello": "world"} and a line feed.
+        for header in [
+            "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:",
+            "md5=:AAAA:, sha-512=:YMAam51Jz/jOATT6/zvHrLVgOYTGFy1d6GJiOHTohq4yP+pgk4vf2aCsyRZOtw8MjkM7iw7yZ/WkppmM44T3qg==:",
+        ] {
+            let mut digesting = Digesting::new(ContentDigest::parse(header).unwrap());
+            digesting.update(b"{\"hello\": ");
+            digesting.update(b"\"world\"}\n");
+            assert!(digesting.matches(), "{header}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Profiles as their administrator meets them: what is wrong with a file, and a new version of it while the server runs.
+
+use super::world::{PEOPLE, PROFILE, World, employee, run};
+use serde_json::json;
+
+const HEAD: &str = "id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"\n[[field]]\nname = \"F\"\n";
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
+    let world = World::stopped(PEOPLE, "");
+    for (profile, expected) in [
+        ("", "bad.toml:1: missing field `id`"),
+        ("id = ", "bad.toml:1: "),
+        ("id = \"x\"\nname = \"P\"\n[[field]]\nname=\"F\"\ntype=\"text\"", "bad.toml:1: id must be a GUID"),
+        ("id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"", "a profile needs at least one [[field]]"),
+        (&format!("{HEAD}type = \"texts\""), "bad.toml:5: unknown variant `texts`, expected one of `text`, `email`"),
+        (&format!("{HEAD}type = \"text\"\nrequird = true"), "bad.toml:6: unknown field `requird`"),
+        (
+            &format!("{HEAD}type = \"email\"\nmax_length = 3"),
+            "bad.toml:6: field \"F\": max_length is not a rule of type email; it has none but required and unique",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\nformats = [\"x\"]"),
+            "bad.toml:6: field \"F\": formats is not a rule of type text; it has min_length, max_length, pattern, trim, case",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\nmin_length = 3\nmax_length = 2"),
+            "bad.toml:6: field \"F\": the smallest allowed is above the largest",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\npattern = '('"),
+            "bad.toml:6: field \"F\": pattern is no regular expression: unclosed group",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\npattern = \"{}\"", "a".repeat(2_000)),
+            "bad.toml:6: field \"F\": pattern is longer than 1000",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\npattern = '\\w{{1000}}'"),
+            "bad.toml:6: field \"F\": pattern is no regular expression: ",
+        ),
+        (
+            &format!("{HEAD}type = \"date\"\nformats = [\"dd/mm/yy\"]"),
+            "bad.toml:6: field \"F\": \"dd/mm/yy\" is not a date format; there are yyyy-mm-dd, dd.mm.yyyy, mm/dd/yyyy",
+        ),
+        (&format!("{HEAD}type = \"date\"\nformats = []"), "bad.toml:6: field \"F\": formats is empty"),
+        (
+            &format!("{HEAD}type = \"date\"\nmin = \"2023-02-29\""),
+            "bad.toml:6: field \"F\": min and max must be a date that exists",
+        ),
+        (
+            &format!("{HEAD}type = \"date\"\nmin = \"2023-03-01\"\nmax = 2023-02-01"),
+            "bad.toml:6: field \"F\": the smallest allowed is above",
+        ),
+        (&format!("{HEAD}type = \"number\"\nmin = \"one\""), "bad.toml:6: field \"F\": min and max must be a number"),
+        (
+            &format!("{HEAD}type = \"number\"\nmin = 10\nmax = 9.5"),
+            "bad.toml:6: field \"F\": the smallest allowed is above",
+        ),
+        (&format!("{HEAD}type = \"choice\""), "bad.toml:5: field \"F\": a choice needs options"),
+        (&format!("{HEAD}type = \"choice\"\noptions = []"), "bad.toml:6: field \"F\": options is empty"),
+        (
+            &format!("{HEAD}type = \"choice\"\noptions = [\"a \"]"),
+            "bad.toml:6: field \"F\": option \"a \" must not be empty",
+        ),
+        (
+            &format!("{HEAD}type = \"choice\"\noptions = {{ a = [\"x\"], b = [\"X\"] }}"),
+            "bad.toml:6: field \"F\": \"X\" would mean two options",
+        ),
+        (&format!("{HEAD}type = \"choice\"\noptions = 7"), "bad.toml:6: options is a list like"),
+        (&format!("{HEAD}type = \"text\"\nunique = \"all\""), "bad.toml:6: unique is true, false or \"active\""),
+        (
+            &format!("{HEAD}type = \"text\"\n[[field]]\nname = \"F\"\ntype = \"text\""),
+            "bad.toml:7: field \"F\" is defined twice",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\n[[field]]\nname = \" G\"\ntype = \"text\""),
+            "bad.toml:7: a field's name must not be empty, nor begin",
+        ),
+    ] {
+        let file = world.file("bad.toml", profile);
+        let checked = run(&["profile", "check", &file]);
+        let told = String::from_utf8(checked.stdout).unwrap();
+        assert!(told.contains(expected), "{profile}:\n{told}");
+        assert_eq!(checked.status.code(), Some(1));
+    }
+    let missing = run(&["profile", "check", "/no/such.toml"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8(missing.stdout).unwrap().contains("cannot be read"));
+}
+
+#[test]
+fn the_profile_that_is_shipped_is_right() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/employees.toml");
+    let checked = run(&["profile", "check", file]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success() && told.contains("ok: \"Employees\", d51b5efd"), "{told}");
+}
+
+#[test]
+fn a_server_does_not_start_on_a_broken_profile() {
+    let world = World::stopped(PEOPLE, "");
+    world.file("profiles/other.toml", format!("{HEAD}type = \"texts\""));
+    let output = world.serve().output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("other.toml:5: unknown variant"), "{told}");
+    // The same id in two files, and no file at all.
+    world.file("profiles/other.toml", PEOPLE);
+    let told = String::from_utf8(world.serve().output().unwrap().stderr).unwrap();
+    assert!(told.contains("has the same id as"), "{told}");
+    std::fs::remove_file(world.path("profiles/other.toml")).unwrap();
+    std::fs::remove_file(world.path("profiles/people.toml")).unwrap();
+    let told = String::from_utf8(world.serve().output().unwrap().stderr).unwrap();
+    assert!(told.contains("holds no profile"), "{told}");
+}
+
+#[test]
+fn a_hangup_reads_the_profiles_again() {
+    let world = World::new();
+    let ada = json!([employee("1", "active", &[("First Name", "Ada")])]);
+    assert_eq!(world.push_employees(ada.clone()).counts(), [1, 0, 0, 0, 0]);
+    // Broken: the old version stays in force, and the log says why.
+    world.file("profiles/people.toml", PEOPLE.replace("\"text\"", "\"texts\""));
+    world.signal("-HUP");
+    world.wait_for_log("its last good version stays in force");
+    assert!(world.log().contains("people.toml:6: unknown variant `texts`"), "{}", world.log());
+    assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
+    // Mended and stricter: everything is checked anew.
+    world.file("profiles/people.toml", PEOPLE.replacen("required = true", "required = true\nmin_length = 5", 1));
+    world.signal("-HUP");
+    world.wait_for_log("\"errors\":0");
+    assert_eq!(world.push_employees(ada).errors(), ["0 1 First Name min_length"]);
+    // A file that is gone takes its profile with it, and a new one brings one.
+    std::fs::remove_file(world.path("profiles/people.toml")).unwrap();
+    world.file("profiles/new.toml", PEOPLE.replace(PROFILE, "33333333-3333-3333-3333-333333333333"));
+    world.signal("-HUP");
+    let started = std::time::Instant::now();
+    while world.push_employees(json!([])).status != 404 {
+        assert!(started.elapsed().as_secs() < 10);
+    }
+    assert!(world.get("/v1/profiles").text.contains("33333333-3333"));
+}
