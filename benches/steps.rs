@@ -52,7 +52,7 @@ fn split_and_parse(c: &mut Criterion) {
         b.iter(|| {
             for batch in &batches {
                 for element in &batch.elements {
-                    black_box(startexam::employee(&batch.block[element.clone()], &mut scratch).unwrap());
+                    black_box(startexam::employee(&batch.block[element.clone()], &limits, &mut scratch).unwrap());
                 }
             }
         });
@@ -66,7 +66,7 @@ fn check_compare_and_write(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     store.add_account(1, "", "secret").unwrap();
-    let mut roster = store.roster(1).unwrap();
+    let mut roster = store.roster(&store.key(1).unwrap().unwrap()).unwrap();
     let seed = roster.seed();
     let batches = batches(&body, &limits);
     let field_numbers: Vec<u32> = (1..).take(profile.fields.len()).collect();
@@ -75,7 +75,7 @@ fn check_compare_and_write(c: &mut Criterion) {
         profile: &profile,
         profile_number: 1,
         field_numbers: &field_numbers,
-        data_rows_max: limits.data_rows_max,
+        limits: &limits,
         seed,
     };
     let nobody = Index::default();

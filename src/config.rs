@@ -71,5 +71,9 @@ pub enum LogFormat {
 /// Reads the file; the error names the file and the line.
 pub fn read(file: &Path) -> Result<Config, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+    let config: Config = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    match config.limits.zero() {
+        Some(limit) => Err(format!("{}: [limits] {limit} must be at least 1", file.display())),
+        None => Ok(config),
+    }
 }

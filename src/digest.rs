@@ -13,9 +13,9 @@ pub enum ContentDigest {
 }
 
 impl ContentDigest {
-    /// Reads a header's value; the error is what is wrong with it.
-    pub fn parse(value: &str) -> Result<ContentDigest, &'static str> {
-        let mut found = None;
+    /// Reads a header's value: every digest in it that can be checked. The error is what is wrong with it.
+    pub fn parse(value: &str) -> Result<Vec<ContentDigest>, &'static str> {
+        let mut found = Vec::new();
         for member in value.split(',') {
             let (algorithm, digest) = member.trim().split_once('=').ok_or("it must read 'sha-256=:…base64…:'")?;
             let length = match algorithm {
@@ -26,9 +26,9 @@ impl ContentDigest {
             let digest = digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
             let digest = digest.and_then(|digest| STANDARD.decode(digest).ok()).filter(|digest| digest.len() == length);
             let digest = digest.ok_or("its digest must be base64 between colons, of the algorithm's length")?;
-            found = Some(if length == 32 { ContentDigest::Sha256(digest) } else { ContentDigest::Sha512(digest) });
+            found.push(if length == 32 { ContentDigest::Sha256(digest) } else { ContentDigest::Sha512(digest) });
         }
-        found.ok_or("it must have a digest by sha-256 or sha-512")
+        if found.is_empty() { Err("it must have a digest by sha-256 or sha-512") } else { Ok(found) }
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
             "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:",
             "md5=:AAAA:, sha-512=:YMAam51Jz/jOATT6/zvHrLVgOYTGFy1d6GJiOHTohq4yP+pgk4vf2aCsyRZOtw8MjkM7iw7yZ/WkppmM44T3qg==:",
         ] {
-            let mut digesting = Digesting::new(ContentDigest::parse(header).unwrap());
+            let mut digesting = Digesting::new(ContentDigest::parse(header).unwrap().remove(0));
             digesting.update(b"{\"hello\": ");
             digesting.update(b"\"world\"}\n");
             assert!(digesting.matches(), "{header}");

@@ -1,7 +1,7 @@
 //! JSON, read in two ways: fast where a value has the usual form, exactly where it has not.
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -63,11 +63,45 @@ pub fn exact<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
             let not_json = serde_json::from_str::<IgnoredAny>(text).err();
             match not_json {
                 Some(error) => Unreadable::NotJson(NotJson::new(bytes, &error)),
-                None => Unreadable::Wrong(NotJson::new(bytes, &error).message),
+                None => Unreadable::Wrong(mend(&error)),
             }
         }
         _ => Unreadable::NotJson(NotJson::new(bytes, &error)),
     })
+}
+
+/// What to do about a value of another form, without a word of the value, which serde's own message quotes.
+fn mend(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("must be {expected}"),
+        None => message.to_owned(),
+    }
+}
+
+/// The elements of an array, of which there may be `max`. The error is what to do about another value, or about more.
+pub fn array(raw: &RawValue, max: usize) -> Result<Vec<&RawValue>, String> {
+    struct AtMost(usize);
+    impl<'de> Visitor<'de> for AtMost {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+            let mut read = Vec::new();
+            while let Some(element) = elements.next_element()? {
+                if read.len() == self.0 {
+                    return Err(A::Error::custom(format!("has more than {} elements", self.0)));
+                }
+                read.push(element);
+            }
+            Ok(read)
+        }
+    }
+    serde_json::Deserializer::from_str(raw.get()).deserialize_seq(AtMost(max)).map_err(|error| mend(&error))
 }
 
 /// Memory that [`fast`] uses again for each value.

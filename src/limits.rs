@@ -38,6 +38,27 @@ pub struct Limits {
     pub stop_seconds_max: u64,
     /// The most employees on a page of `GET /v1/employees`.
     pub page_employees_max: usize,
+    /// The most data on such a page, in bytes; the employee that reaches it is the page's last.
+    pub page_bytes_max: usize,
+}
+
+impl Limits {
+    /// The name of a limit that is 0 and would let nothing through.
+    pub fn zero(&self) -> Option<&'static str> {
+        let limits = [
+            ("body_bytes_max", self.body_bytes_max == 0),
+            ("employee_bytes_max", self.employee_bytes_max == 0),
+            ("envelope_bytes_max", self.envelope_bytes_max == 0),
+            ("employees_max", self.employees_max == 0),
+            ("depth_max", self.depth_max == 0),
+            ("head_seconds_max", self.head_seconds_max == 0),
+            ("body_pause_seconds_max", self.body_pause_seconds_max == 0),
+            ("connections_max", self.connections_max == 0),
+            ("pushes_max", self.pushes_max == 0),
+            ("page_employees_max", self.page_employees_max == 0),
+        ];
+        limits.into_iter().find(|(_, zero)| *zero).map(|(name, _)| name)
+    }
 }
 
 impl Default for Limits {
@@ -59,6 +80,7 @@ impl Default for Limits {
             push_wait_seconds_max: 10,
             stop_seconds_max: 30,
             page_employees_max: 1_000,
+            page_bytes_max: 8 << 20,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A file becomes a body of known length, in a temporary file: its length is signed before the first byte is sent.
 
-use super::csv::{self, Columns};
+use super::csv::{self, Columns, Rows};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek};
 use std::path::Path;
@@ -11,7 +11,7 @@ pub struct Body {
     pub file: File,
     /// How many there are.
     pub length: u64,
-    has_header: bool,
+    rows: Option<Rows>,
 }
 
 /// Why a file cannot be pushed.
@@ -38,16 +38,16 @@ impl Body {
         };
         let mut input = unpacked(BufReader::with_capacity(1 << 17, input))?;
         let mut out = BufWriter::with_capacity(1 << 17, tempfile::tempfile()?);
-        let has_header = !is_json(path, input.fill_buf()?);
-        if has_header {
+        let rows = if !is_json(path, input.fill_buf()?) {
             let columns = columns.ok_or_else(|| {
                 InputError::Wrong("a CSV does not say its profile; name it with --profile GUID".into())
             })?;
-            csv::convert(input, columns, &mut out, tell)?;
+            Some(csv::convert(input, columns, &mut out, tell)?)
         } else {
             io::copy(&mut input, &mut out)?;
-        }
-        Ok(Body { has_header, ..Body::written(out)? })
+            None
+        };
+        Ok(Body { rows, ..Body::written(out)? })
     }
 
     /// The body that `write` writes, which is JSON.
@@ -61,14 +61,14 @@ impl Body {
         let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let length = file.stream_position()?;
         file.rewind()?;
-        Ok(Body { file, length, has_header: false })
+        Ok(Body { file, length, rows: None })
     }
 
     /// Where the employee at this index of the push stands in the file that was read: in a CSV the headings are row 1.
     pub fn place(&self, index: u64) -> String {
-        match self.has_header {
-            true => format!("row {}", index + 2),
-            false => format!("employee {}", index + 1),
+        match &self.rows {
+            Some(rows) => format!("row {}", rows.row(index)),
+            None => format!("employee {}", index + 1),
         }
     }
 }
@@ -85,7 +85,8 @@ fn unpacked(mut input: BufReader<Box<dyn Read>>) -> io::Result<Box<dyn BufRead>>
 }
 
 fn is_json(path: &Path, start: &[u8]) -> bool {
-    let named = path.to_string_lossy().to_ascii_lowercase().contains(".json");
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let named = [".json", ".json.gz", ".json.zst"].iter().any(|ending| name.ends_with(ending));
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     named || start.trim_ascii_start().first() == Some(&b'{')
 }

@@ -23,10 +23,12 @@ pub struct Answer {
     pub status: u16,
     /// The body, as it was sent.
     pub text: String,
+    /// The request's id in the server's log.
+    pub request: Option<String>,
 }
 
 /// The members of an answer to a push that was applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerCounts {
     /// Had not existed.
@@ -53,6 +55,20 @@ pub struct AnswerRefusal {
     /// The first of them.
     #[serde(default)]
     pub errors: Vec<AnswerRejection>,
+    /// All of them by field and rule, the most frequent first.
+    #[serde(default)]
+    pub causes: Vec<AnswerCause>,
+}
+
+/// One of the causes of a refusal.
+#[derive(Debug, Deserialize)]
+pub struct AnswerCause {
+    /// The field.
+    pub field: String,
+    /// The rule.
+    pub rule: String,
+    /// How many rejections have it.
+    pub count: u64,
 }
 
 /// One of the errors of a refusal.
@@ -77,7 +93,10 @@ pub enum PushError {
     #[error("{0:?} is no URL of a server; it must be like http://127.0.0.1:8080")]
     Url(String),
     /// The server cannot be reached, or the connection broke.
-    #[error("{url}: {error}; is the server running there?")]
+    #[error(
+        "{url}: {error}; there is no answer: if the server is not running there, nothing was pushed; if the connection broke, \
+         push again, a second time does no harm"
+    )]
     Connection {
         /// The URL.
         url: String,
@@ -122,8 +141,9 @@ pub fn push(target: &Target, body: &Body, tell: impl FnMut(u64)) -> Result<Answe
         .header("Expect", "100-continue")
         .send(ureq::SendBody::from_reader(&mut reader));
     let mut response = response.map_err(connection)?;
+    let request = response.headers().get("Rollcall-Request").and_then(|id| Some(id.to_str().ok()?.to_owned()));
     let text = response.body_mut().with_config().limit(64 << 20).read_to_string().map_err(connection)?;
-    Ok(Answer { ok: response.status().is_success(), status: response.status().as_u16(), text })
+    Ok(Answer { ok: response.status().is_success(), status: response.status().as_u16(), text, request })
 }
 
 /// A reader that tells how much was read.

@@ -3,7 +3,8 @@
 use super::serve::default_data;
 use super::{Failed, setting};
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{Store, Summary};
+use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
@@ -27,10 +28,10 @@ enum Action {
         #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
         /// What people call it
-        #[arg(long, env = "ROLLCALL_NAME", default_value = "")]
+        #[arg(long, env = "ROLLCALL_ACCOUNT_NAME", default_value = "")]
         name: String,
         /// Its secret [default: 256 random bits]
-        #[arg(long, env = "ROLLCALL_SECRET", hide_env_values = true)]
+        #[arg(long, env = "ROLLCALL_ACCOUNT_SECRET", hide_env_values = true)]
         secret: Option<String>,
     },
     /// List the accounts
@@ -40,7 +41,7 @@ enum Action {
         /// The id
         id: i64,
         /// Do not ask
-        #[arg(long, env = "ROLLCALL_YES")]
+        #[arg(long, env = "ROLLCALL_YES", value_parser = FalseyValueParser::new())]
         yes: bool,
     },
 }
@@ -48,11 +49,10 @@ enum Action {
 impl Account {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let data = setting(self.data, config.data, default_data);
-        let store = Store::open(&data)?;
         match self.action {
-            Action::Add { id, name, secret } => add(&store, id, &name, secret),
-            Action::List => list(&store),
-            Action::Remove { id, yes } => remove(&store, id, yes),
+            Action::Add { id, name, secret } => add(&Store::open(&data)?, id, &name, secret),
+            Action::List => list(&Store::open_existing(&data)?),
+            Action::Remove { id, yes } => remove(&Store::open_existing(&data)?, id, yes),
         }
     }
 }
@@ -77,17 +77,38 @@ pub fn random_secret() -> Result<String, Failed> {
 
 fn list(store: &Store) -> Result<(), Failed> {
     println!("{:>10}  {:>10}  {:>10}  {:<20}  name", "account", "active", "hidden", "last push");
+    let mut unreadable = 0;
     for account in store.accounts()? {
-        let summary = store.roster(account.id)?.summary()?;
+        let summary = match summary(store, account.id) {
+            Ok(summary) => summary,
+            Err(Failed::Usage(error) | Failed::Refused(error)) => {
+                unreadable += 1;
+                println!("{:>10}  {error}", account.id);
+                continue;
+            }
+        };
         let last = summary.last_sync.as_deref().unwrap_or("never");
         println!("{:>10}  {:>10}  {:>10}  {last:<20}  {}", account.id, summary.active, summary.hidden, account.name);
+    }
+    if unreadable > 0 {
+        return Err(Failed::Refused(format!("{unreadable} of the accounts cannot be read")));
     }
     Ok(())
 }
 
+/// What an account has; nothing where its removal was interrupted.
+fn summary(store: &Store, id: i64) -> Result<Summary, Failed> {
+    match store.key(id)? {
+        Some(key) => Ok(store.roster(&key)?.summary()?),
+        None => Ok(Summary::default()),
+    }
+}
+
 fn remove(store: &Store, id: i64, yes: bool) -> Result<(), Failed> {
-    let summary = store.roster(id)?.summary()?;
-    let employees = summary.active + summary.hidden;
+    let employees = match summary(store, id) {
+        Ok(summary) => (summary.active + summary.hidden).to_string(),
+        Err(_) => "unreadable".into(),
+    };
     if !yes {
         if !std::io::stdin().is_terminal() {
             let message =

@@ -10,6 +10,7 @@ use crate::sample;
 use crate::server::{self, Server};
 use crate::store::Store;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub struct Demo {
     #[arg(long, env = "ROLLCALL_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// Stop after the pushes
-    #[arg(long, env = "ROLLCALL_ONCE")]
+    #[arg(long, env = "ROLLCALL_ONCE", value_parser = FalseyValueParser::new())]
     once: bool,
 }
 
@@ -124,7 +125,7 @@ The server keeps running until Ctrl-C; then its folder is erased. Push to it you
     ROLLCALL_SECRET={secret} \\
       rollcall push team.csv --url {url} --account {ACCOUNT} --profile {profile}
 
-In this checkout `rollcall` is `cargo run --release --`. The profile is {profiles}: break one of
+In a checkout `rollcall` is `target/release/rollcall`. The profile is {profiles}: break one of
 its rules, with an address that is none or without a name, and read the answer.",
         profile = sample::PROFILE_ID,
         profiles = folder.join("profiles/employees.toml").display(),

@@ -4,6 +4,7 @@ use super::{Failed, setting};
 use crate::client::{self, Answer, AnswerCounts, AnswerRefusal, Body, Columns, Target};
 use crate::config::Config;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,10 +31,10 @@ pub struct Push {
     #[arg(long, env = "ROLLCALL_SECRET_ENV", value_name = "VARIABLE")]
     secret_env: Option<String>,
     /// A column with another heading, like 'Emp No=id'; may be given several times
-    #[arg(long, env = "ROLLCALL_MAP", value_name = "HEADING=NAME", value_delimiter = ',', value_parser = mapping)]
+    #[arg(long, env = "ROLLCALL_MAP", value_name = "HEADING=NAME", value_parser = mapping)]
     map: Vec<(String, String)>,
     /// Print the answer as the server sent it
-    #[arg(long, env = "ROLLCALL_JSON")]
+    #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
 }
 
@@ -60,16 +61,26 @@ impl Push {
 
         let reading = ProgressBar::new_spinner().with_style(style("{spinner} reading: {human_pos} rows"));
         let body = Body::read(&self.file, columns.as_ref(), |rows| reading.set_position(rows))
-            .map_err(|error| Failed::Refused(format!("{}: {error}", self.file.display())))?;
+            .map_err(|error| Failed::Refused(format!("{}: {error}; nothing was sent", self.file.display())))?;
         reading.finish_and_clear();
         let started = Instant::now();
         let answer = send(&target, &body)?;
-        if self.json || config.json == Some(true) {
+        let json = self.json || config.json == Some(true);
+        if json {
             println!("{}", answer.text);
-        } else if let Ok(counts) = serde_json::from_str(&answer.text) {
-            print_counts(&counts, started.elapsed());
         }
-        if answer.ok { Ok(()) } else { Err(refused(&answer, &body)) }
+        match serde_json::from_str::<AnswerCounts>(&answer.text) {
+            Ok(counts) if answer.ok => {
+                if !json {
+                    print_counts(&counts, started.elapsed());
+                }
+                if counts == AnswerCounts::default() {
+                    eprintln!("rollcall: the file has no employees");
+                }
+                Ok(())
+            }
+            _ => Err(refused(&answer, &body)),
+        }
     }
 }
 
@@ -99,19 +110,34 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) {
     println!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64());
 }
 
+/// The most rejections that are printed one by one; `--json` has more.
+const ROWS_PRINTED_MAX: usize = 100;
+
 /// Tells the rejections of a push that was refused, by their places in the file.
 pub fn refused(answer: &Answer, body: &Body) -> Failed {
+    let request = answer.request.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
     let Ok(refusal) = serde_json::from_str::<AnswerRefusal>(&answer.text) else {
         let start: String = answer.text.chars().take(500).collect();
-        return Failed::Refused(format!("the server answered {}: {start}", answer.status));
+        return Failed::Refused(format!("the server answered {}{request}: {start}", answer.status));
     };
-    for error in &refusal.errors {
+    for error in refusal.errors.iter().take(ROWS_PRINTED_MAX) {
         let place = error.index.map_or_else(|| "stored".into(), |index| body.place(index));
         let id = error.id.as_deref().map_or_else(|| "no id".into(), |id| format!("id {id:?}"));
-        eprintln!("{place}: {id}: {}: {}: {}", error.field, error.rule, error.message);
+        eprintln!("{place}: {id}: {}: {} [{}]", error.field, error.message, error.rule);
     }
-    if refusal.error_count > refusal.errors.len() as u64 {
-        eprintln!("and {} more", refusal.error_count - refusal.errors.len() as u64);
+    if refusal.errors.is_empty() {
+        return Failed::Refused(format!("the server answered {}{request}: {}", answer.status, refusal.message));
     }
-    Failed::Refused(format!("the server answered {}: {}", answer.status, refusal.message))
+    if refusal.errors.len() > ROWS_PRINTED_MAX {
+        eprintln!("… in all:");
+        for cause in &refusal.causes {
+            eprintln!("{:>10} × {} [{}]", cause.count, cause.field, cause.rule);
+        }
+    }
+    let problems =
+        if refusal.error_count == 1 { "1 problem".into() } else { format!("{} problems", refusal.error_count) };
+    Failed::Refused(format!(
+        "the server answered {}{request}: nothing was stored: {problems}, see above",
+        answer.status
+    ))
 }

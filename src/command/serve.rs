@@ -40,7 +40,8 @@ impl Serve {
         start_log(setting(self.log, config.log, || LogFormat::Text));
         server::raise_file_limit(&config.limits);
         let server = Arc::new(Server::new(Store::open(&data)?, open_profiles(&profiles)?, config.limits)?);
-        runtime()?.block_on(async {
+        let runtime = runtime()?;
+        let served = runtime.block_on(async {
             let listener = bind(listen).await?;
             let address = listener.local_addr().map_err(Failed::refused)?;
             tracing::info!(data = %data.display(), profiles = %profiles.display(), "listening on http://{address}");
@@ -48,7 +49,10 @@ impl Serve {
             server::serve(server, listener, told_to_stop()?).await;
             tracing::info!("stopped");
             Ok(())
-        })
+        });
+        // A push that is still being written after the limit is given up, as by a crash: nothing of it is stored.
+        runtime.shutdown_background();
+        served
     }
 }
 

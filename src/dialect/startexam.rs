@@ -7,6 +7,7 @@
 //! Properties may be in camelCase or in PascalCase; those that are not known are ignored.
 
 use crate::json::{self, NotJson, Object, Scratch, Unreadable};
+use crate::limits::Limits;
 use crate::rejection::Fault;
 use crate::roster::{Counts, Employee, ID_CHARS_MAX, Names, Pushed, Status};
 use serde::{Deserialize, Serialize};
@@ -72,10 +73,14 @@ struct Row<Text> {
 }
 
 /// Reads one element of the array of employees. What is wrong with its form comes beside what can be read of it.
-pub fn employee<'a>(element: &'a [u8], scratch: &'a mut Scratch) -> Result<(Pushed<'a>, Vec<Fault>), NotJson> {
+pub fn employee<'a>(
+    element: &'a [u8],
+    limits: &Limits,
+    scratch: &'a mut Scratch,
+) -> Result<(Pushed<'a>, Vec<Fault>), NotJson> {
     match json::fast(element, scratch).and_then(usual) {
-        Some(pushed) => Ok((pushed, Vec::new())),
-        None => exactly(element),
+        Some(pushed) if pushed.data.len() <= limits.data_rows_max => Ok((pushed, Vec::new())),
+        _ => exactly(element, limits),
     }
 }
 
@@ -88,14 +93,14 @@ fn usual<'a>(Object(wire): Object<Wire<&'a str, Vec<Object<Row<&'a str>>>>>) -> 
     Some(Pushed { id: Some(id.into()), status: Some(status), data: data.collect::<Option<_>>()?, whole: true })
 }
 
-fn exactly(element: &[u8]) -> Result<(Pushed<'_>, Vec<Fault>), NotJson> {
+fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<(Pushed<'a>, Vec<Fault>), NotJson> {
     let mut pushed = Pushed { id: None, status: None, data: Vec::new(), whole: false };
     let Object(wire) = match json::exact::<Object<Wire<&RawValue, &RawValue>>>(element) {
         Ok(wire) => wire,
         Err(Unreadable::NotJson(not_json)) => return Err(not_json),
         Err(Unreadable::Wrong(message)) => {
-            let mend = "an employee is an object, and each property may stand in it only once";
-            return Ok((pushed, vec![Fault::new("employee", "object", format!("{message}; {mend}"))]));
+            let mend = "an employee is an object, and a property may stand in it only once";
+            return Ok((pushed, vec![Fault::new("employee", "object", format!("{message}: {mend}"))]));
         }
     };
     let mut faults = Vec::new();
@@ -103,7 +108,7 @@ fn exactly(element: &[u8]) -> Result<(Pushed<'_>, Vec<Fault>), NotJson> {
     pushed.status = status(wire.status).map_err(|fault| faults.push(fault)).ok();
     let before = faults.len();
     if let Some(data) = wire.data {
-        pushed.data = rows(data, &mut faults);
+        pushed.data = rows(data, limits, &mut faults);
     }
     pushed.whole = faults.len() == before;
     Ok((pushed, faults))
@@ -135,12 +140,12 @@ fn status(raw: Option<&RawValue>) -> Result<Status, Fault> {
     Status::parse(&text).ok_or_else(|| fault("options", "must be active or hidden"))
 }
 
-fn rows<'a>(data: &'a RawValue, faults: &mut Vec<Fault>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+fn rows<'a>(data: &'a RawValue, limits: &Limits, faults: &mut Vec<Fault>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
     let mut fault = |field: &str, rule, mend: &str| faults.push(Fault::new(field, rule, mend));
-    let rows = match json::exact::<Vec<&RawValue>>(data.get().as_bytes()) {
+    let rows = match json::array(data, limits.data_rows_max) {
         Ok(rows) => rows,
-        Err(_) => {
-            fault("data", "array", "must be an array of rows like {\"name\": …, \"value\": …}");
+        Err(mend) => {
+            fault("data", "array", &format!("{mend}: data is an array of rows like {{\"name\": …, \"value\": …}}"));
             return Vec::new();
         }
     };
@@ -231,7 +236,7 @@ mod tests {
         ] {
             let mut scratch = Scratch::default();
             let usual = json::fast(element.as_bytes(), &mut scratch).and_then(usual).expect(element);
-            assert_eq!(exactly(element.as_bytes()).unwrap(), (usual, Vec::new()), "{element}");
+            assert_eq!(exactly(element.as_bytes(), &Limits::default()).unwrap(), (usual, Vec::new()), "{element}");
         }
     }
 
@@ -240,7 +245,7 @@ mod tests {
         let element =
             br#"{"id":"1","status":"active","data":[{"name":"n","value":-0.50e1},{"name":"b","value":true}]}"#;
         let mut scratch = Scratch::default();
-        let (pushed, faults) = employee(element, &mut scratch).unwrap();
+        let (pushed, faults) = employee(element, &Limits::default(), &mut scratch).unwrap();
         assert_eq!(faults, []);
         assert_eq!(pushed.data, [("n".into(), "-0.50e1".into()), ("b".into(), "true".into())]);
     }

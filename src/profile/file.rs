@@ -3,7 +3,7 @@
 use super::rules::Case;
 use super::{Field, Profile, Rules, Unique, date::Format, number, rules};
 use regex::RegexBuilder;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
@@ -40,14 +40,34 @@ pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
     let error = |line, message| vec![ProfileError { file: file.to_owned(), line, message }];
     let text = std::fs::read_to_string(file).map_err(|e| error(None, format!("cannot be read: {e}")))?;
     let line_of = |span: Range<usize>| text[..span.start.min(text.len())].matches('\n').count() + 1;
-    let parsed: ProfileFile = toml::from_str(&text)
-        .map_err(|e| error(e.span().map(line_of), format!("{}; see the README's section on profiles", e.message())))?;
+    let parsed: ProfileFile = toml::from_str(&text).map_err(|e| {
+        error(e.span().map(line_of), format!("{}; {}", e.message().replace('\n', ", "), hint(e.message())))
+    })?;
     let mut faults = Vec::new();
     let profile = define(&parsed, &mut faults);
     match profile {
         Some(profile) if faults.is_empty() => Ok(profile),
         _ => Err(faults.into_iter().flat_map(|(span, message)| error(Some(line_of(span)), message)).collect()),
     }
+}
+
+/// What somebody who does not know TOML may have meant.
+fn hint(message: &str) -> &'static str {
+    let hints = [
+        ("invalid boolean", "text stands in quotes, like \"text\"; true and false are small and without"),
+        ("must be quoted", "text stands in straight quotes, like \"text\"; true and false are small and without"),
+        ("invalid basic string", "the closing quote is missing, or is not a straight one"),
+        ("escape", "a pattern stands in single quotes, like '[A-Z]\\d', where a backslash is a backslash"),
+        ("duplicate key", "is the line [[field]] missing above it?"),
+        ("map, expected a sequence", "write [[field]], with two brackets on each side"),
+        ("expected a sequence", "a list stands in square brackets, like [99] or [\"dd.mm.yyyy\"]"),
+        ("expected u64", "write a whole number, without quotes"),
+        ("expected i64", "write whole numbers, without quotes"),
+        ("expected a boolean", "write true or false, without quotes"),
+        ("unknown field `accounts`", "accounts belongs above the first [[field]]"),
+    ];
+    let found = hints.into_iter().find(|(part, _)| message.contains(part));
+    found.map_or("see the README's section on profiles", |(_, hint)| hint)
 }
 
 #[derive(Deserialize)]
@@ -164,7 +184,12 @@ enum Bound {
     Integer(i64),
     Float(f64),
     Text(String),
+    #[serde(serialize_with = "as_text")]
     Date(toml::value::Datetime),
+}
+
+fn as_text<S: Serializer>(date: &toml::value::Datetime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(date)
 }
 
 impl Bound {

@@ -17,45 +17,43 @@ impl Folder {
     pub fn open(dir: &Path) -> Result<Folder, Vec<ProfileError>> {
         let folder = Folder { dir: dir.to_owned(), by_file: RwLock::default() };
         let errors = folder.reload();
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        if folder.read().is_empty() {
-            let message = "holds no profile; put a .toml file there, see the README's section on profiles".into();
-            return Err(vec![ProfileError { file: dir.to_owned(), line: None, message }]);
-        }
-        Ok(folder)
+        if errors.is_empty() { Ok(folder) } else { Err(errors) }
     }
 
-    /// Reads the folder again. Where a file is broken, its last good version stays in force.
+    /// Reads the folder again. Where a file is broken, no profile that was in force goes out of it.
     pub fn reload(&self) -> Vec<ProfileError> {
-        let files = match list(&self.dir) {
+        let error = |file: &Path, message| ProfileError { file: file.to_owned(), line: None, message };
+        let mut files = match list(&self.dir) {
             Ok(files) => files,
-            Err(error) => {
-                let message = format!("cannot be read: {error}");
-                return vec![ProfileError { file: self.dir.clone(), line: None, message }];
-            }
+            Err(cause) => return vec![error(&self.dir, format!("cannot be read: {cause}"))],
         };
+        if files.is_empty() {
+            let message = "holds no profile; put a .toml file there, see the README's section on profiles";
+            return vec![error(&self.dir, message.into())];
+        }
+        // A copy that still has its original's id must not take the original's place.
         let before = self.read();
+        files.sort_by_key(|file| !before.contains_key(file));
         let mut errors = Vec::new();
         let mut after: BTreeMap<PathBuf, Arc<Profile>> = BTreeMap::new();
         for file in files {
-            let profile = read(&file).map(Arc::new).and_then(|profile| match holder(&after, profile.id) {
-                Some(other) => {
-                    let message = format!("has the same id as {}; every profile needs its own", other.display());
-                    Err(vec![ProfileError { file: file.clone(), line: None, message }])
-                }
-                None => Ok(profile),
-            });
-            match profile {
-                Ok(profile) => {
-                    after.insert(file, profile);
-                }
-                Err(wrong) => {
-                    errors.extend(wrong);
-                    if let Some(old) = before.get(&file).filter(|old| holder(&after, old.id).is_none()) {
-                        after.insert(file, old.clone());
+            match read(&file) {
+                Ok(profile) => match holder(&after, profile.id) {
+                    None => {
+                        after.insert(file, Arc::new(profile));
                     }
+                    Some(other) => {
+                        let message = format!("has the same id as {}; every profile needs its own", other.display());
+                        errors.push(error(&file, message));
+                    }
+                },
+                Err(wrong) => errors.extend(wrong),
+            }
+        }
+        if !errors.is_empty() {
+            for (file, profile) in before {
+                if holder(&after, profile.id).is_none() {
+                    after.insert(file, profile);
                 }
             }
         }

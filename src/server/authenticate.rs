@@ -3,13 +3,14 @@
 use super::Server;
 use super::respond::Refusal;
 use crate::signature::{Head, check_date, parse_authorization};
+use crate::store::Key;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
-/// The account that signed the request; every failure is 403 and names the header.
-pub fn authenticate(server: &Server, head: &Parts) -> Result<i64, Refusal> {
+/// The key that signed the request; every failure is 403 and names the header.
+pub fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
     let date = text(&head.headers, DATE)?.ok_or_else(|| missing("Date"))?;
     let authorization = text(&head.headers, AUTHORIZATION)?.ok_or_else(|| missing("Authorization"))?;
     let content_length = text(&head.headers, CONTENT_LENGTH)?.unwrap_or("0");
@@ -17,14 +18,18 @@ pub fn authenticate(server: &Server, head: &Parts) -> Result<i64, Refusal> {
     let claimed = parse_authorization(authorization).map_err(|cause| incorrect("Authorization", cause))?;
     let head = Head { verb: head.method.as_str(), path: head.uri.path(), date, content_length };
     // An account that does not exist takes as long and hears the same.
-    let secret = server.store.secret(claimed.account)?;
-    let verified = head.verify(secret.as_deref().unwrap_or_default().as_bytes(), &claimed.signature);
-    if secret.is_some() && verified {
-        return Ok(claimed.account);
+    let key = server.store.key(claimed.account)?;
+    let secret = key.as_ref().map(|key| key.secret.as_bytes()).unwrap_or_default();
+    if head.verify(secret, &claimed.signature)
+        && let Some(key) = key
+    {
+        return Ok(key);
     }
     let cause = "no such account has this signature; sign 'VERB path Date Content-Length' (the path in lower case, \
                  the two headers as they are sent) with the account's secret, HMAC-SHA256 in base64";
-    Err(incorrect("Authorization", cause))
+    let mut refusal = incorrect("Authorization", cause);
+    refusal.internal = Some(format!("a signature that is not account {}'s", claimed.account));
+    Err(refusal)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> {

@@ -15,7 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -25,8 +25,8 @@ use tokio::time::{sleep, timeout};
 /// How HTTP/2 begins with prior knowledge (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How long a connection stays open for a client that has its answer and still sends a body nobody wants.
-const LINGER: Duration = Duration::from_secs(10);
+/// How long a connection stays open for a client that has its answer and pauses in a body nobody wants.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// How many clients beyond the limit of connections are told so at a time; others are just closed.
 const TURNED_AWAY_MAX: usize = 64;
@@ -60,9 +60,9 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
                 drop(permit);
             });
         } else if let Ok(permit) = turned_away.clone().try_acquire_owned() {
-            let max = server.limits.connections_max;
+            let limits = server.limits.clone();
             tasks.spawn(async move {
-                turn_away(stream, max).await;
+                turn_away(stream, &limits).await;
                 drop(permit);
             });
         }
@@ -99,15 +99,15 @@ async fn serve_http1(
     peer: SocketAddr,
     stopping: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let head = Duration::from_secs(server.limits.head_seconds_max);
+    let limits = server.limits.clone();
     let service = service_fn(move |request| handle(server.clone(), request, peer));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
+        .header_read_timeout(Duration::from_secs(limits.head_seconds_max))
         .half_close(true)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
-    let mut stop = pin!(told_to_stop(stopping));
+    let mut stop = pin!(told_to_stop(stopping.clone()));
     let served = tokio::select! {
         served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
         () = &mut stop => {
@@ -115,7 +115,10 @@ async fn serve_http1(
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };
-    linger(connection.into_parts().io.into_inner()).await;
+    tokio::select! {
+        () = linger(connection.into_parts().io.into_inner(), &limits) => {}
+        () = told_to_stop(stopping) => {}
+    }
     served
 }
 
@@ -127,7 +130,16 @@ async fn serve_http2(
 ) -> hyper::Result<()> {
     let head = Duration::from_secs(server.limits.head_seconds_max);
     let streams_max = server.limits.pushes_max as u32;
-    let service = service_fn(move |request| handle(server.clone(), request, peer));
+    let (requests, under_way) = watch::channel(0);
+    let service = service_fn(move |request| {
+        let under_way = UnderWay::new(requests.clone());
+        let handled = handle(server.clone(), request, peer);
+        async move {
+            let answer = handled.await;
+            drop(under_way);
+            answer
+        }
+    });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(head)
@@ -138,10 +150,36 @@ async fn serve_http2(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
-        served = connection.as_mut() => served,
-        () = told_to_stop(stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        served = connection.as_mut() => return served,
+        () = told_to_stop(stopping) => {}
+        () = idle(under_way, head) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+/// A request of a connection, counted while it is under way.
+struct UnderWay(watch::Sender<usize>);
+
+impl UnderWay {
+    fn new(requests: watch::Sender<usize>) -> UnderWay {
+        requests.send_modify(|under_way| *under_way += 1);
+        UnderWay(requests)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|under_way| *under_way -= 1);
+    }
+}
+
+/// Done when there has been no request for this long.
+async fn idle(mut under_way: watch::Receiver<usize>, limit: Duration) {
+    loop {
+        drop(under_way.wait_for(|under_way| *under_way == 0).await);
+        if timeout(limit, under_way.changed()).await.is_err() {
+            return;
         }
     }
 }
@@ -172,23 +210,29 @@ async fn begins_with(stream: &mut TcpStream, expected: &[u8]) -> io::Result<bool
     }
 }
 
-/// Closes a connection so that the last answer arrives: a socket that is closed with bytes unread takes its answer back.
-async fn linger(mut stream: TcpStream) {
+/// Closes a connection so that the last answer arrives: a socket that is closed with bytes unread takes its answer back. So a
+/// client that sends on is heard out, within the limits of a body.
+async fn linger(mut stream: TcpStream, limits: &Limits) {
     if stream.shutdown().await.is_err() {
         return;
     }
-    let discard = async {
-        let mut bytes = vec![0; 64 << 10];
-        while stream.read(&mut bytes).await.is_ok_and(|length| length > 0) {}
-    };
-    drop(timeout(LINGER, discard).await);
+    let mut bytes = vec![0; 64 << 10];
+    let (started, mut received) = (Instant::now(), 0);
+    while let Ok(Ok(length @ 1..)) = timeout(LINGER, stream.read(&mut bytes)).await {
+        received += length as u64;
+        let seconds = started.elapsed().saturating_sub(LINGER).as_secs();
+        if received > limits.body_bytes_max || received < seconds * limits.body_bytes_per_second_min {
+            return;
+        }
+    }
 }
 
 /// Tells a client that there are too many connections.
-async fn turn_away(mut stream: TcpStream, connections_max: usize) {
+async fn turn_away(mut stream: TcpStream, limits: &Limits) {
     let message = format!(
-        "the server has {connections_max} connections, the most that it takes (limit connections_max); \
-         try again in a moment"
+        "the server has {} connections, the most that it takes (limit connections_max); \
+         try again in a moment",
+        limits.connections_max
     );
     let answer = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).answer();
     let body = answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
@@ -199,7 +243,7 @@ async fn turn_away(mut stream: TcpStream, connections_max: usize) {
         String::from_utf8_lossy(&body)
     );
     if timeout(LINGER, stream.write_all(bytes.as_bytes())).await.is_ok_and(|written| written.is_ok()) {
-        linger(stream).await;
+        linger(stream, limits).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use uuid::Uuid;
 
-/// What is known of a request, filled in on its way.
+/// What is known of a request, filled in on its way, and logged when it is dropped: after the answer, or with the connection.
 pub struct Event {
     /// The request's id, which the client is told.
     pub id: Uuid,
@@ -15,6 +15,10 @@ pub struct Event {
     pub account: Option<i64>,
     /// What a push did.
     pub receipt: Option<Receipt>,
+    /// What was answered; none where the client went away before.
+    status: Option<StatusCode>,
+    rejections: Option<u64>,
+    refused: Option<String>,
     method: String,
     route: &'static str,
     peer: SocketAddr,
@@ -28,6 +32,9 @@ impl Event {
             id: Uuid::now_v7(),
             account: None,
             receipt: None,
+            status: None,
+            rejections: None,
+            refused: Some("the client went away, or the server stopped, before the answer".into()),
             method: method.to_owned(),
             route,
             peer,
@@ -36,22 +43,29 @@ impl Event {
         }
     }
 
-    /// Writes the line.
-    pub fn log(&self, status: StatusCode, refusal: Option<&Refusal>) {
+    /// Notes what is answered.
+    pub fn answered(&mut self, status: StatusCode, refusal: Option<&Refusal>) {
+        self.status = Some(status);
+        self.rejections = refusal.and_then(|refusal| Some(refusal.rejected.as_ref()?.error_count));
+        // A rejection's message has an employee's id in it, and the count says more.
+        self.refused = refusal.map(|refusal| match &refusal.rejected {
+            Some(rejected) => format!("employees were rejected: {}", rejected.summary()),
+            None => refusal.internal.clone().unwrap_or_else(|| refusal.message.clone()),
+        });
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
         let receipt = self.receipt.as_ref();
         let counts = receipt.map(|receipt| receipt.counts);
-        // A rejection's message has an employee's id in it, and the count and the causes say more.
-        let refused = refusal.map(|refusal| match &refusal.rejected {
-            Some(_) => "employees were rejected",
-            None => refusal.internal.as_deref().unwrap_or(&refusal.message),
-        });
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     request = %self.id,
                     method = self.method,
                     route = self.route,
-                    status = status.as_u16(),
+                    status = self.status.map(|status| status.as_u16()),
                     account = self.account,
                     peer = %self.peer.ip(),
                     bytes = self.content_length,
@@ -63,12 +77,12 @@ impl Event {
                     activated = counts.map(|counts| counts.activated),
                     hidden = counts.map(|counts| counts.hidden),
                     unchanged = counts.map(|counts| counts.unchanged),
-                    rejections = refusal.and_then(|refusal| Some(refusal.rejected.as_ref()?.error_count)),
-                    refused,
+                    rejections = self.rejections,
+                    refused = self.refused,
                 )
             };
         }
-        match status.is_server_error() {
+        match self.status.is_some_and(|status| status.is_server_error()) {
             true => line!(error),
             false => line!(info),
         }

@@ -38,7 +38,7 @@ impl Server {
     pub fn reload_profiles(&self) {
         let errors = self.profiles.reload();
         for error in &errors {
-            tracing::error!("{error}; its last good version stays in force");
+            tracing::error!("{error}; what was in force stays in force");
         }
         tracing::info!(errors = errors.len(), "profiles read again");
     }

@@ -6,6 +6,7 @@ use super::receive;
 use super::respond::{Answer, REVISION, Refusal, json_text};
 use crate::dialect::startexam;
 use crate::digest::ContentDigest;
+use crate::store::Key;
 use crate::sync::{Format, Push, sync};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
@@ -29,7 +30,7 @@ pub fn content_length(headers: &HeaderMap) -> Result<u64, Refusal> {
 /// Carries out a push of the account: receives its body here while a thread of its own synchronises.
 pub async fn push(
     server: &Arc<Server>,
-    account: i64,
+    key: Key,
     request: Request<Incoming>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
@@ -44,33 +45,35 @@ pub async fn push(
         let message = "the body must not be compressed; send it without a Content-Encoding";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let digest = content_digest(request.headers())?;
-    let turn = server.turns.take(account).await?;
+    let digests = content_digests(request.headers())?;
+    let turn = server.turns.take(key.account).await?;
 
-    let (sender, pieces) = receive::channel(content_length);
+    let (sender, pieces) = receive::channel();
     let (answer, result) = oneshot::channel();
     let on_thread = server.clone();
     let thread = tokio::task::spawn_blocking(move || {
         let server = on_thread;
-        let mut roster = match server.store.roster(account) {
+        let mut roster = match server.store.roster(&key) {
             Ok(roster) => roster,
             Err(error) => return drop(answer.send(Err(error.into()))),
         };
         let push = Push {
-            account,
+            account: key.account,
             format: &STARTEXAM,
             profiles: &server.profiles,
             limits: &server.limits,
             spool_dir: server.store.dir(),
         };
-        drop(answer.send(sync(&push, &mut roster, pieces)));
+        if let Err(Ok(receipt)) = answer.send(sync(&push, &mut roster, pieces)) {
+            tracing::warn!(account = key.account, ?receipt, "a push was applied, but its client had gone");
+        }
         // The client has its answer; the account's next push waits for this.
         if let Err(error) = roster.checkpoint() {
-            tracing::error!(account, "checkpoint: {error}");
+            tracing::error!(account = key.account, "checkpoint: {error}");
         }
         drop(turn);
     });
-    receive::receive(request.into_body(), digest, &server.limits, sender).await;
+    receive::receive(request.into_body(), digests, &server.limits, sender).await;
     let Ok(result) = result.await else {
         let panic = thread.await.err().map(|error| error.to_string());
         return Err(Refusal::internal(panic.unwrap_or_default()));
@@ -82,12 +85,14 @@ pub async fn push(
     Ok(answer)
 }
 
-fn content_digest(headers: &HeaderMap) -> Result<Option<ContentDigest>, Refusal> {
-    let Some(value) = headers.get("content-digest") else {
-        return Ok(None);
-    };
-    let digest = value.to_str().map_err(|_| "it must be ASCII").and_then(ContentDigest::parse);
-    digest.map(Some).map_err(|cause| {
-        Refusal::new(StatusCode::BAD_REQUEST, format!("HTTP header 'Content-Digest' is incorrect: {cause}"))
-    })
+fn content_digests(headers: &HeaderMap) -> Result<Vec<ContentDigest>, Refusal> {
+    let mut digests = Vec::new();
+    for value in headers.get_all("content-digest") {
+        let parsed = value.to_str().map_err(|_| "it must be ASCII").and_then(ContentDigest::parse);
+        digests.extend(parsed.map_err(|cause| {
+            let message = format!("HTTP header 'Content-Digest' is incorrect: {cause}");
+            Refusal::new(StatusCode::BAD_REQUEST, message)
+        })?);
+    }
+    Ok(digests)
 }

@@ -4,7 +4,9 @@ use super::Server;
 use super::respond::{Answer, Refusal, json};
 use crate::dialect::startexam;
 use crate::roster::Status;
+use crate::store::Key;
 use hyper::StatusCode;
+use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -19,9 +21,9 @@ async fn blocking(
 }
 
 /// `GET /v1/employees/{id}`.
-pub async fn employee(server: &Arc<Server>, account: i64, id: String) -> Result<Answer, Refusal> {
+pub async fn employee(server: &Arc<Server>, key: Key, id: String) -> Result<Answer, Refusal> {
     blocking(server, move |server| {
-        let roster = server.store.roster(account)?;
+        let roster = server.store.roster(&key)?;
         let Some(employee) = roster.employee(&id)? else {
             let message = "the account has no employee with this id; ids are compared as they are, case and all";
             return Err(Refusal::new(StatusCode::NOT_FOUND, message));
@@ -32,20 +34,25 @@ pub async fn employee(server: &Arc<Server>, account: i64, id: String) -> Result<
 }
 
 /// `GET /v1/employees?status=&cursor=&limit=`: in the order of arrival.
-pub async fn employees(server: &Arc<Server>, account: i64, query: String) -> Result<Answer, Refusal> {
+pub async fn employees(server: &Arc<Server>, key: Key, query: String) -> Result<Answer, Refusal> {
     let page = Page::parse(&query, server.limits.page_employees_max)
         .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     blocking(server, move |server| {
-        let roster = server.store.roster(account)?;
-        let mut found = roster.page(page.status, page.after, page.limit + 1)?;
-        let more = found.len() > page.limit;
-        found.truncate(page.limit);
-        let next = found.last().filter(|_| more).map(|(number, _)| number.to_string());
+        let roster = server.store.roster(&key)?;
+        let (found, more) = roster.page(page.status, page.after, page.limit, server.limits.page_bytes_max)?;
+        let next_cursor = found.last().filter(|_| more).map(|(number, _)| number.to_string());
         let names = roster.names()?;
-        let employees: Vec<_> = found.iter().map(|(_, employee)| startexam::shown(employee, &names)).collect();
-        Ok(json(StatusCode::OK, &json!({ "employees": employees, "nextCursor": next })))
+        let employees = found.iter().map(|(_, employee)| startexam::shown(employee, &names)).collect();
+        Ok(json(StatusCode::OK, &ShownPage { employees, next_cursor }))
     })
     .await
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownPage<'a> {
+    employees: Vec<startexam::Shown<'a>>,
+    next_cursor: Option<String>,
 }
 
 struct Page {
@@ -98,7 +105,7 @@ pub fn profile(server: &Server, account: i64, id: &str) -> Result<Answer, Refusa
 /// `GET /health`: whether the server can read its store.
 pub async fn health(server: &Arc<Server>) -> Result<Answer, Refusal> {
     blocking(server, |server| {
-        server.store.secret(0)?;
+        server.store.key(0)?;
         Ok(json(StatusCode::OK, &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
     })
     .await

@@ -13,31 +13,31 @@ use tokio::time::timeout;
 /// How many pieces may wait for the push; a piece is at most what hyper reads at a time, some 400 KiB.
 const PIECES_WAITING_MAX: usize = 8;
 
-type Piece = Result<Bytes, BodyError>;
+/// What comes of a body: bytes, and at its good end none.
+type Piece = Result<Option<Bytes>, BodyError>;
 
 /// Where a body comes in, and where the push takes it from. The push waits for it on a thread of its own.
-pub fn channel(content_length: u64) -> (mpsc::Sender<Piece>, Box<Pieces<'static>>) {
+pub fn channel() -> (mpsc::Sender<Piece>, Box<Pieces<'static>>) {
     let (sender, mut receiver) = mpsc::channel::<Piece>(PIECES_WAITING_MAX);
     let mut received = 0;
     let pieces = move || match receiver.blocking_recv() {
-        Some(Ok(piece)) => {
+        Some(Ok(Some(piece))) => {
             received += piece.len() as u64;
             Ok(Some(piece))
         }
-        Some(Err(error)) => Err(error),
-        // A connection that breaks takes the sender with it.
-        None if received < content_length => Err(BodyError::Cut { received }),
-        None => Ok(None),
+        Some(end) => end,
+        // A connection that breaks takes the sender with it, and so does a stop that waits no longer.
+        None => Err(BodyError::Cut { received }),
     };
     (sender, Box::new(pieces))
 }
 
 /// Receives a body and sends it on, until it ends, breaks a limit, or nobody wants more of it.
-pub async fn receive(mut body: Incoming, digest: Option<ContentDigest>, limits: &Limits, sender: mpsc::Sender<Piece>) {
+pub async fn receive(mut body: Incoming, digests: Vec<ContentDigest>, limits: &Limits, sender: mpsc::Sender<Piece>) {
     let started = Instant::now();
     let pause = Duration::from_secs(limits.body_pause_seconds_max);
     let grace = Duration::from_secs(limits.body_grace_seconds);
-    let mut digest = digest.map(Digesting::new);
+    let mut digests: Vec<Digesting> = digests.into_iter().map(Digesting::new).collect();
     let mut received = 0;
     loop {
         let next = tokio::select! {
@@ -67,14 +67,11 @@ pub async fn receive(mut body: Incoming, digest: Option<ContentDigest>, limits: 
             drop(sender.send(Err(error)).await);
             return;
         }
-        if let Some(digest) = &mut digest {
-            digest.update(&piece);
-        }
-        if sender.send(Ok(piece)).await.is_err() {
+        digests.iter_mut().for_each(|digest| digest.update(&piece));
+        if sender.send(Ok(Some(piece))).await.is_err() {
             return;
         }
     }
-    if digest.is_some_and(|digest| !digest.matches()) {
-        drop(sender.send(Err(BodyError::Digest)).await);
-    }
+    let end = if digests.into_iter().all(Digesting::matches) { Ok(None) } else { Err(BodyError::Digest) };
+    drop(sender.send(end).await);
 }

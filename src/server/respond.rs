@@ -48,6 +48,14 @@ struct RefusalBody<'a> {
     rejected: Option<&'a Rejected>,
 }
 
+impl Rejected {
+    /// How many rejections there are of which field and rule, for the log: the most frequent.
+    pub fn summary(&self) -> String {
+        let causes = self.causes.iter().take(5).map(|cause| format!("{} {}: {}", cause.field, cause.rule, cause.count));
+        causes.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Refusal {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
         Refusal { status, message: message.into(), internal: None, rejected: None, headers: Vec::new() }
@@ -106,6 +114,11 @@ impl From<store::Error> for Refusal {
                 let message =
                     "the account's roster is in use by another program on the server; send this again in a moment";
                 Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(10)
+            }
+            store::Error::AccountGone(account) => {
+                let message =
+                    format!("account {account} was removed while this request was under way; nothing was stored");
+                Refusal::new(StatusCode::FORBIDDEN, message)
             }
             _ => Refusal::internal(error),
         }

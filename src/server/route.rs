@@ -57,7 +57,7 @@ pub async fn answer(server: Arc<Server>, request: Request<Incoming>, peer: Socke
         Ok(answer) => (answer, None),
         Err(refusal) => (refusal.answer(), Some(refusal)),
     };
-    event.log(answer.status(), refusal.as_ref());
+    event.answered(answer.status(), refusal.as_ref());
     let id = HeaderValue::from_str(&event.id.to_string()).expect("a UUID is ASCII");
     answer.headers_mut().insert(REQUEST, id);
     answer
@@ -89,14 +89,14 @@ async fn dispatch(
         push::content_length(request.headers())?;
     }
     let (head, body) = request.into_parts();
-    let account = authenticate(server, &head)?;
-    event.account = Some(account);
+    let key = authenticate(server, &head)?;
+    event.account = Some(key.account);
     match route {
-        Route::Employees if posts => push::push(server, account, Request::from_parts(head, body), event).await,
-        Route::Employees => read::employees(server, account, head.uri.query().unwrap_or_default().to_owned()).await,
-        Route::Employee(id) => read::employee(server, account, decoded(id)?).await,
-        Route::Profiles => Ok(read::profiles(server, account)),
-        Route::Profile(id) => read::profile(server, account, &decoded(id)?),
+        Route::Employees if posts => push::push(server, key, Request::from_parts(head, body), event).await,
+        Route::Employees => read::employees(server, key, head.uri.query().unwrap_or_default().to_owned()).await,
+        Route::Employee(id) => read::employee(server, key, decoded(id)?).await,
+        Route::Profiles => Ok(read::profiles(server, key.account)),
+        Route::Profile(id) => read::profile(server, key.account, &decoded(id)?),
         Route::Health => read::health(server).await,
     }
 }

@@ -16,13 +16,24 @@ pub struct Account {
     pub created_at: String,
 }
 
+/// The key of an account, by which its requests are signed and its roster is opened.
+#[derive(Clone)]
+pub struct Key {
+    /// The account.
+    pub account: i64,
+    /// The SharedKey secret.
+    pub secret: String,
+    /// Tells this account from another that had its id before.
+    pub(super) generation: i64,
+}
+
 impl Store {
     /// Adds an account with its SharedKey secret, and makes its roster. A server that runs knows it at once.
     pub fn add_account(&self, id: i64, name: &str, secret: &str) -> Result<(), Error> {
         let mut shared = self.shared();
         let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let added = transaction.execute(
-            "INSERT INTO account VALUES (?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO NOTHING",
+            "INSERT INTO account VALUES (?, ?, ?, random(), strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO NOTHING",
             params![id, name, secret],
         )?;
         if added == 0 {
@@ -44,24 +55,30 @@ impl Store {
         Ok(accounts.collect::<Result<_, _>>()?)
     }
 
-    /// The SharedKey secret of an account.
-    pub fn secret(&self, id: i64) -> Result<Option<String>, Error> {
+    /// The key of an account.
+    pub fn key(&self, id: i64) -> Result<Option<Key>, Error> {
         let shared = self.shared();
-        let mut select = shared.prepare_cached("SELECT secret FROM account WHERE id = ?")?;
-        Ok(select.query_row([id], |row| row.get(0)).optional()?)
+        let mut select = shared.prepare_cached("SELECT id, secret, generation FROM account WHERE id = ?")?;
+        let key = |row: &rusqlite::Row| Ok(Key { account: row.get(0)?, secret: row.get(1)?, generation: row.get(2)? });
+        Ok(select.query_row([id], key).optional()?)
     }
 
-    /// Removes an account with its keys and its roster. Waits for a push that is under way.
+    /// Removes an account with its key and its roster, also where an earlier removal was interrupted. Waits a moment for a push
+    /// that is under way.
     pub fn remove_account(&self, id: i64) -> Result<(), Error> {
+        let path = self.roster_path(id);
+        let exists = path.exists();
+        // A file that is damaged can be erased as well.
+        let mut roster = schema::open(&path, schema::ROSTER, false).ok();
+        // A push holds this while it writes, and looks for the account when it has it.
+        let nobody_writes = roster
+            .as_mut()
+            .map(|roster| roster.transaction_with_behavior(TransactionBehavior::Immediate))
+            .transpose()?;
         let removed = self.shared().execute("DELETE FROM account WHERE id = ?", [id])?;
-        if removed == 0 {
+        if removed == 0 && !exists {
             return Err(Error::NoAccount(id));
         }
-        if !self.roster_path(id).exists() {
-            return Ok(());
-        }
-        let mut roster = schema::open(&self.roster_path(id), schema::ROSTER, false)?;
-        let nobody_writes = roster.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         self.erase_roster(id)?;
         drop(nobody_writes);
         Ok(())

@@ -15,6 +15,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A database cannot be opened.
+    #[error("{path}: {source}; is it a database of rollcall's, and readable and writable by it?")]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
     /// Another server uses the folder.
     #[error(
         "the data folder {dir} is in use by another rollcall server (process {holder}); stop that one, \
@@ -29,8 +37,13 @@ pub enum Error {
     /// There is no such account.
     #[error("there is no account {0}; `rollcall account list` shows all")]
     NoAccount(i64),
+    /// The account was removed while it was being used.
+    #[error("account {0} was removed meanwhile")]
+    AccountGone(i64),
     /// There already is such an account.
-    #[error("account {0} exists already; choose another id, or remove it first with `rollcall account remove {0}`")]
+    #[error(
+        "account {0} exists already; choose another id; `rollcall account remove {0}` would remove it with all its employees"
+    )]
     AccountExists(i64),
     /// A database was made by a later version of the program.
     #[error(

@@ -1,16 +1,16 @@
 //! The folder of a store.
 
-use super::{Error, Roster, schema};
+use super::{Error, Key, Roster, schema};
 use rusqlite::Connection;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A store, opened. Any number of processes may have it open; only one may serve from it, see [`Store::lock`].
 pub struct Store {
     dir: PathBuf,
-    shared: Mutex<Connection>,
+    shared: Arc<Mutex<Connection>>,
     seed: u64,
 }
 
@@ -20,17 +20,23 @@ pub struct Lock(#[expect(dead_code, reason = "the file is locked until it is clo
 impl Store {
     /// Opens the store in `dir`, and makes it where there is none.
     pub fn open(dir: &Path) -> Result<Store, Error> {
-        let folder = |path: &Path| {
-            let path = path.to_owned();
-            |source| Error::Folder { path, source }
-        };
         let accounts = dir.join("accounts");
-        fs::create_dir_all(&accounts).map_err(folder(&accounts))?;
-        restrict(dir).map_err(folder(dir))?;
+        let made = fs::create_dir_all(&accounts).and_then(|()| restrict(&accounts));
+        made.map_err(|source| Error::Folder { path: accounts, source })?;
+        Store::connect(dir, true)
+    }
+
+    /// Opens the store in `dir`, where there is one.
+    pub fn open_existing(dir: &Path) -> Result<Store, Error> {
+        Store::connect(dir, false)
+    }
+
+    fn connect(dir: &Path, create: bool) -> Result<Store, Error> {
         let path = dir.join("rollcall.db");
-        let shared = schema::open(&path, schema::SHARED, true)?;
+        let shared = schema::open(&path, schema::SHARED, create)?;
+        restrict(&path).map_err(|source| Error::Folder { path, source })?;
         let seed: i64 = shared.query_row("SELECT value FROM setting WHERE name = 'seed'", [], |row| row.get(0))?;
-        Ok(Store { dir: dir.to_owned(), shared: Mutex::new(shared), seed: seed.cast_unsigned() })
+        Ok(Store { dir: dir.to_owned(), shared: Arc::new(Mutex::new(shared)), seed: seed.cast_unsigned() })
     }
 
     /// Takes the folder for this process to serve from; fails where another has it.
@@ -62,13 +68,14 @@ impl Store {
         &self.dir
     }
 
-    /// The roster of an account.
-    pub fn roster(&self, account: i64) -> Result<Roster, Error> {
-        let path = self.roster_path(account);
+    /// The roster of the account that has this key.
+    pub fn roster(&self, key: &Key) -> Result<Roster, Error> {
+        let path = self.roster_path(key.account);
         if !path.exists() {
-            return Err(Error::NoAccount(account));
+            return Err(Error::AccountGone(key.account));
         }
-        Ok(Roster::new(schema::open(&path, schema::ROSTER, false)?, self.seed))
+        let connection = schema::open(&path, schema::ROSTER, false)?;
+        Ok(Roster::new(connection, self.seed, key.clone(), self.shared.clone()))
     }
 
     pub(super) fn shared(&self) -> MutexGuard<'_, Connection> {
@@ -80,17 +87,17 @@ impl Store {
     }
 }
 
-/// Keeps the folder, with its secrets and its people, from other users of the machine.
-fn restrict(dir: &Path) -> std::io::Result<()> {
+/// Keeps secrets and people from other users of the machine.
+fn restrict(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(dir)?.permissions().mode();
+        let mode = fs::metadata(path)?.permissions().mode();
         if mode & 0o077 != 0 {
-            fs::set_permissions(dir, fs::Permissions::from_mode(mode & !0o077))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o077))?;
         }
     }
     #[cfg(not(unix))]
-    let _ = dir;
+    let _ = path;
     Ok(())
 }

@@ -13,7 +13,7 @@ mod roster;
 mod rows;
 mod schema;
 
-pub use accounts::Account;
+pub use accounts::{Account, Key};
 pub use error::Error;
 pub use folder::{Lock, Store};
 pub use roster::{Numbers, Roster, Summary, Transaction};

@@ -1,11 +1,12 @@
 //! The roster of one account.
 
-use super::Error;
 use super::rows::{self, Rows};
+use super::{Error, Key};
 use crate::profile::{Profile, Unique};
 use crate::roster::{Counts, Employee, Entry, Index, Names, Status, data_hash, hash};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ use uuid::Uuid;
 pub struct Roster {
     connection: Connection,
     seed: u64,
+    key: Key,
+    shared: Arc<Mutex<Connection>>,
 }
 
 /// A roster in a few figures.
@@ -29,8 +32,8 @@ pub struct Summary {
 }
 
 impl Roster {
-    pub(super) fn new(connection: Connection, seed: u64) -> Roster {
-        Roster { connection, seed }
+    pub(super) fn new(connection: Connection, seed: u64, key: Key, shared: Arc<Mutex<Connection>>) -> Roster {
+        Roster { connection, seed, key, shared }
     }
 
     /// The seed of the store's hashes.
@@ -41,6 +44,14 @@ impl Roster {
     /// Begins to write. Waits a moment for another process that does.
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
         let inner = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let exists = self.shared.lock().expect("no holder of the lock panics").query_row(
+            "SELECT EXISTS (SELECT 1 FROM account WHERE id = ? AND generation = ?)",
+            [self.key.account, self.key.generation],
+            |row| row.get::<_, bool>(0),
+        )?;
+        if !exists {
+            return Err(Error::AccountGone(self.key.account));
+        }
         let revision: u64 = inner.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
         Ok(Transaction { inner, seed: self.seed, revision: revision + 1 })
     }
@@ -56,16 +67,30 @@ impl Roster {
         Ok(select.query_row([id], |row| rows::employee(row, 0)).optional()?)
     }
 
-    /// Up to `limit` employees with a number above `after`, in the order of their numbers, which is that of their arrival.
-    pub fn page(&self, status: Option<Status>, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
+    /// Up to `limit` employees with a number above `after`, in the order of their numbers, which is that of their arrival; fewer
+    /// where their data reaches `bytes_max`. Beside them, whether there are more.
+    pub fn page(
+        &self,
+        status: Option<Status>,
+        after: u32,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<(u32, Employee)>, bool), Error> {
         let mut select = self.connection.prepare(
             "SELECT number, id, status, profile, data FROM employee
-             WHERE number > ?1 AND (?2 IS NULL OR status = ?2) ORDER BY number LIMIT ?3",
+             WHERE number > ?1 AND (?2 IS NULL OR status = ?2) ORDER BY number",
         )?;
-        let status = status.map(|status| status as u8);
-        let page =
-            select.query_map(params![after, status, limit as u64], |row| Ok((row.get(0)?, rows::employee(row, 1)?)))?;
-        Ok(page.collect::<Result<_, _>>()?)
+        let mut employees = select.query(params![after, status.map(|status| status as u8)])?;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = employees.next()? {
+            if page.len() == limit || bytes >= bytes_max {
+                return Ok((page, true));
+            }
+            let employee = rows::employee(row, 1)?;
+            bytes += employee.id.len() + employee.data.as_bytes().len();
+            page.push((row.get(0)?, employee));
+        }
+        Ok((page, false))
     }
 
     /// What the numbers in an [`Employee`] stand for.

@@ -18,6 +18,8 @@ pub const SHARED: &[&str] = &["
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         secret TEXT NOT NULL,
+        -- Tells an account from another that had its id before.
+        generation INTEGER NOT NULL,
         created_at TEXT NOT NULL
     ) STRICT;
     INSERT INTO setting VALUES ('seed', random());
@@ -71,14 +73,19 @@ pub fn open(path: &Path, steps: &[&str], create: bool) -> Result<Connection, Err
     if create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    let mut connection = Connection::open_with_flags(path, flags)?;
+    let opened = Connection::open_with_flags(path, flags).and_then(prepare);
+    let mut connection = opened.map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    migrate(&mut connection, path, steps)?;
+    Ok(connection)
+}
+
+fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     // A checkpoint would come between a commit and its answer; it is done after the answer instead.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    migrate(&mut connection, path, steps)?;
     Ok(connection)
 }
 

@@ -3,6 +3,7 @@
 use super::Format;
 use super::intake::Batch;
 use crate::json::{NotJson, Scratch};
+use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::Fault;
 use crate::roster::{Data, Index, Pushed, Status, data_hash, hash};
@@ -21,8 +22,8 @@ pub struct Rulebook<'a> {
     pub profile_number: u32,
     /// The account's number of each field of the profile.
     pub field_numbers: &'a [u32],
-    /// The most data rows of one employee.
-    pub data_rows_max: usize,
+    /// The server's limits.
+    pub limits: &'a Limits,
     /// The seed of the store's hashes.
     pub seed: u64,
 }
@@ -85,7 +86,7 @@ impl Rulebook<'_> {
 
     fn check(&self, number: u64, element: &[u8], position: u64, index: &Index, desk: &mut Desk) -> Checked {
         let Desk { scratch, data } = desk;
-        let (pushed, mut faults) = match (self.format.employee)(element, scratch) {
+        let (pushed, mut faults) = match (self.format.employee)(element, self.limits, scratch) {
             Ok(parsed) => parsed,
             Err(NotJson { at, message }) => {
                 let finding = Finding::NotJson(NotJson { at: position + at, message });
@@ -112,11 +113,6 @@ impl Rulebook<'_> {
     /// Brings the data rows to canonical form.
     fn validate(&self, pushed: &Pushed, data: &mut Data, faults: &mut Vec<Fault>) {
         data.clear();
-        if pushed.data.len() > self.data_rows_max {
-            let message = format!("an employee has at most {} rows of data (limit data_rows_max)", self.data_rows_max);
-            faults.push(Fault::new("data", "data_rows_max", message));
-            return;
-        }
         let fields = &self.profile.fields;
         let mut values = vec![None; fields.len()];
         let mut guess = 0;

@@ -6,7 +6,7 @@ use crate::json::{self, NotJson};
 use crate::limits::Limits;
 use bytes::Bytes;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::ops::Range;
 use std::path::Path;
 use uuid::Uuid;
@@ -27,8 +27,6 @@ pub struct Batch {
     pub first: u64,
     /// The block's place in the body, in bytes.
     pub position: u64,
-    /// How many of the block's bytes the batch before has had, too.
-    carried: usize,
 }
 
 /// A body on its way in.
@@ -43,6 +41,8 @@ pub struct Intake<'a> {
     employees: u64,
     position: u64,
     ended: bool,
+    /// The profile of a body that was spooled; its envelope was read then.
+    spooled_profile: Option<Uuid>,
 }
 
 impl<'a> Intake<'a> {
@@ -59,6 +59,7 @@ impl<'a> Intake<'a> {
             employees: 0,
             position: 0,
             ended: false,
+            spooled_profile: None,
         }
     }
 
@@ -72,24 +73,28 @@ impl<'a> Intake<'a> {
             elements: Vec::new(),
             first: 0,
             position: 0,
-            carried: 0,
         });
         batch.elements.clear();
         batch.block.clear();
         batch.block.append(&mut self.tail);
-        batch.carried = batch.block.len();
         batch.first = self.employees;
         batch.position = self.position;
         while batch.elements.is_empty() && !self.ended {
             let from = batch.block.len();
             self.fill(&mut batch.block, from + BLOCK_BYTES)?;
             let split = self.splitter.split(&batch.block, from, &mut batch.elements);
-            let kept = split.map_err(|error| self.not_json_within(&batch).unwrap_or_else(|| self.failure(error)))?;
+            let kept =
+                split.map_err(|error| self.not_json_within(&batch).unwrap_or_else(|| self.failure(&batch, error)))?;
             self.tail.clear();
             self.tail.extend_from_slice(&batch.block[kept..]);
-            self.check_length(&batch, kept)?;
+            self.position = batch.position + kept as u64;
+            self.check_length(&batch)?;
+            if batch.elements.is_empty() && !self.ended {
+                // The next block begins with the element that has not ended.
+                batch.block.drain(..kept);
+                batch.position = self.position;
+            }
         }
-        self.position += (batch.block.len() - self.tail.len()) as u64;
         self.employees += batch.elements.len() as u64;
         if self.employees > self.limits.employees_max {
             return Err(Failure::OverLimit { limit: "employees_max", max: self.limits.employees_max });
@@ -112,26 +117,43 @@ impl<'a> Intake<'a> {
 
     /// The profile that the whole body names, once [`Intake::next_batch`] has given none.
     pub fn finish(&self) -> Result<Option<Uuid>, Failure> {
+        if self.spooled_profile.is_some() {
+            return Ok(self.spooled_profile);
+        }
         if self.splitter.in_element() {
             return Err(self.cut());
         }
-        let envelope = self.splitter.finish().map_err(|error| self.failure(error))?;
+        let envelope =
+            self.splitter.finish().map_err(|NotJson { at, message }| Failure::NotJson { index: None, at, message })?;
         (self.format.envelope)(envelope).map_err(|error| self.unreadable(error))
     }
 
-    /// Reads the whole body into a file of `dir`, since its profile is not known before its end. Gives that and the body again.
+    /// Reads the whole body, since its profile is not known before its end, and keeps its employees in a file of `dir`. Gives the
+    /// profile, and the employees again.
     pub fn spool(mut self, first: Batch, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
-        let mut file = tempfile::tempfile_in(dir).map_err(Failure::Spool)?;
+        let mut file = BufWriter::with_capacity(BLOCK_BYTES, tempfile::tempfile_in(dir).map_err(Failure::Spool)?);
         let mut batch = Some(first);
+        let mut before = format!("{{{:?}:[", self.format.employees[0]);
         while let Some(spooled) = batch {
-            file.write_all(&spooled.block[spooled.carried..]).map_err(Failure::Spool)?;
+            if let Some(failure) = self.not_json_within(&spooled) {
+                return Err(failure);
+            }
+            for element in &spooled.elements {
+                file.write_all(before.as_bytes()).map_err(Failure::Spool)?;
+                file.write_all(&spooled.block[element.clone()]).map_err(Failure::Spool)?;
+                before = ",".into();
+            }
             self.recycle(spooled);
             batch = self.next_batch()?;
         }
+        file.write_all(b"]}").map_err(Failure::Spool)?;
         let profile = self.finish()?;
+        let mut file = file.into_inner().map_err(|error| Failure::Spool(error.into_error()))?;
         file.rewind().map_err(Failure::Spool)?;
         let pieces = move || read_piece(&mut file).map_err(BodyError::Spool);
-        Ok((profile, Intake::new(Box::new(pieces), self.format, self.limits)))
+        let mut again = Intake::new(Box::new(pieces), self.format, self.limits);
+        again.spooled_profile = profile;
+        Ok((profile, again))
     }
 
     fn fill(&mut self, block: &mut Vec<u8>, length: usize) -> Result<(), Failure> {
@@ -161,21 +183,19 @@ impl<'a> Intake<'a> {
         })
     }
 
-    fn check_length(&self, batch: &Batch, kept: usize) -> Result<(), Failure> {
-        let longest = batch.elements.iter().map(Range::len).max().unwrap_or(0).max(batch.block.len() - kept);
+    fn check_length(&self, batch: &Batch) -> Result<(), Failure> {
+        let longest = batch.elements.iter().map(Range::len).max().unwrap_or(0).max(self.tail.len());
         if longest <= self.limits.employee_bytes_max {
             return Ok(());
         }
         // A bracket that is missing makes all that follows one employee: then that is what to say.
         match json::check(&self.tail) {
-            Err(not_json) if not_json.at + 1 < self.tail.len() as u64 => Err(self.not_json(batch, kept, not_json)),
+            Err(NotJson { at, message }) if at + 1 < self.tail.len() as u64 => {
+                let index = Some(batch.first + batch.elements.len() as u64);
+                Err(Failure::NotJson { index, at: self.position + at, message })
+            }
             _ => Err(Failure::OverLimit { limit: "employee_bytes_max", max: self.limits.employee_bytes_max as u64 }),
         }
-    }
-
-    fn not_json(&self, batch: &Batch, kept: usize, not_json: NotJson) -> Failure {
-        let index = Some(batch.first + batch.elements.len() as u64);
-        Failure::NotJson { index, at: batch.position + kept as u64 + not_json.at, message: not_json.message }
     }
 
     /// The body has ended within an employee: because it was cut off, or because a bracket is missing there.
@@ -191,10 +211,11 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn failure(&self, error: SplitError) -> Failure {
+    fn failure(&self, batch: &Batch, error: SplitError) -> Failure {
         match error {
             SplitError::NotJson(NotJson { at, message }) => {
-                Failure::NotJson { index: Some(self.employees).filter(|_| self.employees > 0), at, message }
+                let employees = batch.first + batch.elements.len() as u64;
+                Failure::NotJson { index: (employees > 0).then_some(employees), at, message }
             }
             SplitError::Twice => Failure::Wrong("employees stands twice in the body; send one array".into()),
             SplitError::TooDeep => Failure::OverLimit { limit: "depth_max", max: u64::from(self.limits.depth_max) },

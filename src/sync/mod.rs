@@ -2,6 +2,7 @@
 
 mod check;
 mod intake;
+mod scan;
 mod split;
 mod unique;
 mod write;
@@ -31,7 +32,7 @@ pub struct Format {
     /// Reads a body whose array of employees is empty; gives the profile that it names, if it does.
     pub envelope: fn(&[u8]) -> Result<Option<Uuid>, Unreadable>,
     /// Reads one element of the array.
-    pub employee: for<'a> fn(&'a [u8], &'a mut Scratch) -> Parsed<'a>,
+    pub employee: for<'a> fn(&'a [u8], &Limits, &'a mut Scratch) -> Parsed<'a>,
 }
 
 /// An employee off the wire, with what is wrong with its form beside what can be read of it.
@@ -138,7 +139,7 @@ pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result
         profile: &profile,
         profile_number: numbers.profile,
         field_numbers: &numbers.fields,
-        data_rows_max: push.limits.data_rows_max,
+        limits: push.limits,
         seed,
     };
     let mut writer = Writer::new(&transaction, &index, &numbers, seed, push.limits.errors_listed_max)?;

@@ -1,5 +1,6 @@
 //! Split: where each employee of a body begins and ends, without parsing it.
 
+use super::scan::{Nesting, scan};
 use crate::json::NotJson;
 use std::ops::Range;
 
@@ -25,8 +26,9 @@ pub struct Splitter {
     depth_max: u32,
     envelope_bytes_max: usize,
     state: State,
-    /// Open brackets around the next byte, those of the envelope included.
+    /// Open brackets of the envelope around the next byte.
     depth: u32,
+    nesting: Nesting,
     /// The bytes of the body so far.
     position: u64,
     envelope: Vec<u8>,
@@ -40,11 +42,17 @@ pub struct Splitter {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Envelope,
-    EnvelopeString { escaped: bool },
-    BeforeElement { first: bool },
+    EnvelopeString {
+        escaped: bool,
+    },
+    BeforeElement {
+        first: bool,
+    },
+    /// In an element that is an object or an array; the splitter's `nesting` tells where.
     Container,
-    ContainerString { escaped: bool },
-    String { escaped: bool },
+    String {
+        escaped: bool,
+    },
     Scalar,
     AfterElement,
 }
@@ -58,6 +66,7 @@ impl Splitter {
             envelope_bytes_max,
             state: State::Envelope,
             depth: 0,
+            nesting: Nesting::default(),
             position: 0,
             envelope: Vec::new(),
             string: 0..0,
@@ -110,31 +119,25 @@ impl Splitter {
                         start = at;
                         self.state = match byte {
                             b'{' | b'[' => {
-                                self.open()?;
-                                State::Container
+                                self.nesting = Nesting::default();
+                                self.state = State::Container;
+                                continue;
                             }
                             b'"' => State::String { escaped: false },
                             _ => State::Scalar,
                         };
                     }
                 },
-                State::Container => match byte {
-                    b'"' => self.state = State::ContainerString { escaped: false },
-                    b'{' | b'[' => self.open()?,
-                    b'}' | b']' => {
-                        self.depth -= 1;
-                        if self.depth == 2 {
-                            elements.push(start..at + 1);
-                            self.state = State::AfterElement;
-                        }
-                    }
-                    _ => {}
-                },
-                State::ContainerString { escaped } => {
-                    self.state = match after_string_byte(escaped, byte) {
-                        Some(escaped) => State::ContainerString { escaped },
-                        None => State::Container,
+                State::Container => {
+                    let depth_max = self.depth_max.saturating_sub(self.depth);
+                    let end = scan(&block[at..], &mut self.nesting, depth_max).map_err(|_| SplitError::TooDeep)?;
+                    let Some(end) = end else {
+                        break;
                     };
+                    at += end;
+                    elements.push(start..at);
+                    self.state = State::AfterElement;
+                    continue;
                 }
                 State::String { escaped } => {
                     self.state = match after_string_byte(escaped, byte) {
@@ -172,14 +175,14 @@ impl Splitter {
 
     /// Whether the body so far ends within an element.
     pub fn in_element(&self) -> bool {
-        matches!(self.state, State::Container | State::ContainerString { .. } | State::String { .. } | State::Scalar)
+        matches!(self.state, State::Container | State::String { .. } | State::Scalar)
     }
 
     /// Ends the body: its envelope, with an array of no employees.
-    pub fn finish(&self) -> Result<&[u8], SplitError> {
+    pub fn finish(&self) -> Result<&[u8], NotJson> {
         match self.state {
             State::Envelope => Ok(without_bom(&self.envelope)),
-            _ => Err(not_json(self.position, "the body ends too early")),
+            _ => Err(NotJson { at: self.position, message: "the body ends too early".into() }),
         }
     }
 
@@ -294,7 +297,7 @@ mod tests {
             found.extend(elements.iter().map(|element| block[element.clone()].to_vec()));
             block.drain(..kept);
         }
-        splitter.finish().map(|envelope| (found, envelope.to_vec()))
+        splitter.finish().map(|envelope| (found, envelope.to_vec())).map_err(SplitError::NotJson)
     }
 
     /// The plain way: an ordinary parser over the whole body.

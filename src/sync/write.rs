@@ -23,7 +23,8 @@ pub struct Writer<'t> {
     uniques: Uniques,
     counts: Counts,
     employees: u64,
-    rejected: HashSet<u64>,
+    /// The numbers of the employees that were rejected.
+    rejected: HashSet<u32>,
     rejections: Rejections,
 }
 
@@ -65,15 +66,17 @@ impl<'t> Writer<'t> {
             Finding::NotJson(NotJson { at, message }) => Err(Failure::NotJson { index: Some(index), at, message }),
             Finding::Invalid(faults) => {
                 for fault in faults {
-                    self.reject(index, id.as_deref(), fault);
+                    self.rejections.add(Some(index), id.as_deref(), fault);
                 }
                 let Some(id) = id else {
                     return Ok(());
                 };
-                match self.index.find(id_hash) {
-                    Some(place) => self.first_time(place, index).map(drop),
-                    None => self.first_time_created(id_hash, &id, index, Status::Hidden).map(drop),
-                }
+                let number = match self.index.find(id_hash) {
+                    Some(place) => self.first_time(place, index)?.then(|| self.index.get(place).number),
+                    None => self.first_time_created(id_hash, &id, index, Status::Hidden)?,
+                };
+                self.rejected.extend(number);
+                Ok(())
             }
             Finding::Unchanged(place) => {
                 if self.first_time(place, index)? {
@@ -166,12 +169,7 @@ impl<'t> Writer<'t> {
 
     fn reject_twice(&mut self, index: u64, id: &str, first: u64) {
         let message = format!("the employee at index {first} has the same id; send each employee once");
-        self.reject(index, Some(id), Fault::new("id", "twice", message));
-    }
-
-    fn reject(&mut self, index: u64, id: Option<&str>, fault: Fault) {
-        self.rejected.insert(index);
-        self.rejections.add(Some(index), id, fault);
+        self.rejections.add(Some(index), Some(id), Fault::new("id", "twice", message));
     }
 
     /// Checks what only the whole push can tell. Gives the counts and how many employees there were.
@@ -186,6 +184,10 @@ impl<'t> Writer<'t> {
     }
 
     fn reject_conflict(&mut self, Conflict { field, number, index, other }: Conflict) -> Result<(), Failure> {
+        // Whose value is wrong for another reason may have none, or another, when that is mended.
+        if self.rejected.contains(&number) || self.rejected.contains(&other) {
+            return Ok(());
+        }
         // Every conflict is counted; only one that will be told needs its ids.
         if !self.rejections.lists(index) {
             self.rejections.add(index, None, Fault::new(&field, "unique", "another employee has the same value"));
@@ -193,9 +195,6 @@ impl<'t> Writer<'t> {
         }
         let other = self.rows.id(other)?;
         let other_index = self.index_of(&other);
-        if other_index.is_some_and(|index| self.rejected.contains(&index)) {
-            return Ok(());
-        }
         let whose = match other_index {
             Some(index) => format!("the employee {other:?} at index {index} of this push"),
             None => format!("the stored employee {other:?}, who is not in this push,"),

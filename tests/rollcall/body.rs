@@ -190,6 +190,7 @@ fn the_first_thousand_errors_are_listed_and_all_are_counted() {
     ]);
     assert_eq!(body["causes"], causes);
     assert!(!answer.text.contains("n.body@"), "no value of a person is told");
+    world.wait_for_log("\"rejections\":6000");
     assert!(!world.log().contains("n.body@"), "nor logged");
 }
 
@@ -205,7 +206,76 @@ fn limits_of_employees_and_rows() {
         "active",
         &[("First Name", "A"), ("Last Name", "B"), ("Email", "")]
     )]));
-    assert_eq!(rows.errors(), ["0 1 data data_rows_max"]);
+    assert_eq!(rows.errors(), ["0 1 data array"]);
     let long = world.push_employees(json!([employee("1", "active", &[("First Name", &"x".repeat(2_000))])]));
     assert_eq!((long.status, long.message().contains("employee_bytes_max")), (413, true), "{}", long.text);
+}
+
+#[test]
+fn an_employee_may_be_longer_than_what_is_read_at_a_time() {
+    let world = World::with(rollcall::sample::PROFILE_TOML, "");
+    let photo = |kib: usize| format!("data:image/gif;base64,{}", "R0lGODlh".repeat(kib * 128));
+    let names = [("First Name", "A"), ("Last Name", "B")];
+    let person = |n: usize, kib: usize| {
+        let mut data = names.to_vec();
+        let photo = photo(kib);
+        data.push(("Photo", &photo));
+        employee(&n.to_string(), "active", &data).to_string()
+    };
+    let first_long: Vec<String> = [900, 1, 1, 900, 700, 1].iter().enumerate().map(|(n, kib)| person(n, *kib)).collect();
+    let space = " ".repeat(3 << 20);
+    let list = first_long.join(&format!("{space},{space}"));
+    let early = format!("{{\"profileId\":\"{PROFILE}\",\"employees\":[{space}{list}{space}]}}");
+    assert_eq!(world.push(&early).counts(), [6, 0, 0, 0, 0]);
+    let late = format!("{{\"employees\":[{space}{list}{space}],\"profileId\":\"{PROFILE}\"}}");
+    assert_eq!(world.push(&late).counts(), [0, 0, 0, 0, 6]);
+    // A page of such people ends before its limit, and the rest follows.
+    let page = world.get("/v1/employees?limit=1000");
+    assert_eq!((page.status, world.roster().len()), (200, 6));
+}
+
+#[test]
+fn the_place_of_an_error_is_right_far_into_a_body() {
+    let world = World::new();
+    let one = |n: usize| employee(&format!("{n:06}"), "active", &[("First Name", "A")]).to_string();
+    let mut list: Vec<String> = (0..40_000).map(one).collect();
+    let length = list[0].len() + 1;
+    let head = format!("{{\"profileId\":\"{PROFILE}\",\"employees\":[");
+    let push = |list: &[String]| world.push(format!("{head}{}]}}", list.join(","))).message();
+    let at = |n: usize, offset: usize| {
+        format!("at byte {}, in the employee at index {n};", head.len() + n * length + offset)
+    };
+    list[25_000].pop();
+    list[25_000].push(']');
+    let told = push(&list);
+    assert!(told.contains(&at(25_000, length - 2)), "{told} {}", at(25_000, length - 2));
+    list[25_000] = one(25_000);
+    list[30_000] = list[30_000].replace("\"id\"", "'id' ");
+    let told = push(&list);
+    assert!(told.contains(&at(30_000, 1)), "{told}");
+    list[30_000] = one(30_000);
+    let joined = list.join(",");
+    let comma = 35_000 * length - 1;
+    let told = world.push(format!("{head}{} {}]}}", &joined[..comma], &joined[comma + 1..])).message();
+    assert!(told.contains(&at(35_000, 0)), "{told}");
+}
+
+#[test]
+fn what_is_pushed_in_place_of_an_employee_is_not_told_back() {
+    let world = World::new();
+    for element in [
+        r#""Ada Lovelace""#,
+        r#"{"id":"1","status":"active","data":"Ada Lovelace"}"#,
+        r#"{"id":"1","status":"active","data":["Ada Lovelace"]}"#,
+        r#"{"id":"1","status":"Ada Lovelace"}"#,
+        r#"{"id":["Ada Lovelace"],"status":"active"}"#,
+    ] {
+        let answer = world.push(format!(r#"{{"profileId":"{PROFILE}","employees":[{element}]}}"#));
+        assert_eq!(answer.status, 400);
+        assert!(!answer.text.contains("Lovelace"), "{}", answer.text);
+    }
+    let many = "1,".repeat(2_000_000);
+    let answer = world
+        .push(format!(r#"{{"profileId":"{PROFILE}","employees":[{{"id":"1","status":"active","data":[{many}1]}}]}}"#));
+    assert_eq!(answer.errors(), ["0 1 data array"]);
 }

@@ -44,13 +44,14 @@ fn a_body_that_stalls_or_trickles_is_given_up() {
 #[test]
 fn a_head_that_does_not_end_is_given_up() {
     let world = World::with(PEOPLE, "head_seconds_max = 1");
-    for start in ["", "P", "POST /v1/employees HTTP/1.1\r\nHost: x\r\n", "PRI * HTTP"] {
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
+    for start in ["", "P", "POST /v1/employees HTTP/1.1\r\nHost: x\r\n", "PRI * HTTP", preface] {
         let started = Instant::now();
         let mut stream = world.connect();
         stream.write_all(start.as_bytes()).unwrap();
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
-        assert!(started.elapsed() < Duration::from_secs(20), "{start:?} was let go after {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(10), "{start:?} was let go after {:?}", started.elapsed());
     }
     assert_eq!(world.push(empty_push()).status, 200);
 }
@@ -201,4 +202,41 @@ fn a_push_that_does_not_end_does_not_hold_up_the_stop() {
     assert!(world.wait().success());
     assert!(world.log().contains("limit stop_seconds_max"), "{}", world.log());
     assert!(world.started().roster().is_empty());
+}
+
+#[test]
+fn a_body_with_a_wrong_digest_is_not_stored_even_if_the_server_stops_meanwhile() {
+    let mut world = World::with(PEOPLE, "stop_seconds_max = 1");
+    let database = rusqlite::Connection::open(world.path("data/accounts/99.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let many: Vec<_> = (0..20_000).map(|n| employee(&n.to_string(), "active", &[("First Name", "A")])).collect();
+    let body = json!({ "profileId": PROFILE, "employees": many }).to_string();
+    let request = Request::new("POST", "/v1/employees", body.as_bytes());
+    let request = request.header("Content-Digest", "sha-256=:WPgQSXQkyUgHjK/rpGgJqQTrg8/kAMHzwyfBw4HjkRw=:");
+    let mut stream = world.connect();
+    stream.write_all(&request.head()).unwrap();
+    stream.write_all(&request.body).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    world.signal("-TERM");
+    world.wait_for_log("limit stop_seconds_max");
+    database.execute_batch("ROLLBACK").unwrap();
+    assert!(world.wait().success());
+    assert!(world.log().contains("the client went away, or the server stopped"), "{}", world.log());
+    assert!(world.started().roster().is_empty());
+}
+
+#[test]
+fn a_push_that_waits_its_turn_gets_it() {
+    let world = World::new();
+    let slow = Request::push();
+    let mut first = world.connect();
+    first.write_all(&slow.head()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let mut second = world.connect();
+    second.write_all(&slow.head()).unwrap();
+    second.write_all(&slow.body).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    first.write_all(&slow.body).unwrap();
+    assert_eq!(Answer::read(&mut first).status, 200);
+    assert_eq!(Answer::read(&mut second).status, 200);
 }

@@ -14,6 +14,18 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
         ("id = \"x\"\nname = \"P\"\n[[field]]\nname=\"F\"\ntype=\"text\"", "bad.toml:1: id must be a GUID"),
         ("id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"", "a profile needs at least one [[field]]"),
         (&format!("{HEAD}type = \"texts\""), "bad.toml:5: unknown variant `texts`, expected one of `text`, `email`"),
+        (&format!("{HEAD}type = text"), "bad.toml:5: "),
+        (&format!("{HEAD}type = text"), "text stands in quotes"),
+        (&format!("{HEAD}type = \"text\"\nrequired = yes"), "true and false are small and without"),
+        (&format!("{HEAD}type = \"text\"\npattern = \"\\d\""), "a pattern stands in single quotes"),
+        (&format!("{HEAD}type = \"text\"\nname = \"G\""), "is the line [[field]] missing above it?"),
+        (&HEAD.replace("[[field]]", "[field]"), "write [[field]], with two brackets"),
+        (
+            &format!("{HEAD}type = \"text\"\nmax_length = \"9\""),
+            "bad.toml:6: invalid type: string \"9\", expected u64; write a whole number, without quotes",
+        ),
+        (&format!("{HEAD}type = \"date\"\nformats = \"dd.mm.yyyy\""), "a list stands in square brackets"),
+        (&format!("{HEAD}type = \"text\"\naccounts = [9]"), "accounts belongs above the first [[field]]"),
         (&format!("{HEAD}type = \"text\"\nrequird = true"), "bad.toml:6: unknown field `requird`"),
         (
             &format!("{HEAD}type = \"email\"\nmax_length = 3"),
@@ -123,8 +135,26 @@ fn a_hangup_reads_the_profiles_again() {
     // Broken: the old version stays in force, and the log says why.
     world.file("profiles/people.toml", PEOPLE.replace("\"text\"", "\"texts\""));
     world.signal("-HUP");
-    world.wait_for_log("its last good version stays in force");
+    world.wait_for_log("what was in force stays in force");
     assert!(world.log().contains("people.toml:6: unknown variant `texts`"), "{}", world.log());
+    assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
+    // A copy that still has the original's id does not take its place.
+    let copy = PEOPLE.replace("People", "Copy");
+    world.file("profiles/people.toml", PEOPLE);
+    world.file("profiles/a-copy.toml", &copy);
+    world.signal("-HUP");
+    world.wait_for_log("a-copy.toml: has the same id as");
+    assert!(world.get("/v1/profiles").text.contains("People"));
+    std::fs::remove_file(world.path("profiles/a-copy.toml")).unwrap();
+    world.file("profiles/people.toml", PEOPLE.replace("\"text\"", "\"texts\""));
+    // Broken under another name, or all gone: the same.
+    std::fs::rename(world.path("profiles/people.toml"), world.path("profiles/staff.toml")).unwrap();
+    world.signal("-HUP");
+    world.wait_for_log("staff.toml:6: unknown variant");
+    assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
+    std::fs::remove_file(world.path("profiles/staff.toml")).unwrap();
+    world.signal("-HUP");
+    world.wait_for_log("holds no profile");
     assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
     // Mended and stricter: everything is checked anew.
     world.file("profiles/people.toml", PEOPLE.replacen("required = true", "required = true\nmin_length = 5", 1));

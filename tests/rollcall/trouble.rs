@@ -84,8 +84,10 @@ fn a_store_of_a_later_version_is_left_alone() {
 fn other_users_of_the_machine_cannot_read_the_store() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::stopped(PEOPLE, "");
-    let mode = std::fs::metadata(world.path("data")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0, "{mode:o}");
+    for path in ["data/accounts", "data/rollcall.db"] {
+        let mode = std::fs::metadata(world.path(path)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{path}: {mode:o}");
+    }
 }
 
 #[test]

@@ -1,0 +1,199 @@
+//! Scan: where an element that is an object or an array ends.
+//!
+//! There are two versions of it: one of a byte at a time, and one of 64 bytes at a time for x86-64 with AVX2, chosen at run time.
+//! There is none for NEON.
+
+/// The brackets and quotes around the next byte.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Nesting {
+    /// Brackets of the element that are open.
+    pub depth: u32,
+    /// Whether the next byte is within a string.
+    pub in_string: bool,
+    /// Whether the next byte is escaped; then it is within a string.
+    pub escaped: bool,
+}
+
+/// The element is nested deeper than the limit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooDeep;
+
+/// Reads on in an element, the nesting of which is given; `bytes` begins with its bracket, or where the last call ended. Gives the
+/// place behind its last bracket, or none where `bytes` ends before.
+pub fn scan(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt") {
+        // SAFETY: the machine has what the function was compiled for.
+        return unsafe { avx2::scan(bytes, nesting, depth_max) };
+    }
+    scan_bytes(bytes, nesting, depth_max)
+}
+
+/// [`scan`], a byte at a time: for machines without the instructions, and what the other version must equal.
+pub fn scan_bytes(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
+    for (at, &byte) in bytes.iter().enumerate() {
+        if nesting.in_string {
+            match byte {
+                _ if nesting.escaped => nesting.escaped = false,
+                b'\\' => nesting.escaped = true,
+                b'"' => nesting.in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => nesting.in_string = true,
+            b'{' | b'[' => {
+                nesting.depth += 1;
+                if nesting.depth > depth_max {
+                    return Err(TooDeep);
+                }
+            }
+            b'}' | b']' => {
+                nesting.depth -= 1;
+                if nesting.depth == 0 {
+                    return Ok(Some(at + 1));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{Nesting, TooDeep, scan_bytes};
+    use std::arch::x86_64::*;
+
+    /// Bit masks over 64 bytes: which are of a kind. Bit 0 is the first byte.
+    struct Kinds {
+        backslash: u64,
+        quote: u64,
+        open: u64,
+        close: u64,
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
+    pub fn scan(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
+        let mut chunks = bytes.chunks_exact(64);
+        let mut at = 0;
+        for chunk in &mut chunks {
+            if let Some(end) = scan_chunk(chunk, nesting, depth_max)? {
+                return Ok(Some(at + end));
+            }
+            at += 64;
+        }
+        Ok(scan_bytes(chunks.remainder(), nesting, depth_max)?.map(|end| at + end))
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
+    fn scan_chunk(chunk: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
+        let Kinds { backslash, quote, open, close } = kinds(chunk);
+        let (escaped, next_escaped) = match backslash {
+            0 => (u64::from(nesting.escaped), false),
+            backslash => escapes(backslash, nesting.escaped),
+        };
+        let in_string = within_quotes(quote & !escaped) ^ if nesting.in_string { !0 } else { 0 };
+        if backslash & !in_string != 0 {
+            // A backslash outside of strings escapes nothing; it is no JSON, and not worth a fast way.
+            return scan_bytes(chunk, nesting, depth_max);
+        }
+        let (open, close) = (open & !in_string, close & !in_string);
+        if nesting.depth > close.count_ones() && nesting.depth + open.count_ones() <= depth_max {
+            nesting.depth = nesting.depth + open.count_ones() - close.count_ones();
+        } else {
+            let mut brackets = open | close;
+            while brackets != 0 {
+                let bracket = brackets & brackets.wrapping_neg();
+                if open & bracket != 0 {
+                    nesting.depth += 1;
+                    if nesting.depth > depth_max {
+                        return Err(TooDeep);
+                    }
+                } else {
+                    nesting.depth -= 1;
+                    if nesting.depth == 0 {
+                        *nesting = Nesting::default();
+                        return Ok(Some(bracket.trailing_zeros() as usize + 1));
+                    }
+                }
+                brackets ^= bracket;
+            }
+        }
+        nesting.in_string = in_string >> 63 == 1;
+        nesting.escaped = next_escaped;
+        Ok(None)
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn kinds(chunk: &[u8]) -> Kinds {
+        assert!(chunk.len() == 64);
+        // SAFETY: the chunk has 64 bytes, and the loads need no alignment.
+        let halves = unsafe {
+            let start = chunk.as_ptr().cast::<__m256i>();
+            [_mm256_loadu_si256(start), _mm256_loadu_si256(start.add(1))]
+        };
+        // 0x20 makes a square bracket curly, and nothing else a bracket.
+        let curly = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)));
+        let is = |[low, high]: [__m256i; 2], byte: u8| {
+            let byte = _mm256_set1_epi8(byte as i8);
+            let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte)) as u32;
+            let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte)) as u32;
+            u64::from(high) << 32 | u64::from(low)
+        };
+        Kinds { backslash: is(halves, b'\\'), quote: is(halves, b'"'), open: is(curly, b'{'), close: is(curly, b'}') }
+    }
+
+    /// Which bytes are escaped, and whether the first of the next 64 is: a backslash that is not escaped itself escapes what follows.
+    fn escapes(backslash: u64, first_escaped: bool) -> (u64, bool) {
+        const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+        let first_escaped = u64::from(first_escaped);
+        let backslash = backslash & !first_escaped;
+        // A subtraction carries through each run of backslashes; where it stops tells whether the run is of even length.
+        let maybe_escaped = backslash << 1;
+        let escape_or_last = ((maybe_escaped | ODD).wrapping_sub(backslash)) ^ ODD;
+        let escaped = escape_or_last ^ (backslash | first_escaped);
+        (escaped, (escape_or_last & backslash) >> 63 == 1)
+    }
+
+    /// Which bytes stand behind an odd number of quotes, each quote itself included.
+    #[target_feature(enable = "pclmulqdq")]
+    fn within_quotes(quotes: u64) -> u64 {
+        let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, quotes as i64), _mm_set1_epi8(-1), 0);
+        _mm_cvtsi128_si64(product) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Scan = fn(&[u8], &mut Nesting, u32) -> Result<Option<usize>, TooDeep>;
+
+    /// Scans bytes that come in two pieces.
+    fn in_pieces(scan: Scan, bytes: &[u8], cut: usize) -> Result<(Option<usize>, Nesting), TooDeep> {
+        let mut nesting = Nesting::default();
+        let (first, second) = bytes.split_at(cut.min(bytes.len()));
+        let end = match scan(first, &mut nesting, 6)? {
+            Some(end) => Some(end),
+            None => scan(second, &mut nesting, 6)?.map(|end| first.len() + end),
+        };
+        Ok((end, nesting))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn both_versions_are_one(
+            bytes in r#"\{(\{|\[|\]|\}|"|\\|\\\\|\\"|[a-z ]{1,30}|"[a-z\]\}]{0,40}"|é|\{"a":\[\{"b":"c\\\\"\},\{\}\]\},?){0,40}"#,
+            cut in 0usize..400,
+        ) {
+            let plain = in_pieces(scan_bytes, bytes.as_bytes(), usize::MAX);
+            prop_assert_eq!(&in_pieces(scan, bytes.as_bytes(), cut), &plain);
+            prop_assert_eq!(&in_pieces(scan_bytes, bytes.as_bytes(), cut), &plain);
+        }
+    }
+}
