@@ -74,6 +74,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
     let limit = Duration::from_secs(server.limits.stop_seconds_max);
     if timeout(limit, all).await.is_err() {
         tracing::error!("requests were still under way after {} seconds (limit stop_seconds_max)", limit.as_secs());
+        tasks.shutdown().await;
     }
 }
 
