@@ -6,10 +6,10 @@ use rollcall::dialect::startexam;
 use rollcall::json::Scratch;
 use rollcall::limits::Limits;
 use rollcall::profile::{self, Profile};
-use rollcall::roster::{Entry, Index, hash};
+use rollcall::roster::{BytesHasher, Entry, Index, Status, hash};
 use rollcall::sample;
 use rollcall::store::Store;
-use rollcall::sync::{Batch, Finding, Format, Intake, Rulebook, Splitter, Writer};
+use rollcall::sync::{Batch, Block, Checked, Finding, Format, Intake, Recogniser, Rulebook, Splitter, Writer};
 use std::hint::black_box;
 
 const EMPLOYEES: u64 = 10_000;
@@ -22,10 +22,20 @@ fn body() -> Vec<u8> {
     body
 }
 
-fn batches(body: &[u8], limits: &Limits) -> Vec<Batch> {
-    let mut pieces = body.chunks(64 << 10).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
+/// The employees of a body as a push would have them to check: none recognised.
+fn batch(body: &[u8], limits: &Limits) -> Batch {
+    let mut pieces = body.chunks(256 << 10).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
     let mut intake = Intake::new(Box::new(move || Ok(pieces.next())), &FORMAT, limits);
-    std::iter::from_fn(|| intake.next_batch().unwrap()).collect()
+    let nobody = Index::default();
+    let mut recogniser = Recogniser::new(&nobody, BytesHasher::new(1, 1));
+    let mut batch = Batch::default();
+    let mut recognise = |block: Block| {
+        recogniser.recognise(&block, &mut batch, |_, _| unreachable!());
+        Ok(())
+    };
+    while intake.receive(&mut recognise).unwrap() {}
+    assert_eq!(batch.unknown.len() as u64, EMPLOYEES);
+    batch
 }
 
 fn shipped_profile() -> Profile {
@@ -46,15 +56,32 @@ fn split_and_parse(c: &mut Criterion) {
             assert_eq!(elements.len() as u64, EMPLOYEES);
         });
     });
-    let batches = batches(&body, &limits);
+    let batch = batch(&body, &limits);
     group.bench_function("parse, on one core", |b| {
         let mut scratch = Scratch::default();
         b.iter(|| {
-            for batch in &batches {
-                for element in &batch.elements {
-                    black_box(startexam::employee(&batch.block[element.clone()], &limits, &mut scratch).unwrap());
-                }
+            for unknown in &batch.unknown {
+                let element = &batch.bytes[unknown.element.clone()];
+                black_box(startexam::employee(element, &limits, &mut scratch).unwrap());
             }
+        });
+    });
+    let hasher = BytesHasher::new(1, 1);
+    let mut known = Index::with_capacity(EMPLOYEES as usize);
+    for (number, unknown) in batch.unknown.iter().enumerate() {
+        let bytes = hasher.hash(&batch.bytes[unknown.element.clone()]);
+        let entry = Entry { id: number as u128, data: 0, bytes, number: number as u32, status: Status::Active };
+        known.insert(entry);
+    }
+    known.set_order((0..EMPLOYEES as u32).collect());
+    let elements: Vec<_> = batch.unknown.iter().map(|unknown| unknown.element.clone()).collect();
+    group.bench_function("recognise", |b| {
+        b.iter(|| {
+            let mut recogniser = Recogniser::new(&known, BytesHasher::new(1, 1));
+            let block = Block { bytes: &batch.bytes, elements: &elements, first: 0, position: 0 };
+            let (mut unknown, mut recognised) = (Batch::default(), 0);
+            recogniser.recognise(&block, &mut unknown, |_, _| recognised += 1);
+            assert_eq!(recognised, EMPLOYEES);
         });
     });
 }
@@ -67,8 +94,8 @@ fn check_compare_and_write(c: &mut Criterion) {
     let store = Store::open(folder.path()).unwrap();
     store.add_account(1, "", "secret").unwrap();
     let mut roster = store.roster(&store.key(1).unwrap().unwrap()).unwrap();
-    let seed = roster.seed();
-    let batches = batches(&body, &limits);
+    let seed = roster.begin().unwrap().seed();
+    let batch = batch(&body, &limits);
     let field_numbers: Vec<u32> = (1..).take(profile.fields.len()).collect();
     let rulebook = Rulebook {
         format: &FORMAT,
@@ -82,39 +109,40 @@ fn check_compare_and_write(c: &mut Criterion) {
     let mut group = c.benchmark_group("steps");
     group.throughput(Throughput::Elements(EMPLOYEES));
     group.bench_function("parse and check, on all cores", |b| {
-        b.iter(|| batches.iter().map(|batch| rulebook.check_all(batch, &nobody).len()).sum::<usize>());
+        b.iter(|| rulebook.check_all(&batch, &nobody).len());
     });
     group.bench_function("write, without the commit", |b| {
-        let checked = || batches.iter().map(|batch| rulebook.check_all(batch, &nobody)).collect::<Vec<_>>();
+        let checked = || rulebook.check_all(&batch, &nobody);
         b.iter_batched(
             checked,
             |checked| {
                 let transaction = roster.begin().unwrap();
                 let numbers = transaction.enter_profile(&profile).unwrap();
                 let mut writer = Writer::new(&transaction, &nobody, &numbers, seed, 10).unwrap();
-                checked.into_iter().for_each(|batch| writer.apply(batch).unwrap());
+                writer.apply(checked).unwrap();
                 assert_eq!(writer.finish().unwrap().0.created, EMPLOYEES);
             },
             BatchSize::PerIteration,
         );
     });
     let mut index = Index::default();
-    let checked = batches.iter().flat_map(|batch| rulebook.check_all(batch, &nobody)).flatten();
+    let checked = rulebook.check_all(&batch, &nobody).into_iter().flatten();
     for (number, checked) in checked.enumerate() {
         let Finding::Different { status, data: Some((_, data_hash)), .. } = checked.finding else {
             panic!("the sample is valid: {checked:?}");
         };
-        index.insert(Entry::new(checked.id_hash, data_hash, number as u32, status));
+        let Checked { id_hash: id, bytes, .. } = checked;
+        index.insert(Entry { id, data: data_hash, bytes, number: number as u32, status });
     }
     let ids: Vec<String> = (0..EMPLOYEES).map(|number| format!("{number:07}")).collect();
     group.bench_function("compare: find each id in the index", |b| {
         b.iter(|| {
-            let find = |id: &String| index.find(hash(seed, id.as_bytes())).map(|place| index.get(place).data());
+            let find = |id: &String| index.find(hash(seed, id.as_bytes())).map(|place| index.get(place).data);
             ids.iter().filter_map(find).fold(0, |sum, data| sum ^ data)
         });
     });
     group.bench_function("parse, check and compare unchanged, on all cores", |b| {
-        b.iter(|| batches.iter().map(|batch| rulebook.check_all(batch, &index).len()).sum::<usize>());
+        b.iter(|| rulebook.check_all(&batch, &index).len());
     });
 }
 

@@ -36,6 +36,8 @@ pub struct Limits {
     pub push_wait_seconds_max: u64,
     /// How long requests under way may still take after the server was told to stop.
     pub stop_seconds_max: u64,
+    /// The most memory for the indexes of all accounts that wait for their next push, in bytes; the least recently used go first.
+    pub index_bytes_max: usize,
     /// The most employees on a page of `GET /v1/employees`.
     pub page_employees_max: usize,
     /// The most data on such a page, in bytes; the employee that reaches it is the page's last.
@@ -79,6 +81,7 @@ impl Default for Limits {
             pushes_max: 32,
             push_wait_seconds_max: 10,
             stop_seconds_max: 30,
+            index_bytes_max: 1 << 30,
             page_employees_max: 1_000,
             page_bytes_max: 8 << 20,
         }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The longest pattern, in characters, and the largest program it may become, in bytes.
 const PATTERN_CHARS_MAX: usize = 1_000;
@@ -250,8 +251,9 @@ fn define(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
     }
     let id = id.ok()?;
     let definition = serde_json::json!({ "id": id, "name": file.name.get_ref(), "fields": file.fields });
+    let version = xxh3_128(definition.to_string().as_bytes());
     let accounts = file.accounts.as_ref().map(|accounts| accounts.get_ref().clone());
-    Some(Profile { id, name: file.name.get_ref().clone(), accounts, fields, definition, by_name })
+    Some(Profile { id, name: file.name.get_ref().clone(), accounts, fields, version, definition, by_name })
 }
 
 /// The rules of a field; none, with faults, where they cannot be.

@@ -64,6 +64,8 @@ pub struct Profile {
     pub accounts: Option<Vec<i64>>,
     /// The fields, in the order of the file.
     pub fields: Vec<Field>,
+    /// Tells this definition from any other: what was valid by the same version still is.
+    pub version: u128,
     /// The definition as JSON, the way `GET /v1/profiles/{id}` shows it.
     pub definition: serde_json::Value,
     by_name: HashMap<String, usize>,

@@ -2,10 +2,11 @@
 
 use super::{Data, Status};
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_128_with_seed;
+use std::sync::OnceLock;
+use xxhash_rust::xxh3::{xxh3_128_with_secret, xxh3_128_with_seed};
 
-/// The hash of an id, of packed data or of an element's bytes, under the store's secret seed. With 128 bits two different
-/// inputs out of a billion meet with a probability of less than 10⁻²⁰.
+/// The hash of an id or of a value, under the store's secret seed. With 128 bits two different inputs out of a billion meet with
+/// a probability of less than 10⁻²⁰.
 pub fn hash(seed: u64, bytes: &[u8]) -> u128 {
     xxh3_128_with_seed(bytes, seed)
 }
@@ -15,78 +16,266 @@ pub fn data_hash(seed: u64, profile: u32, data: &Data) -> u128 {
     hash(seed.wrapping_add(u64::from(profile)), data.as_bytes())
 }
 
+/// Hashes an element's bytes together with the version of the profile that they are checked by.
+pub struct BytesHasher([u8; 192]);
+
+impl BytesHasher {
+    /// The hasher of a store and a version of a profile.
+    pub fn new(seed: u64, version: u128) -> BytesHasher {
+        let mut secret = [0; 192];
+        for (number, part) in secret.chunks_exact_mut(16).enumerate() {
+            let input = [version.to_le_bytes(), (number as u128).to_le_bytes()].concat();
+            part.copy_from_slice(&hash(seed, &input).to_le_bytes());
+        }
+        BytesHasher(secret)
+    }
+
+    /// The hash of an element; never 0, which stands for no bytes.
+    pub fn hash(&self, element: &[u8]) -> u128 {
+        xxh3_128_with_secret(element, &self.0).max(1)
+    }
+}
+
 /// What the index knows of an employee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    id: [u64; 2],
-    data: [u64; 2],
+    /// The hash of the id.
+    pub id: u128,
+    /// The hash of the data and of the profile that it was checked by.
+    pub data: u128,
+    /// The hash of the bytes that it was last accepted with, or 0 where they are not known.
+    pub bytes: u128,
     /// The employee's number in the store.
     pub number: u32,
     /// The stored status.
     pub status: Status,
 }
 
-impl Entry {
-    /// An entry from the hashes of an id and of the data with its profile.
-    pub fn new(id: u128, data: u128, number: u32, status: Status) -> Entry {
-        Entry { id: halves(id), data: halves(data), number, status }
-    }
+// As halves a hash is aligned to 8 bytes.
+type Halves = [u64; 2];
 
-    /// The hash of the data and of the profile that it was checked by.
-    pub fn data(&self) -> u128 {
-        whole(self.data)
-    }
-}
-
-// As halves an entry is 40 bytes, as u128 it would be 48.
-fn halves(hash: u128) -> [u64; 2] {
+fn halves(hash: u128) -> Halves {
     [hash as u64, (hash >> 64) as u64]
 }
 
-fn whole([low, high]: [u64; 2]) -> u128 {
+fn whole([low, high]: Halves) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-/// All employees of a roster by the hash of their id.
+/// All employees of a roster, each at a place of its own, and the order in which the last push had them.
+///
+/// What is looked at together lies together: recognising reads the order and the bytes, and nothing else.
 #[derive(Debug, Default)]
 pub struct Index {
-    entries: Vec<Entry>,
-    places: HashTable<u32>,
+    bytes: Vec<Halves>,
+    ids: Vec<Halves>,
+    data: Vec<Halves>,
+    /// Twice the number in the store, and 1 more for an active employee.
+    numbers: Vec<u32>,
+    order: Vec<u32>,
+    by_id: OnceLock<HashTable<u32>>,
+    by_bytes: OnceLock<HashTable<u32>>,
 }
 
 impl Index {
     /// An empty index with room for `employees`.
     pub fn with_capacity(employees: usize) -> Index {
-        Index { entries: Vec::with_capacity(employees), places: HashTable::with_capacity(employees) }
+        Index {
+            bytes: Vec::with_capacity(employees),
+            ids: Vec::with_capacity(employees),
+            data: Vec::with_capacity(employees),
+            numbers: Vec::with_capacity(employees),
+            order: Vec::new(),
+            by_id: OnceLock::new(),
+            by_bytes: OnceLock::new(),
+        }
     }
 
     /// How many employees there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.ids.len()
     }
 
     /// Whether there are no employees.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.ids.is_empty()
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, |table| table.capacity() * 6));
+        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + tables[0] + tables[1]
     }
 
     /// The place of the employee whose id has this hash.
     pub fn find(&self, id: u128) -> Option<u32> {
         let id = halves(id);
-        self.places.find(id[0], |&place| self.entries[place as usize].id == id).copied()
+        let table = self.by_id.get_or_init(|| table(&self.ids));
+        table.find(id[0], |&place| self.ids[place as usize] == id).copied()
     }
 
-    /// The entry at a place that [`Index::find`] or [`Index::insert`] gave.
-    pub fn get(&self, place: u32) -> &Entry {
-        &self.entries[place as usize]
+    /// The place of an employee that was last accepted with bytes of this hash.
+    pub fn find_bytes(&self, bytes: u128) -> Option<u32> {
+        let bytes = halves(bytes);
+        let table = self.by_bytes.get_or_init(|| table(&self.bytes));
+        table.find(bytes[0], |&place| self.bytes[place as usize] == bytes).copied()
+    }
+
+    /// Whether the employee at a place was last accepted with bytes of this hash.
+    pub fn has_bytes(&self, place: u32, bytes: u128) -> bool {
+        self.bytes[place as usize] == halves(bytes)
+    }
+
+    /// The places of the employees in the order of the last push; those that it did not carry come last.
+    pub fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// The employee at a place.
+    pub fn get(&self, place: u32) -> Entry {
+        let place = place as usize;
+        Entry {
+            id: whole(self.ids[place]),
+            data: whole(self.data[place]),
+            bytes: whole(self.bytes[place]),
+            number: self.numbers[place] >> 1,
+            status: if self.numbers[place] & 1 == 1 { Status::Active } else { Status::Hidden },
+        }
     }
 
     /// Adds an employee whose id is not there yet, and gives its place.
     pub fn insert(&mut self, entry: Entry) -> u32 {
-        let place = u32::try_from(self.entries.len()).expect("a roster has fewer than 2³² employees");
-        let Index { entries, places } = self;
-        places.insert_unique(entry.id[0], place, |&place| entries[place as usize].id[0]);
-        entries.push(entry);
+        let place = u32::try_from(self.len()).expect("a roster has fewer than 2³² employees");
+        self.ids.push(halves(entry.id));
+        self.bytes.push(halves(entry.bytes));
+        self.data.push(halves(entry.data));
+        self.numbers.push(number_and_status(&entry));
+        if let Some(table) = self.by_id.get_mut() {
+            let ids = &self.ids;
+            table.insert_unique(entry.id as u64, place, |&place| ids[place as usize][0]);
+        }
+        self.by_bytes.take();
         place
+    }
+
+    /// Replaces what is known of the employee at a place; its id stays.
+    pub fn update(&mut self, place: u32, entry: Entry) {
+        let place = place as usize;
+        self.bytes[place] = halves(entry.bytes);
+        self.data[place] = halves(entry.data);
+        self.numbers[place] = number_and_status(&entry);
+        self.by_bytes.take();
+    }
+
+    /// Remembers the order of a push: the places of its employees. Those that it did not carry keep their order behind them.
+    pub fn set_order(&mut self, mut order: Vec<u32>) {
+        let mut carried = vec![false; self.len()];
+        order.retain(|&place| place != u32::MAX);
+        order.iter().for_each(|&place| carried[place as usize] = true);
+        let known = self.order.len() as u32;
+        let rest = self.order.iter().copied().chain(known..self.len() as u32);
+        order.extend(rest.filter(|&place| !carried[place as usize]));
+        self.order = order;
+    }
+}
+
+fn number_and_status(entry: &Entry) -> u32 {
+    assert!(entry.number < 1 << 31, "a roster has fewer than 2³¹ employees");
+    entry.number << 1 | entry.status as u32
+}
+
+/// A table of places by the hashes that stand there.
+fn table(hashes: &[Halves]) -> HashTable<u32> {
+    let mut table = HashTable::with_capacity(hashes.len());
+    for (place, hash) in hashes.iter().enumerate() {
+        table.insert_unique(hash[0], place as u32, |&place| hashes[place as usize][0]);
+    }
+    table
+}
+
+/// What a push makes of an index, to be applied when it is committed.
+#[derive(Debug, Default)]
+pub struct Changes {
+    changed: Vec<Changed>,
+    created: Index,
+    /// For each employee of the push its place; a created one's is [`CREATED`] and the place among the created.
+    order: Vec<u32>,
+}
+
+/// Marks a place among the created employees.
+const CREATED: u32 = 1 << 31;
+
+#[derive(Debug, Clone, Copy)]
+struct Changed {
+    data: Halves,
+    bytes: Halves,
+    place: u32,
+    number: u32,
+}
+
+impl Changes {
+    /// The employee at this place of the push is stored at this place of the index.
+    pub fn carried(&mut self, index: u64, place: u32) {
+        let index = index as usize;
+        if self.order.len() <= index {
+            self.order.resize(index + 1, u32::MAX);
+        }
+        self.order[index] = place;
+    }
+
+    /// Another entry for a stored employee.
+    pub fn change(&mut self, place: u32, entry: Entry) {
+        let (data, bytes) = (halves(entry.data), halves(entry.bytes));
+        self.changed.push(Changed { data, bytes, place, number: number_and_status(&entry) });
+    }
+
+    /// A new employee, at this place of the push; gives its place among the created.
+    pub fn create(&mut self, index: u64, entry: Entry) -> u32 {
+        let place = self.created.insert(entry);
+        self.carried(index, CREATED | place);
+        place
+    }
+
+    /// The created employees.
+    pub fn created(&mut self) -> &mut Index {
+        &mut self.created
+    }
+
+    /// Whether there is nothing new but perhaps the order.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.created.is_empty()
+    }
+
+    /// Whether the push had the employees in the index's order.
+    pub fn keeps_order(&self, index: &Index) -> bool {
+        index.order().len() == index.len() && index.order().starts_with(&self.order)
+    }
+
+    /// Applies everything to the index. Gives the places whose entries are new.
+    pub fn apply(mut self, index: &mut Index) -> Vec<u32> {
+        let stored = index.len() as u32;
+        for place in &mut self.order {
+            if *place != u32::MAX && *place & CREATED != 0 {
+                *place = stored + (*place & !CREATED);
+            }
+        }
+        let mut places: Vec<u32> = self.changed.iter().map(|changed| changed.place).collect();
+        if index.is_empty() {
+            *index = self.created;
+        } else {
+            for place in 0..self.created.len() as u32 {
+                index.insert(self.created.get(place));
+            }
+        }
+        places.extend(stored..index.len() as u32);
+        for Changed { data, bytes, place, number } in self.changed {
+            let place = place as usize;
+            (index.data[place], index.bytes[place], index.numbers[place]) = (data, bytes, number);
+        }
+        index.by_bytes.take();
+        if index.order.len() != index.len() || !index.order.starts_with(&self.order) {
+            index.set_order(self.order);
+        }
+        places
     }
 }

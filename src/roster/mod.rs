@@ -4,7 +4,7 @@ mod data;
 mod index;
 
 pub use data::Data;
-pub use index::{Entry, Index, data_hash, hash};
+pub use index::{BytesHasher, Changes, Entry, Index, data_hash, hash};
 
 use serde::Serialize;
 use std::borrow::Cow;

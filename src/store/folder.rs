@@ -1,5 +1,6 @@
 //! The folder of a store.
 
+use super::index::Cache;
 use super::{Error, Key, Roster, schema};
 use rusqlite::Connection;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,6 +13,7 @@ pub struct Store {
     dir: PathBuf,
     shared: Arc<Mutex<Connection>>,
     seed: u64,
+    indexes: Arc<Cache>,
 }
 
 /// Says that this process serves from the folder, as long as it lives.
@@ -36,7 +38,12 @@ impl Store {
         let shared = schema::open(&path, schema::SHARED, create)?;
         restrict(&path).map_err(|source| Error::Folder { path, source })?;
         let seed: i64 = shared.query_row("SELECT value FROM setting WHERE name = 'seed'", [], |row| row.get(0))?;
-        Ok(Store { dir: dir.to_owned(), shared: Arc::new(Mutex::new(shared)), seed: seed.cast_unsigned() })
+        Ok(Store {
+            dir: dir.to_owned(),
+            shared: Arc::new(Mutex::new(shared)),
+            seed: seed.cast_unsigned(),
+            indexes: Arc::default(),
+        })
     }
 
     /// Takes the folder for this process to serve from; fails where another has it.
@@ -75,7 +82,13 @@ impl Store {
             return Err(Error::AccountGone(key.account));
         }
         let connection = schema::open(&path, schema::ROSTER, false)?;
-        Ok(Roster::new(connection, self.seed, key.clone(), self.shared.clone()))
+        Ok(Roster {
+            connection,
+            seed: self.seed,
+            key: key.clone(),
+            shared: self.shared.clone(),
+            indexes: self.indexes.clone(),
+        })
     }
 
     pub(super) fn shared(&self) -> MutexGuard<'_, Connection> {

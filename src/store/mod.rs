@@ -9,6 +9,7 @@
 mod accounts;
 mod error;
 mod folder;
+mod index;
 mod roster;
 mod rows;
 mod schema;
@@ -16,5 +17,5 @@ mod schema;
 pub use accounts::{Account, Key};
 pub use error::Error;
 pub use folder::{Lock, Store};
-pub use roster::{Numbers, Roster, Summary, Transaction};
+pub use roster::{Numbers, Roster, Summary, Sync, Transaction};
 pub use rows::Rows;

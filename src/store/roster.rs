@@ -1,9 +1,10 @@
 //! The roster of one account.
 
+use super::index::{self, Cache};
 use super::rows::{self, Rows};
 use super::{Error, Key};
 use crate::profile::{Profile, Unique};
-use crate::roster::{Counts, Employee, Entry, Index, Names, Status, data_hash, hash};
+use crate::roster::{Changes, Counts, Employee, Index, Names, Status};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,10 +13,11 @@ use uuid::Uuid;
 
 /// The roster of one account, opened. Any number may be open at a time; those that only read see the last committed state.
 pub struct Roster {
-    connection: Connection,
-    seed: u64,
-    key: Key,
-    shared: Arc<Mutex<Connection>>,
+    pub(super) connection: Connection,
+    pub(super) seed: u64,
+    pub(super) key: Key,
+    pub(super) shared: Arc<Mutex<Connection>>,
+    pub(super) indexes: Arc<Cache>,
 }
 
 /// A roster in a few figures.
@@ -32,15 +34,6 @@ pub struct Summary {
 }
 
 impl Roster {
-    pub(super) fn new(connection: Connection, seed: u64, key: Key, shared: Arc<Mutex<Connection>>) -> Roster {
-        Roster { connection, seed, key, shared }
-    }
-
-    /// The seed of the store's hashes.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// Begins to write. Waits a moment for another process that does.
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
         let inner = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -53,7 +46,8 @@ impl Roster {
             return Err(Error::AccountGone(self.key.account));
         }
         let revision: u64 = inner.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
-        Ok(Transaction { inner, seed: self.seed, revision: revision + 1 })
+        let account = (self.key.account, self.key.generation);
+        Ok(Transaction { inner, seed: self.seed, revision: revision + 1, account, indexes: &self.indexes })
     }
 
     /// Moves what was committed from the write-ahead log into the database, as far as readers allow.
@@ -133,7 +127,10 @@ fn names(connection: &Connection) -> Result<Names, Error> {
 pub struct Transaction<'a> {
     inner: rusqlite::Transaction<'a>,
     seed: u64,
+    /// The revision that the roster will have.
     revision: u64,
+    account: (i64, i64),
+    indexes: &'a Cache,
 }
 
 /// The account's numbers for a profile.
@@ -147,15 +144,16 @@ pub struct Numbers {
 }
 
 impl<'a> Transaction<'a> {
-    /// The index of the roster, made from its rows.
-    pub fn index(&self) -> Result<Index, Error> {
-        let mut index = Index::with_capacity(self.next_number()? as usize);
-        self.for_each_employee(|number, employee| {
-            let id = hash(self.seed, employee.id.as_bytes());
-            let data = data_hash(self.seed, employee.profile, &employee.data);
-            index.insert(Entry::new(id, data, number, employee.status));
-        })?;
-        Ok(index)
+    /// The index of the roster: held in memory, else stored, else made from the rows; and whether it is stored.
+    pub fn index(&self) -> Result<(Index, bool), Error> {
+        let before = self.revision - 1;
+        if let Some(index) = self.indexes.take(self.account, before) {
+            return Ok((index, true));
+        }
+        match index::read(&self.inner, before)? {
+            Some(index) => Ok((index, true)),
+            None => Ok((index::rebuild(self, self.seed)?, false)),
+        }
     }
 
     /// Calls `each` with every employee and its number, in the order of the numbers.
@@ -251,24 +249,55 @@ impl<'a> Transaction<'a> {
         Rows::new(&self.inner, self.revision)
     }
 
-    /// Commits what was written, with a record of the sync. Gives the roster's new revision; it is durable then.
-    pub fn commit(self, profile: u32, employees: u64, counts: &Counts, duration: Duration) -> Result<u64, Error> {
+    /// Takes back what was written. The index stays in memory as it was, within `index_bytes_max`.
+    pub fn roll_back(self, (index, stored): (Index, bool), index_bytes_max: usize) {
+        drop(self.inner);
+        if stored {
+            self.indexes.keep(self.account, self.revision - 1, index, index_bytes_max);
+        }
+    }
+
+    /// The seed of the store's hashes.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Commits what was written, with a record of the sync and the index after `changes`, which is held in memory within
+    /// `index_bytes_max`. Gives the roster's new revision; it is durable then.
+    pub fn commit(
+        self,
+        sync: &Sync,
+        (mut index, stored): (Index, bool),
+        changes: Changes,
+        index_bytes_max: usize,
+    ) -> Result<u64, Error> {
+        let Sync { profile, employees, counts, duration } = sync;
         let Counts { created, updated, activated, hidden, unchanged } = counts;
+        let duration_ms = duration.as_millis() as u64;
         self.inner.execute(
             "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                self.revision,
-                profile,
-                employees,
-                created,
-                updated,
-                activated,
-                hidden,
-                unchanged,
-                duration.as_millis() as u64
-            ],
+            params![self.revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms],
         )?;
+        if stored && changes.is_empty() && changes.keeps_order(&index) {
+            index::confirm(&self.inner, self.revision)?;
+        } else {
+            let places = changes.apply(&mut index);
+            index::write(&self.inner, &index, &places, self.revision, stored)?;
+        }
         self.inner.commit()?;
+        self.indexes.keep(self.account, self.revision, index, index_bytes_max);
         Ok(self.revision)
     }
+}
+
+/// What a push did, for the record.
+pub struct Sync {
+    /// The account's number of the profile.
+    pub profile: u32,
+    /// How many employees the push carried.
+    pub employees: u64,
+    /// The five counts.
+    pub counts: Counts,
+    /// From the first look at the body until the commit.
+    pub duration: Duration,
 }

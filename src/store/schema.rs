@@ -52,6 +52,16 @@ pub const ROSTER: &[&str] = &["
         employee INTEGER NOT NULL,
         PRIMARY KEY (field, hash, employee)
     ) STRICT, WITHOUT ROWID;
+    -- The index of the roster, a cache: entries as parts of it, the later before the earlier; see store::index.
+    CREATE TABLE index_part (part INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+    -- The revision that the index belongs to, and the order of its entries in the last push, in runs.
+    CREATE TABLE index_state (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        revision INTEGER NOT NULL,
+        employees INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        runs BLOB NOT NULL
+    ) STRICT;
     -- What each push did.
     CREATE TABLE sync (
         revision INTEGER PRIMARY KEY,

@@ -1,7 +1,7 @@
 //! Check: one employee's bytes against the profile, and what came of it against the index.
 
 use super::Format;
-use super::intake::Batch;
+use super::recognise::{Batch, Unknown};
 use crate::json::{NotJson, Scratch};
 use crate::limits::Limits;
 use crate::profile::Profile;
@@ -33,6 +33,8 @@ pub struct Rulebook<'a> {
 pub struct Checked {
     /// The employee's place in the push, counted from 0.
     pub index: u64,
+    /// The hash of its bytes.
+    pub bytes: u128,
     /// The id, where the push has a usable one and it is needed: not for an unchanged employee.
     pub id: Option<String>,
     /// The hash of the id; 0 without a usable one.
@@ -71,26 +73,24 @@ struct Desk {
 impl Rulebook<'_> {
     /// Checks the employees of a batch side by side. Gives them in the order of the push.
     pub fn check_all(&self, batch: &Batch, index: &Index) -> Vec<Vec<Checked>> {
-        let chunks = batch.elements.par_chunks(CHUNK_EMPLOYEES).enumerate();
-        chunks
-            .map_init(Desk::default, |desk, (chunk, elements)| {
-                let first = batch.first + (chunk * CHUNK_EMPLOYEES) as u64;
-                let check = |(place, element): (usize, &std::ops::Range<usize>)| {
-                    let position = batch.position + element.start as u64;
-                    self.check(first + place as u64, &batch.block[element.clone()], position, index, desk)
-                };
-                elements.iter().enumerate().map(check).collect()
-            })
-            .collect()
+        let chunks = batch.unknown.par_chunks(CHUNK_EMPLOYEES);
+        let check = |desk: &mut Desk, chunk: &[Unknown]| {
+            chunk
+                .iter()
+                .map(|unknown| self.check(unknown, &batch.bytes[unknown.element.clone()], index, desk))
+                .collect()
+        };
+        chunks.map_init(Desk::default, check).collect()
     }
 
-    fn check(&self, number: u64, element: &[u8], position: u64, index: &Index, desk: &mut Desk) -> Checked {
+    fn check(&self, unknown: &Unknown, element: &[u8], index: &Index, desk: &mut Desk) -> Checked {
         let Desk { scratch, data } = desk;
+        let &Unknown { index: number, bytes, position, .. } = unknown;
         let (pushed, mut faults) = match (self.format.employee)(element, self.limits, scratch) {
             Ok(parsed) => parsed,
             Err(NotJson { at, message }) => {
                 let finding = Finding::NotJson(NotJson { at: position + at, message });
-                return Checked { index: number, id: None, id_hash: 0, finding };
+                return Checked { index: number, bytes, id: None, id_hash: 0, finding };
             }
         };
         let id_hash = pushed.id.as_ref().map_or(0, |id| hash(self.seed, id.as_bytes()));
@@ -107,7 +107,7 @@ impl Rulebook<'_> {
             Finding::Unchanged(_) => None,
             _ => pushed.id.map(|id| id.into_owned()),
         };
-        Checked { index: number, id, id_hash, finding }
+        Checked { index: number, bytes, id, id_hash, finding }
     }
 
     /// Brings the data rows to canonical form.
@@ -167,7 +167,7 @@ impl Rulebook<'_> {
         let data_hash = data.map(|data| data_hash(self.seed, self.profile_number, data));
         if let Some(place) = place {
             let entry = index.get(place);
-            if entry.status == status && data_hash.is_none_or(|hash| hash == entry.data()) {
+            if entry.status == status && data_hash.is_none_or(|hash| hash == entry.data) {
                 return Finding::Unchanged(place);
             }
         }

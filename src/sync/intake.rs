@@ -1,4 +1,4 @@
-//! Intake: a body as it arrives becomes batches of employees.
+//! Intake: a body as it arrives becomes blocks of employees.
 
 use super::split::{SplitError, Splitter};
 use super::{BodyError, Failure, Format};
@@ -11,18 +11,21 @@ use std::ops::Range;
 use std::path::Path;
 use uuid::Uuid;
 
-/// How much of a body is split and checked at a time, in bytes.
-const BLOCK_BYTES: usize = 1 << 20;
+/// How much of a piece is copied at first to complete an employee that began in the one before, in bytes.
+const JOIN_BYTES: usize = 1 << 10;
+
+/// How much of a spooled body is read at a time, in bytes.
+const SPOOL_BYTES: usize = 1 << 19;
 
 /// The next piece of a body as it arrives; none at its end.
 pub type Pieces<'a> = dyn FnMut() -> Result<Option<Bytes>, BodyError> + Send + 'a;
 
-/// Some employees of a push, as bytes.
-pub struct Batch {
-    /// Consecutive bytes of the body.
-    pub block: Vec<u8>,
-    /// Where in the block each employee is.
-    pub elements: Vec<Range<usize>>,
+/// Consecutive bytes of a body, and the employees that end in them.
+pub struct Block<'b> {
+    /// The bytes.
+    pub bytes: &'b [u8],
+    /// Where each employee is in them.
+    pub elements: &'b [Range<usize>],
     /// The first employee's place in the push, counted from 0.
     pub first: u64,
     /// The block's place in the body, in bytes.
@@ -35,9 +38,9 @@ pub struct Intake<'a> {
     limits: &'a Limits,
     format: &'a Format,
     splitter: Splitter,
-    piece: Bytes,
+    /// The beginning of an employee that has not ended, and with [`Intake::begin`] what has come before it.
     tail: Vec<u8>,
-    spare: Vec<Batch>,
+    elements: Vec<Range<usize>>,
     employees: u64,
     position: u64,
     ended: bool,
@@ -53,9 +56,8 @@ impl<'a> Intake<'a> {
             limits,
             format,
             splitter: Splitter::new(format.employees, limits.depth_max, limits.envelope_bytes_max),
-            piece: Bytes::new(),
             tail: Vec::new(),
-            spare: Vec::new(),
+            elements: Vec::new(),
             employees: 0,
             position: 0,
             ended: false,
@@ -63,48 +65,66 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Waits for the next batch; none after the last. Only the last can be without employees.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>, Failure> {
+    /// Receives the next piece of the body and gives `each` the employees that end in it, in one block or two. False at the end of
+    /// the body.
+    pub fn receive(&mut self, mut each: impl FnMut(Block) -> Result<(), Failure>) -> Result<bool, Failure> {
         if self.ended {
-            return Ok(None);
+            return Ok(false);
         }
-        let mut batch = self.spare.pop().unwrap_or_else(|| Batch {
-            block: Vec::with_capacity(BLOCK_BYTES),
-            elements: Vec::new(),
-            first: 0,
-            position: 0,
-        });
-        batch.elements.clear();
-        batch.block.clear();
-        batch.block.append(&mut self.tail);
-        batch.first = self.employees;
-        batch.position = self.position;
-        while batch.elements.is_empty() && !self.ended {
-            let from = batch.block.len();
-            self.fill(&mut batch.block, from + BLOCK_BYTES)?;
-            let split = self.splitter.split(&batch.block, from, &mut batch.elements);
-            let kept =
-                split.map_err(|error| self.not_json_within(&batch).unwrap_or_else(|| self.failure(&batch, error)))?;
-            self.tail.clear();
-            self.tail.extend_from_slice(&batch.block[kept..]);
-            self.position = batch.position + kept as u64;
-            self.check_length(&batch)?;
-            if batch.elements.is_empty() && !self.ended {
-                // The next block begins with the element that has not ended.
-                batch.block.drain(..kept);
-                batch.position = self.position;
+        let Some(piece) = (self.pieces)().map_err(Failure::Body)? else {
+            self.ended = true;
+            return Ok(false);
+        };
+        // An employee that began in an earlier piece is completed by a copy of as little of this one as it takes.
+        let (mut from, mut scanned, mut step) = (0, 0, JOIN_BYTES);
+        while !self.tail.is_empty() && scanned < piece.len() {
+            let mut tail = std::mem::take(&mut self.tail);
+            let before = tail.len();
+            let copied = scanned..piece.len().min(scanned + step);
+            scanned = copied.end;
+            step *= 2;
+            tail.extend_from_slice(&piece[copied]);
+            let kept = self.split(&tail, before, &mut each)?;
+            if self.elements.is_empty() {
+                self.tail = tail;
+            } else {
+                // What is kept now began in this piece.
+                from = scanned - (tail.len() - kept);
             }
         }
-        self.employees += batch.elements.len() as u64;
+        if self.tail.is_empty() {
+            let bytes = &piece[from..];
+            let kept = self.split(bytes, scanned - from, &mut each)?;
+            self.tail.extend_from_slice(&bytes[kept..]);
+        }
+        self.check_tail()?;
+        Ok(true)
+    }
+
+    /// Splits `bytes[from..]`, gives `each` the employees, and gives the place from which the bytes are to be kept.
+    fn split(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        each: &mut impl FnMut(Block) -> Result<(), Failure>,
+    ) -> Result<usize, Failure> {
+        self.elements.clear();
+        let split = self.splitter.split(bytes, from, &mut self.elements);
+        let block = Block { bytes, elements: &self.elements, first: self.employees, position: self.position };
+        let kept = match split {
+            Ok(kept) => kept,
+            Err(error) => return Err(not_json_within(&block).unwrap_or_else(|| self.failure(error))),
+        };
+        self.check_lengths(&block)?;
+        if !self.elements.is_empty() {
+            each(block)?;
+        }
+        self.position += kept as u64;
+        self.employees += self.elements.len() as u64;
         if self.employees > self.limits.employees_max {
             return Err(Failure::OverLimit { limit: "employees_max", max: self.limits.employees_max });
         }
-        Ok(Some(batch))
-    }
-
-    /// Takes a batch back, to use its memory again.
-    pub fn recycle(&mut self, batch: Batch) {
-        self.spare.push(batch);
+        Ok(kept)
     }
 
     /// The profile that the body names before its employees, or anywhere if all of it has come.
@@ -115,7 +135,7 @@ impl<'a> Intake<'a> {
         (self.format.envelope)(&self.splitter.envelope_before_array()).map_err(|error| self.unreadable(error))
     }
 
-    /// The profile that the whole body names, once [`Intake::next_batch`] has given none.
+    /// The profile that the whole body names, once [`Intake::receive`] has given false.
     pub fn finish(&self) -> Result<Option<Uuid>, Failure> {
         if self.spooled_profile.is_some() {
             return Ok(self.spooled_profile);
@@ -128,24 +148,35 @@ impl<'a> Intake<'a> {
         (self.format.envelope)(envelope).map_err(|error| self.unreadable(error))
     }
 
-    /// Reads the whole body, since its profile is not known before its end, and keeps its employees in a file of `dir`. Gives the
+    /// Receives the body until employees have come, or all of it: copies of their blocks.
+    pub fn begin(&mut self) -> Result<Vec<FirstBlock>, Failure> {
+        let mut first = Vec::new();
+        let mut copy = |block: Block| {
+            first.push(FirstBlock::copy(&block));
+            Ok(())
+        };
+        while self.employees == 0 && self.receive(&mut copy)? {}
+        Ok(first)
+    }
+
+    /// Receives the rest of a body whose profile is not known before its end, and keeps its employees in a file of `dir`. Gives the
     /// profile, and the employees again.
-    pub fn spool(mut self, first: Batch, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
-        let mut file = BufWriter::with_capacity(BLOCK_BYTES, tempfile::tempfile_in(dir).map_err(Failure::Spool)?);
-        let mut batch = Some(first);
+    pub fn spool(mut self, first: Vec<FirstBlock>, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
+        let mut file = BufWriter::with_capacity(SPOOL_BYTES, tempfile::tempfile_in(dir).map_err(Failure::Spool)?);
         let mut before = format!("{{{:?}:[", self.format.employees[0]);
-        while let Some(spooled) = batch {
-            if let Some(failure) = self.not_json_within(&spooled) {
+        let mut write = |block: Block| {
+            if let Some(failure) = not_json_within(&block) {
                 return Err(failure);
             }
-            for element in &spooled.elements {
+            for element in block.elements {
                 file.write_all(before.as_bytes()).map_err(Failure::Spool)?;
-                file.write_all(&spooled.block[element.clone()]).map_err(Failure::Spool)?;
+                file.write_all(&block.bytes[element.clone()]).map_err(Failure::Spool)?;
                 before = ",".into();
             }
-            self.recycle(spooled);
-            batch = self.next_batch()?;
-        }
+            Ok(())
+        };
+        first.iter().try_for_each(|first| write(first.block()))?;
+        while self.receive(&mut write)? {}
         file.write_all(b"]}").map_err(Failure::Spool)?;
         let profile = self.finish()?;
         let mut file = file.into_inner().map_err(|error| Failure::Spool(error.into_error()))?;
@@ -156,46 +187,28 @@ impl<'a> Intake<'a> {
         Ok((profile, again))
     }
 
-    fn fill(&mut self, block: &mut Vec<u8>, length: usize) -> Result<(), Failure> {
-        while block.len() < length {
-            if self.piece.is_empty() {
-                match (self.pieces)().map_err(Failure::Body)? {
-                    Some(piece) => self.piece = piece,
-                    None => {
-                        self.ended = true;
-                        return Ok(());
-                    }
-                }
-            }
-            let taken = self.piece.split_to(self.piece.len().min(length - block.len()));
-            block.extend_from_slice(&taken);
+    fn check_lengths(&self, block: &Block) -> Result<(), Failure> {
+        match block.elements.iter().any(|element| element.len() > self.limits.employee_bytes_max) {
+            true => Err(self.too_long()),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    /// Brackets that do not match make a split go wrong behind them: then the employee that has them is what to name.
-    fn not_json_within(&self, batch: &Batch) -> Option<Failure> {
-        let mut elements = batch.elements.iter().enumerate();
-        elements.find_map(|(place, element)| {
-            let NotJson { at, message } = json::check(&batch.block[element.clone()]).err()?;
-            let index = Some(batch.first + place as u64);
-            Some(Failure::NotJson { index, at: batch.position + element.start as u64 + at, message })
-        })
-    }
-
-    fn check_length(&self, batch: &Batch) -> Result<(), Failure> {
-        let longest = batch.elements.iter().map(Range::len).max().unwrap_or(0).max(self.tail.len());
-        if longest <= self.limits.employee_bytes_max {
+    fn check_tail(&self) -> Result<(), Failure> {
+        if self.tail.len() <= self.limits.employee_bytes_max {
             return Ok(());
         }
         // A bracket that is missing makes all that follows one employee: then that is what to say.
         match json::check(&self.tail) {
             Err(NotJson { at, message }) if at + 1 < self.tail.len() as u64 => {
-                let index = Some(batch.first + batch.elements.len() as u64);
-                Err(Failure::NotJson { index, at: self.position + at, message })
+                Err(Failure::NotJson { index: Some(self.employees), at: self.position + at, message })
             }
-            _ => Err(Failure::OverLimit { limit: "employee_bytes_max", max: self.limits.employee_bytes_max as u64 }),
+            _ => Err(self.too_long()),
         }
+    }
+
+    fn too_long(&self) -> Failure {
+        Failure::OverLimit { limit: "employee_bytes_max", max: self.limits.employee_bytes_max as u64 }
     }
 
     /// The body has ended within an employee: because it was cut off, or because a bracket is missing there.
@@ -211,10 +224,10 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn failure(&self, batch: &Batch, error: SplitError) -> Failure {
+    fn failure(&self, error: SplitError) -> Failure {
         match error {
             SplitError::NotJson(NotJson { at, message }) => {
-                let employees = batch.first + batch.elements.len() as u64;
+                let employees = self.employees + self.elements.len() as u64;
                 Failure::NotJson { index: (employees > 0).then_some(employees), at, message }
             }
             SplitError::Twice => Failure::Wrong("employees stands twice in the body; send one array".into()),
@@ -235,8 +248,37 @@ impl<'a> Intake<'a> {
     }
 }
 
+/// A block that is kept until it is known what its employees are checked by.
+pub struct FirstBlock {
+    bytes: Vec<u8>,
+    elements: Vec<Range<usize>>,
+    first: u64,
+    position: u64,
+}
+
+impl FirstBlock {
+    fn copy(block: &Block) -> FirstBlock {
+        let Block { bytes, elements, first, position } = *block;
+        FirstBlock { bytes: bytes.to_vec(), elements: elements.to_vec(), first, position }
+    }
+
+    /// The block.
+    pub fn block(&self) -> Block<'_> {
+        Block { bytes: &self.bytes, elements: &self.elements, first: self.first, position: self.position }
+    }
+}
+
+/// Brackets that do not match make a split go wrong behind them: then the employee that has them is what to name.
+fn not_json_within(block: &Block) -> Option<Failure> {
+    (block.first..).zip(block.elements).find_map(|(index, element)| {
+        let NotJson { at, message } = json::check(&block.bytes[element.clone()]).err()?;
+        let at = block.position + element.start as u64 + at;
+        Some(Failure::NotJson { index: Some(index), at, message })
+    })
+}
+
 fn read_piece(file: &mut File) -> io::Result<Option<Bytes>> {
-    let mut piece = vec![0; BLOCK_BYTES];
+    let mut piece = vec![0; SPOOL_BYTES];
     let length = file.read(&mut piece)?;
     piece.truncate(length);
     Ok((length > 0).then(|| Bytes::from(piece)))

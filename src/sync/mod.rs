@@ -2,13 +2,15 @@
 
 mod check;
 mod intake;
+mod recognise;
 mod scan;
 mod split;
 mod unique;
 mod write;
 
 pub use check::{Checked, Finding, Rulebook};
-pub use intake::{Batch, Intake, Pieces};
+pub use intake::{Block, FirstBlock, Intake, Pieces};
+pub use recognise::{Batch, Recogniser, Unknown};
 pub use split::{SplitError, Splitter};
 pub use write::Writer;
 
@@ -16,14 +18,17 @@ use crate::json::{NotJson, Scratch, Unreadable};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::rejection::{Fault, Rejections};
-use crate::roster::{Counts, Pushed};
-use crate::store::{self, Roster};
+use crate::roster::{BytesHasher, Changes, Counts, Index, Pushed};
+use crate::store::{self, Roster, Sync, Transaction};
 use rayon::in_place_scope;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// How many bytes of employees that were not recognised are checked at a time.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// How a dialect's bodies are read: its functions, for the steps to call.
 pub struct Format {
@@ -128,65 +133,95 @@ pub enum BodyError {
 /// Carries out a push: all of it, or nothing.
 pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result<Receipt, Failure> {
     let started = Instant::now();
-    let (profile, mut intake, mut next) = begin(push, pieces)?;
+    let (profile, mut intake, first) = begin(push, pieces)?;
 
-    let seed = roster.seed();
     let transaction = roster.begin()?;
     let index = transaction.index()?;
-    let numbers = transaction.enter_profile(&profile)?;
+    match apply(push, &profile, &transaction, &index.0, &mut intake, &first) {
+        Ok((mut sync, changes)) => {
+            sync.duration = started.elapsed();
+            let revision = transaction.commit(&sync, index, changes, push.limits.index_bytes_max)?;
+            let Sync { counts, employees, duration, .. } = sync;
+            Ok(Receipt { counts, employees, revision, duration })
+        }
+        Err(failure) => {
+            transaction.roll_back(index, push.limits.index_bytes_max);
+            Err(failure)
+        }
+    }
+}
+
+/// Recognises, checks and writes the employees of a body, and checks the roster that comes of it.
+fn apply(
+    push: &Push,
+    profile: &Profile,
+    transaction: &Transaction,
+    index: &Index,
+    intake: &mut Intake,
+    first: &[FirstBlock],
+) -> Result<(Sync, Changes), Failure> {
+    let seed = transaction.seed();
+    let numbers = transaction.enter_profile(profile)?;
     let rulebook = Rulebook {
         format: push.format,
-        profile: &profile,
+        profile,
         profile_number: numbers.profile,
         field_numbers: &numbers.fields,
         limits: push.limits,
         seed,
     };
-    let mut writer = Writer::new(&transaction, &index, &numbers, seed, push.limits.errors_listed_max)?;
+    let mut recogniser = Recogniser::new(index, BytesHasher::new(seed, profile.version));
+    let mut writer = Writer::new(transaction, index, &numbers, seed, push.limits.errors_listed_max)?;
 
+    let (mut filling, mut checking) = (Batch::default(), Batch::default());
+    for first in first {
+        recogniser.recognise(&first.block(), &mut filling, |index, place| writer.unchanged(index, place));
+    }
     let mut checked = Vec::new();
-    while let Some(batch) = next {
-        let (found, after) = in_place_scope(|pool| -> Result<_, Failure> {
+    let mut more = Ok(true);
+    while matches!(more, Ok(true)) || !filling.unknown.is_empty() {
+        std::mem::swap(&mut filling, &mut checking);
+        filling.clear();
+        checked = in_place_scope(|pool| -> Result<_, Failure> {
             let (found, outcome) = std::sync::mpsc::channel();
-            let (batch, rulebook, index) = (&batch, &rulebook, &index);
-            pool.spawn(move |_| drop(found.send(rulebook.check_all(batch, index))));
-            // While the pool checks this batch, this thread writes the one before and receives the one after.
+            let (batch, rulebook) = (&checking, &rulebook);
+            if !batch.unknown.is_empty() {
+                pool.spawn(move |_| drop(found.send(rulebook.check_all(batch, index))));
+            }
+            // While the pool checks this batch, this thread writes the one before and recognises what comes for the one after.
             writer.apply(std::mem::take(&mut checked))?;
-            let after = intake.next_batch();
-            Ok((outcome.recv().expect("the pool gives an answer or panics"), after))
+            while matches!(more, Ok(true)) && filling.bytes.len() < BATCH_BYTES {
+                more = intake.receive(|block| {
+                    recogniser.recognise(&block, &mut filling, |index, place| writer.unchanged(index, place));
+                    Ok(())
+                });
+            }
+            match batch.unknown.is_empty() {
+                true => Ok(Vec::new()),
+                false => Ok(outcome.recv().expect("the pool gives an answer or panics")),
+            }
         })?;
-        checked = found;
-        intake.recycle(batch);
-        next = match after {
-            Ok(after) => after,
-            // What is wrong with an earlier employee is told first.
-            Err(failure) => return Err(writer.apply(checked).err().unwrap_or(failure)),
-        };
     }
     writer.apply(checked)?;
+    // What is wrong with an employee is told before what is wrong behind it.
+    more?;
     if intake.finish()? != Some(profile.id) {
         return Err(Failure::Wrong("profileId stands twice in the body; send it once".into()));
     }
-    let (counts, employees) = writer.finish()?;
-    let duration = started.elapsed();
-    let revision = transaction.commit(numbers.profile, employees, &counts, duration)?;
-    Ok(Receipt { counts, employees, revision, duration })
+    let (counts, employees, changes) = writer.finish()?;
+    Ok((Sync { profile: numbers.profile, employees, counts, duration: Duration::ZERO }, changes))
 }
 
 /// Receives a body until its profile is known: mostly that is with its first employees.
-fn begin<'a>(push: &'a Push, pieces: Box<Pieces<'a>>) -> Result<(Arc<Profile>, Intake<'a>, Option<Batch>), Failure> {
+fn begin<'a>(push: &'a Push, pieces: Box<Pieces<'a>>) -> Result<(Arc<Profile>, Intake<'a>, Vec<FirstBlock>), Failure> {
     let mut intake = Intake::new(pieces, push.format, push.limits);
-    let Some(first) = intake.next_batch()?.filter(|first| !first.elements.is_empty()) else {
-        return Ok((find_profile(push, intake.finish()?)?, intake, None));
-    };
+    let first = intake.begin()?;
     if let Some(id) = intake.profile_so_far()? {
-        return Ok((find_profile(push, Some(id))?, intake, Some(first)));
+        return Ok((find_profile(push, Some(id))?, intake, first));
     }
     // The profile comes after the employees, so the body must be read twice.
-    let (id, mut intake) = intake.spool(first, push.spool_dir)?;
-    let profile = find_profile(push, id)?;
-    let first = intake.next_batch()?;
-    Ok((profile, intake, first))
+    let (id, intake) = intake.spool(first, push.spool_dir)?;
+    Ok((find_profile(push, id)?, intake, Vec::new()))
 }
 
 fn find_profile(push: &Push, id: Option<Uuid>) -> Result<Arc<Profile>, Failure> {

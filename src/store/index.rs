@@ -1,0 +1,191 @@
+//! The index of a roster, stored and held in memory.
+//!
+//! It is stored in the transaction of the push that changes it: what is new is appended as a part, and when the parts hold much
+//! more than the roster has employees, they are written anew. An entry is 56 bytes, little-endian: the place and the number with the
+//! status (32 bits each), the hashes of the id, of the data and of the bytes (128 bits each). An index that does not carry the
+//! roster's revision is made anew from the rows.
+
+use super::{Error, Transaction};
+use crate::roster::{Entry, Index, Status, data_hash, hash};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+const ENTRY_BYTES: usize = 56;
+
+/// The most entries of a part: some megabyte.
+const PART_ENTRIES: usize = 16_384;
+
+/// The indexes of busy accounts, held in memory within a limit: the least recently used goes first.
+#[derive(Default)]
+pub(super) struct Cache {
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    indexes: HashMap<(i64, i64), Cached>,
+    uses: u64,
+}
+
+struct Cached {
+    index: Index,
+    revision: u64,
+    used: u64,
+}
+
+impl Cache {
+    /// Takes the index of an account and generation out, if it is of this revision.
+    pub fn take(&self, account: (i64, i64), revision: u64) -> Option<Index> {
+        let mut held = self.held.lock().expect("no holder of the lock panics");
+        let cached = held.indexes.remove(&account)?;
+        (cached.revision == revision).then_some(cached.index)
+    }
+
+    /// Keeps an index, and lets others go where all would take more than `bytes_max`.
+    pub fn keep(&self, account: (i64, i64), revision: u64, index: Index, bytes_max: usize) {
+        let mut held = self.held.lock().expect("no holder of the lock panics");
+        held.uses += 1;
+        let used = held.uses;
+        held.indexes.insert(account, Cached { index, revision, used });
+        let mut bytes: usize = held.indexes.values().map(|cached| cached.index.memory_bytes()).sum();
+        while bytes > bytes_max {
+            let Some(oldest) = held.indexes.iter().min_by_key(|(_, cached)| cached.used).map(|(account, _)| *account)
+            else {
+                return;
+            };
+            bytes -= held.indexes.remove(&oldest).map_or(0, |cached| cached.index.memory_bytes());
+        }
+    }
+}
+
+/// Reads the stored index, where it is of this revision.
+pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Index>, Error> {
+    let state = connection
+        .query_row("SELECT employees, runs FROM index_state WHERE revision = ?", [revision], |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })
+        .optional()?;
+    let Some((employees, runs)) = state else {
+        return Ok(None);
+    };
+    let mut index = Index::with_capacity(employees as usize);
+    let mut select = connection.prepare("SELECT entries FROM index_part ORDER BY part")?;
+    let mut parts = select.query([])?;
+    while let Some(part) = parts.next()? {
+        for entry in part.get_ref(0)?.as_blob().unwrap_or_default().chunks_exact(ENTRY_BYTES) {
+            let (place, entry) = unpack(entry);
+            match (place as usize).cmp(&index.len()) {
+                std::cmp::Ordering::Less => index.update(place, entry),
+                std::cmp::Ordering::Equal => drop(index.insert(entry)),
+                std::cmp::Ordering::Greater => return Ok(None),
+            }
+        }
+    }
+    if index.len() as u64 != employees {
+        return Ok(None);
+    }
+    index.set_order(unpack_runs(&runs, index.len()));
+    Ok(Some(index))
+}
+
+/// Makes the index from the rows.
+pub(super) fn rebuild(transaction: &Transaction, seed: u64) -> Result<Index, Error> {
+    let mut index = Index::with_capacity(transaction.next_number()? as usize);
+    transaction.for_each_employee(|number, employee| {
+        let id = hash(seed, employee.id.as_bytes());
+        let data = data_hash(seed, employee.profile, &employee.data);
+        index.insert(Entry { id, data, bytes: 0, number, status: employee.status });
+    })?;
+    index.set_order(Vec::new());
+    Ok(index)
+}
+
+/// Stores an index that was stored in part: `places` are the entries that are new since. Without `stored` all are.
+pub(super) fn write(
+    connection: &Connection,
+    index: &Index,
+    places: &[u32],
+    revision: u64,
+    stored: bool,
+) -> Result<(), Error> {
+    let entries: u64 = match stored {
+        true => connection.query_row("SELECT coalesce(max(entries), 0) FROM index_state", [], |row| row.get(0))?,
+        false => 0,
+    };
+    let all = index.len() as u64;
+    let append = stored && entries + places.len() as u64 <= all + all / 2 + PART_ENTRIES as u64;
+    let mut insert = connection.prepare("INSERT INTO index_part (entries) VALUES (?)")?;
+    let mut bytes = Vec::with_capacity(places.len().min(PART_ENTRIES) * ENTRY_BYTES);
+    let mut part = |places: &mut dyn Iterator<Item = u32>| -> Result<(), Error> {
+        bytes.clear();
+        places.for_each(|place| pack(&mut bytes, place, &index.get(place)));
+        insert.execute([&bytes])?;
+        Ok(())
+    };
+    if append {
+        places.chunks(PART_ENTRIES).try_for_each(|places| part(&mut places.iter().copied()))?;
+    } else {
+        connection.execute("DELETE FROM index_part", [])?;
+        let all: Vec<u32> = (0..index.len() as u32).collect();
+        all.chunks(PART_ENTRIES).try_for_each(|places| part(&mut places.iter().copied()))?;
+    }
+    let entries = if append { entries + places.len() as u64 } else { all };
+    let runs = pack_runs(index.order());
+    connection.execute(
+        "INSERT INTO index_state VALUES (1, ?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
+         revision = ?1, employees = ?2, entries = ?3, runs = ?4",
+        params![revision, all, entries, runs],
+    )?;
+    Ok(())
+}
+
+/// Says that the stored index is of this revision, too.
+pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Error> {
+    connection.execute("UPDATE index_state SET revision = ?", [revision])?;
+    Ok(())
+}
+
+fn pack(bytes: &mut Vec<u8>, place: u32, entry: &Entry) {
+    bytes.extend_from_slice(&place.to_le_bytes());
+    bytes.extend_from_slice(&(entry.number << 1 | entry.status as u32).to_le_bytes());
+    for hash in [entry.id, entry.data, entry.bytes] {
+        bytes.extend_from_slice(&hash.to_le_bytes());
+    }
+}
+
+fn unpack(bytes: &[u8]) -> (u32, Entry) {
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    let hash = |at: usize| u128::from_le_bytes(bytes[at..at + 16].try_into().expect("sixteen bytes"));
+    let number = word(4);
+    let status = if number & 1 == 1 { Status::Active } else { Status::Hidden };
+    (word(0), Entry { id: hash(8), data: hash(24), bytes: hash(40), number: number >> 1, status })
+}
+
+/// An order as runs of places that follow one another: the first place and the length of each, 32 bits each.
+fn pack_runs(order: &[u32]) -> Vec<u8> {
+    let runs = order.chunk_by(|a, b| a + 1 == *b);
+    runs.flat_map(|run| [run[0], run.len() as u32]).flat_map(u32::to_le_bytes).collect()
+}
+
+fn unpack_runs(bytes: &[u8], employees: usize) -> Vec<u32> {
+    let mut order = Vec::with_capacity(employees);
+    for run in bytes.chunks_exact(8) {
+        let word = |at: usize| u32::from_le_bytes(run[at..at + 4].try_into().expect("four bytes"));
+        order.extend((word(0)..word(0).saturating_add(word(4))).take_while(|place| (*place as usize) < employees));
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_order_comes_back(order in Just((0u32..50).collect::<Vec<_>>()).prop_shuffle()) {
+            prop_assert_eq!(unpack_runs(&pack_runs(&order), 50), order);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Recognise: known bytes are an unchanged employee, without being parsed.
+
+use super::intake::Block;
+use crate::roster::{BytesHasher, Index};
+use std::ops::Range;
+
+/// How far ahead of the expected employee another one may come and still be found at once: so many leavers can be missing from a
+/// push between two others.
+const AHEAD: usize = 8;
+
+/// How many employees must have come unexpectedly before they are looked for everywhere: a table for that is worth making only
+/// when a roster comes in another order, not for a night's changes.
+const UNEXPECTED_MIN: usize = 4_096;
+
+/// Employees that were not recognised, copied out of the body.
+#[derive(Default)]
+pub struct Batch {
+    /// Their bytes.
+    pub bytes: Vec<u8>,
+    /// Where each is.
+    pub unknown: Vec<Unknown>,
+}
+
+/// An employee that was not recognised.
+pub struct Unknown {
+    /// Its place in the push, counted from 0.
+    pub index: u64,
+    /// Its bytes in the batch.
+    pub element: Range<usize>,
+    /// Its place in the body, in bytes.
+    pub position: u64,
+    /// The hash of its bytes.
+    pub bytes: u128,
+}
+
+impl Batch {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.unknown.clear();
+    }
+}
+
+/// Looks employees up by their bytes, in the order of the last push.
+pub struct Recogniser<'i> {
+    index: &'i Index,
+    hasher: BytesHasher,
+    /// The place in the index's order of the employee that is expected next.
+    next: usize,
+    unexpected: usize,
+}
+
+impl<'i> Recogniser<'i> {
+    /// A recogniser at the beginning of a push.
+    pub fn new(index: &'i Index, hasher: BytesHasher) -> Recogniser<'i> {
+        Recogniser { index, hasher, next: 0, unexpected: 0 }
+    }
+
+    /// Looks up the employees of a block. `known` hears the index and the place of each that is unchanged; the others are added to
+    /// `batch`.
+    pub fn recognise(&mut self, block: &Block, batch: &mut Batch, mut known: impl FnMut(u64, u32)) {
+        for (index, element) in (block.first..).zip(block.elements) {
+            let bytes = &block.bytes[element.clone()];
+            let hash = self.hasher.hash(bytes);
+            if let Some(place) = self.find(hash) {
+                known(index, place);
+                continue;
+            }
+            let start = batch.bytes.len();
+            batch.bytes.extend_from_slice(bytes);
+            let position = block.position + element.start as u64;
+            batch.unknown.push(Unknown { index, element: start..batch.bytes.len(), position, bytes: hash });
+        }
+    }
+
+    fn find(&mut self, hash: u128) -> Option<u32> {
+        let order = self.index.order();
+        let ahead = order.get(self.next..).unwrap_or_default().iter().take(AHEAD);
+        for (passed, &place) in ahead.enumerate() {
+            if self.index.has_bytes(place, hash) {
+                self.next += passed + 1;
+                return Some(place);
+            }
+        }
+        self.unexpected += 1;
+        if self.unexpected < UNEXPECTED_MIN || self.index.is_empty() {
+            return None;
+        }
+        self.index.find_bytes(hash)
+    }
+}
