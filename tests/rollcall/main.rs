@@ -2,9 +2,12 @@
 
 mod authenticate;
 mod body;
+mod both;
 mod command;
 mod connection;
 mod crash;
+mod equal;
+mod plain;
 mod profile;
 mod push;
 mod read;

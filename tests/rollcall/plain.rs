@@ -83,7 +83,8 @@ fn employees<'a>(body: &'a str, profile: &Profile, limits: &Limits) -> Option<Ve
     let employees = one("employees", "Employees").ok()??;
     let id = string(one("profileId", "ProfileId").ok()??)?;
     (uuid::Uuid::parse_str(id.trim()).ok()? == profile.id).then_some(())?;
-    let employees: Vec<&RawValue> = serde_json::from_str(employees.get()).ok().filter(|_| employees.get().starts_with('['))?;
+    let employees: Vec<&RawValue> =
+        serde_json::from_str(employees.get()).ok().filter(|_| employees.get().starts_with('['))?;
     (employees.len() as u64 <= limits.employees_max).then_some(())?;
     employees.iter().all(|employee| employee.get().len() <= limits.employee_bytes_max).then_some(employees)
 }
@@ -113,7 +114,9 @@ struct Employee {
 }
 
 fn employee(raw: &RawValue, profile: &Profile, limits: &Limits, faults: &mut BTreeSet<(String, String)>) -> Employee {
-    let mut fault = |field: &str, rule: &str| drop(faults.insert((field.into(), rule.into())));
+    let mut fault = |field: &str, rule: &str| {
+        faults.insert((field.into(), rule.into()));
+    };
     let nobody = Employee { id: None, status: None, data: None };
     let Some(members) = object(raw) else {
         fault("employee", "object");
@@ -167,7 +170,9 @@ fn rows(
     limits: &Limits,
     faults: &mut BTreeSet<(String, String)>,
 ) -> (Vec<(String, String)>, bool) {
-    let mut fault = |field: &str, rule: &str| drop(faults.insert((field.into(), rule.into())));
+    let mut fault = |field: &str, rule: &str| {
+        faults.insert((field.into(), rule.into()));
+    };
     let Some(data) = data else {
         return (Vec::new(), true);
     };
@@ -227,10 +232,16 @@ fn values(
     let mut values = BTreeMap::new();
     for field in &profile.fields {
         match field.canonical(pushed.get(field.name.as_str()).copied().unwrap_or_default()) {
-            Ok(Some(value)) => drop(values.insert(field.name.clone(), value.into_owned())),
-            Ok(None) if field.required && whole => drop(faults.insert((field.name.clone(), "required".into()))),
+            Ok(Some(value)) => {
+                values.insert(field.name.clone(), value.into_owned());
+            }
+            Ok(None) if field.required && whole => {
+                faults.insert((field.name.clone(), "required".into()));
+            }
             Ok(None) => {}
-            Err(broken) => drop(faults.insert((field.name.clone(), broken.rule.into()))),
+            Err(broken) => {
+                faults.insert((field.name.clone(), broken.rule.into()));
+            }
         }
     }
     values

@@ -1,0 +1,106 @@
+//! One account, pushed to both by the fast way and by the plain way.
+
+use super::plain::{self, Outcome};
+use bytes::Bytes;
+use rollcall::dialect::startexam;
+use rollcall::limits::Limits;
+use rollcall::profile::{Folder, Profile};
+use rollcall::store::Store;
+use rollcall::sync::{Failure, Format, Push, sync};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+pub const PROFILE: &str = "d51b5efd-fb21-4cb8-94e2-145014839465";
+const FIELDS: &str = r#"
+    id = "d51b5efd-fb21-4cb8-94e2-145014839465"
+    name = "Equal"
+    [[field]]
+    name = "A"
+    type = "text"
+    required = true
+    max_length = 5
+    [[field]]
+    name = "N"
+    type = "number"
+    [[field]]
+    name = "D"
+    type = "date"
+    formats = ["yyyy-mm-dd", "dd.mm.yyyy"]
+"#;
+const FORMAT: Format =
+    Format { employees: startexam::EMPLOYEES, envelope: startexam::envelope, employee: startexam::employee };
+
+/// One account, pushed to both ways.
+pub struct Both {
+    folder: TempDir,
+    store: Store,
+    profiles: Folder,
+    profile: Arc<Profile>,
+    limits: Limits,
+    plain: plain::Roster,
+}
+
+impl Both {
+    pub fn new() -> Both {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("profiles")).unwrap();
+        std::fs::write(folder.path().join("profiles/equal.toml"), FIELDS).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.add_account(1, "", "secret").unwrap();
+        let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
+        let profile = profiles.of(1).remove(0);
+        let limits = Limits { employee_bytes_max: 4_000, depth_max: 12, data_rows_max: 6, ..Limits::default() };
+        Both { folder, store, profiles, profile, limits, plain: plain::Roster::new() }
+    }
+
+    /// Empties the roster.
+    #[allow(dead_code, reason = "the fuzz target does, to start anew")]
+    pub fn clear(&mut self) {
+        self.store.remove_account(1).unwrap();
+        self.store.add_account(1, "", "secret").unwrap();
+        self.plain.clear();
+    }
+
+    /// Forgets what is held in memory, as a restart does.
+    pub fn restart(&mut self) {
+        self.store = Store::open(self.folder.path()).unwrap();
+    }
+
+    /// Pushes a body that comes in pieces of `size` bytes, and checks that both ways say the same and store the same.
+    pub fn push(&mut self, body: &[u8], size: usize) {
+        let expected = plain::push(&mut self.plain, &self.profile, &self.limits, body);
+        let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
+        let push = Push {
+            account: 1,
+            format: &FORMAT,
+            profiles: &self.profiles,
+            limits: &self.limits,
+            spool_dir: self.folder.path(),
+        };
+        let mut pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
+        let outcome = match sync(&push, &mut roster, Box::new(move || Ok(pieces.next()))) {
+            Ok(receipt) => Outcome::Applied(receipt.counts),
+            Err(Failure::Rejected(rejections)) => {
+                let (listed, _) = rejections.into_parts();
+                let told = |r: rollcall::rejection::Rejection| (r.index.unwrap(), r.field, r.rule.to_owned());
+                Outcome::Rejected(listed.into_iter().map(told).collect())
+            }
+            Err(Failure::NotJson { .. } | Failure::Wrong(_) | Failure::OverLimit { .. } | Failure::UnknownProfile) => {
+                Outcome::Refused
+            }
+            Err(failure) => panic!("{failure:?}"),
+        };
+        assert_eq!(outcome, expected, "in pieces of {size}: {}", String::from_utf8_lossy(body));
+        let (stored, _) = roster.page(None, 0, usize::MAX, usize::MAX).unwrap();
+        let names = roster.names().unwrap();
+        let stored: plain::Roster = stored
+            .into_iter()
+            .map(|(_, employee)| {
+                let data =
+                    employee.data.iter().map(|(number, value)| (names.fields[&number].clone(), value.to_owned()));
+                (employee.id.clone(), (employee.status, data.collect()))
+            })
+            .collect();
+        assert_eq!(stored, self.plain, "after {}", String::from_utf8_lossy(body));
+    }
+}
