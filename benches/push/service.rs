@@ -1,0 +1,144 @@
+//! Servers as processes of their own, and the plainest client.
+
+use rollcall::sample::{PROFILE_ID, PROFILE_TOML};
+use rollcall::signature::{Head, format_date};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const SECRET: &str = "secret";
+
+/// A server process that says where it listens.
+pub struct Service {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Service {
+    /// This program again, as one of the peers.
+    pub fn start(peer: &str) -> Service {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut child = command.arg(peer).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Service { child, address: line.trim().parse().unwrap() }
+    }
+
+    /// Posts a body; how long it took until the answer was there, and the answer.
+    pub fn post(&self, body: &[u8]) -> (Duration, String) {
+        post(self.address, 0, body)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn post(address: SocketAddr, account: u32, body: &[u8]) -> (Duration, String) {
+    let date = format_date(jiff::Timestamp::now());
+    let length = body.len().to_string();
+    let head = Head { verb: "POST", path: "/v1/employees", date: &date, content_length: &length };
+    let head = format!(
+        "POST /v1/employees HTTP/1.1\r\nHost: bench\r\nDate: {date}\r\nAuthorization: SharedKey {account}:{}\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n",
+        head.sign(SECRET.as_bytes())
+    );
+    let started = Instant::now();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (started.elapsed(), answer)
+}
+
+/// The real server, on a folder of its own.
+pub struct Rollcall {
+    folder: TempDir,
+    service: Service,
+    account: u32,
+}
+
+impl Rollcall {
+    pub fn start() -> Rollcall {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("profiles")).unwrap();
+        std::fs::write(folder.path().join("profiles/employees.toml"), PROFILE_TOML).unwrap();
+        let service = serve(&folder);
+        let mut rollcall = Rollcall { folder, service, account: 0 };
+        rollcall.new_account();
+        rollcall
+    }
+
+    /// Stops the server gracefully and starts it again.
+    pub fn restart(&mut self) {
+        let pid = self.service.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.service.child.wait().unwrap();
+        self.service = serve(&self.folder);
+    }
+
+    /// Pushes go to another account from now on, an empty one.
+    pub fn new_account(&mut self) {
+        self.account += 1;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+        command.args(["account", "add", &self.account.to_string(), "--secret", SECRET, "--data"]);
+        assert!(command.arg(self.folder.path().join("data")).stdout(Stdio::null()).status().unwrap().success());
+    }
+
+    /// Pushes, and checks the five counts.
+    pub fn push(&self, body: &[u8], counts: [u64; 5]) -> Duration {
+        let (duration, answer) = post(self.service.address, self.account, body);
+        let numbers =
+            answer.split("\r\n\r\n").nth(1).unwrap_or_default().lines().filter_map(|line| {
+                line.rsplit_once(' ').and_then(|(_, number)| number.trim_end_matches(',').parse().ok())
+            });
+        assert_eq!(numbers.collect::<Vec<u64>>(), counts, "{answer}");
+        duration
+    }
+
+    /// Waits until the server has tidied up behind the last push, which is after its answer: the next push would wait for that.
+    pub fn settle(&self) {
+        self.push(format!("{{\"profileId\":\"{PROFILE_ID}\",\"employees\":[]}}").as_bytes(), [0; 5]);
+    }
+
+    /// The most memory that the server has had at a time since it was last asked to forget it, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.service.child.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(0, |kib| kib << 10)
+    }
+
+    pub fn reset_peak_memory(&self) {
+        let _ = std::fs::write(format!("/proc/{}/clear_refs", self.service.child.id()), "5");
+    }
+
+    /// The database of the account that was pushed to last.
+    pub fn database(&self) -> PathBuf {
+        self.settle();
+        self.folder.path().join(format!("data/accounts/{}.db", self.account))
+    }
+}
+
+fn serve(folder: &TempDir) -> Service {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
+    command.arg("--profiles").arg(folder.path().join("profiles"));
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("http://") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the server did not start");
+    }
+    let address = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    // What the server logs is read and thrown away.
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    Service { child, address }
+}
