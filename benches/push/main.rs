@@ -2,6 +2,7 @@
 //!
 //! Prints a table of medians and says of each goal whether it was met; writes the same as JSON to `target/push.json`.
 
+mod accounts;
 mod peers;
 mod service;
 mod table;
@@ -29,6 +30,7 @@ fn main() {
     for employees in sizes {
         measure(employees, &mut table);
     }
+    accounts::measure();
     table.print_goals();
     table.write_json();
 }

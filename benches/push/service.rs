@@ -40,22 +40,59 @@ impl Drop for Service {
     }
 }
 
-fn post(address: SocketAddr, account: u32, body: &[u8]) -> (Duration, String) {
+fn head(account: u32, body: &[u8]) -> String {
     let date = format_date(jiff::Timestamp::now());
     let length = body.len().to_string();
     let head = Head { verb: "POST", path: "/v1/employees", date: &date, content_length: &length };
-    let head = format!(
+    format!(
         "POST /v1/employees HTTP/1.1\r\nHost: bench\r\nDate: {date}\r\nAuthorization: SharedKey {account}:{}\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n",
+         Content-Length: {length}\r\n\r\n",
         head.sign(SECRET.as_bytes())
-    );
-    let started = Instant::now();
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    (started.elapsed(), answer)
+    )
+}
+
+fn post(address: SocketAddr, account: u32, body: &[u8]) -> (Duration, String) {
+    let mut connection = Connection { stream: TcpStream::connect(address).unwrap() };
+    connection.exchange(&head(account, body), body)
+}
+
+/// A connection that is used again.
+pub struct Connection {
+    stream: TcpStream,
+}
+
+impl Connection {
+    pub fn open(rollcall: &Rollcall) -> Connection {
+        Connection { stream: TcpStream::connect(rollcall.service.address).unwrap() }
+    }
+
+    /// Pushes for an account; how long it took.
+    pub fn post(&mut self, account: u32, body: &[u8]) -> Duration {
+        let (duration, answer) = self.exchange(&head(account, body), body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        duration
+    }
+
+    fn exchange(&mut self, head: &str, body: &[u8]) -> (Duration, String) {
+        let started = Instant::now();
+        self.stream.write_all(head.as_bytes()).unwrap();
+        self.stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        let mut bytes = [0; 4096];
+        loop {
+            let length = self.stream.read(&mut bytes).unwrap();
+            answer.extend_from_slice(&bytes[..length]);
+            let text = String::from_utf8_lossy(&answer);
+            let complete = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                let length = head.to_ascii_lowercase();
+                let length = length.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+                body.len() >= length.unwrap_or(0)
+            });
+            if complete || length == 0 {
+                return (started.elapsed(), text.into_owned());
+            }
+        }
+    }
 }
 
 /// The real server, on a folder of its own.
@@ -73,6 +110,15 @@ impl Rollcall {
         let service = serve(&folder);
         let mut rollcall = Rollcall { folder, service, account: 0 };
         rollcall.new_account();
+        rollcall
+    }
+
+    /// A server with accounts 1 to `accounts`, all empty.
+    pub fn with_accounts(accounts: u32) -> Rollcall {
+        let mut rollcall = Rollcall::start();
+        let store = rollcall::store::Store::open(&rollcall.folder.path().join("data")).unwrap();
+        (2..=accounts).for_each(|account| store.add_account(account.into(), "", SECRET).unwrap());
+        rollcall.account = accounts;
         rollcall
     }
 

@@ -146,16 +146,35 @@ impl Index {
     /// Adds an employee whose id is not there yet, and gives its place.
     pub fn insert(&mut self, entry: Entry) -> u32 {
         let place = u32::try_from(self.len()).expect("a roster has fewer than 2³² employees");
-        self.ids.push(halves(entry.id));
-        self.bytes.push(halves(entry.bytes));
-        self.data.push(halves(entry.data));
-        self.numbers.push(number_and_status(&entry));
+        self.push(entry);
         if let Some(table) = self.by_id.get_mut() {
             let ids = &self.ids;
             table.insert_unique(entry.id as u64, place, |&place| ids[place as usize][0]);
         }
-        self.by_bytes.take();
         place
+    }
+
+    /// Adds an employee, and gives its place; the error is the place where its id stands already.
+    pub fn insert_new(&mut self, entry: Entry) -> Result<u32, u32> {
+        let id = halves(entry.id);
+        self.by_id.get_or_init(|| table(&self.ids));
+        let place = u32::try_from(self.len()).expect("a roster has fewer than 2³² employees");
+        let (ids, by_id) = (&self.ids, self.by_id.get_mut().expect("it was made just now"));
+        let same = |&place: &u32| ids[place as usize] == id;
+        match by_id.entry(id[0], same, |&place| ids[place as usize][0]) {
+            hashbrown::hash_table::Entry::Occupied(there) => return Err(*there.get()),
+            hashbrown::hash_table::Entry::Vacant(free) => drop(free.insert(place)),
+        }
+        self.push(entry);
+        Ok(place)
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.ids.push(halves(entry.id));
+        self.bytes.push(halves(entry.bytes));
+        self.data.push(halves(entry.data));
+        self.numbers.push(number_and_status(&entry));
+        self.by_bytes.take();
     }
 
     /// Replaces what is known of the employee at a place; its id stays.
@@ -229,11 +248,11 @@ impl Changes {
         self.changed.push(Changed { data, bytes, place, number: number_and_status(&entry) });
     }
 
-    /// A new employee, at this place of the push; gives its place among the created.
-    pub fn create(&mut self, index: u64, entry: Entry) -> u32 {
-        let place = self.created.insert(entry);
+    /// A new employee, at this place of the push; the error is its place among the created, where it was created before.
+    pub fn create(&mut self, index: u64, entry: Entry) -> Result<(), u32> {
+        let place = self.created.insert_new(entry)?;
         self.carried(index, CREATED | place);
-        place
+        Ok(())
     }
 
     /// The created employees.

@@ -244,6 +244,11 @@ impl<'a> Transaction<'a> {
         Ok(fields)
     }
 
+    /// Prepares a roster that has nobody to be filled: its ids are put in order once, at the commit, instead of one by one.
+    pub fn fill(&self) -> Result<(), Error> {
+        Ok(self.inner.execute_batch("DROP INDEX IF EXISTS employee_by_id")?)
+    }
+
     /// The rows, to read and write.
     pub fn rows(&self) -> Result<Rows<'_>, Error> {
         Rows::new(&self.inner, self.revision)
@@ -278,6 +283,7 @@ impl<'a> Transaction<'a> {
             "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?)",
             params![self.revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms],
         )?;
+        self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?;
         if stored && changes.is_empty() && changes.keeps_order(&index) {
             index::confirm(&self.inner, self.revision)?;
         } else {

@@ -39,6 +39,9 @@ impl<'t> Writer<'t> {
         seed: u64,
         errors_listed_max: usize,
     ) -> Result<Writer<'t>, Failure> {
+        if index.is_empty() {
+            transaction.fill()?;
+        }
         Ok(Writer {
             rows: transaction.rows()?,
             index,
@@ -186,14 +189,13 @@ impl<'t> Writer<'t> {
         index: u64,
         status: Status,
     ) -> Result<Option<u32>, Failure> {
-        if let Some(place) = self.changes.created().find(id_hash) {
+        let number = self.next_number;
+        if let Err(place) = self.changes.create(index, Entry { id: id_hash, data: 0, bytes: 0, number, status }) {
             let first = u64::from(self.seen_created[place as usize]);
             self.reject_twice(index, id, first);
             return Ok(None);
         }
-        let number = self.next_number;
         self.next_number += 1;
-        self.changes.create(index, Entry { id: id_hash, data: 0, bytes: 0, number, status });
         self.seen_created.push(index as u32);
         Ok(Some(number))
     }

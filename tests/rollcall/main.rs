@@ -7,6 +7,7 @@ mod command;
 mod connection;
 mod crash;
 mod equal;
+mod index;
 mod plain;
 mod profile;
 mod push;
