@@ -287,11 +287,13 @@ impl Changes {
             }
         }
         places.extend(stored..index.len() as u32);
+        if !self.changed.is_empty() {
+            index.by_bytes.take();
+        }
         for Changed { data, bytes, place, number } in self.changed {
             let place = place as usize;
             (index.data[place], index.bytes[place], index.numbers[place]) = (data, bytes, number);
         }
-        index.by_bytes.take();
         if index.order.len() != index.len() || !index.order.starts_with(&self.order) {
             index.set_order(self.order);
         }

@@ -13,6 +13,9 @@ use std::sync::Mutex;
 
 const ENTRY_BYTES: usize = 56;
 
+/// How many runs of an order are stored however few employees there are.
+const RUNS_MIN: usize = 64;
+
 /// The most entries of a part: some megabyte.
 const PART_ENTRIES: usize = 16_384;
 
@@ -162,10 +165,14 @@ fn unpack(bytes: &[u8]) -> (u32, Entry) {
     (word(0), Entry { id: hash(8), data: hash(24), bytes: hash(40), number: number >> 1, status })
 }
 
-/// An order as runs of places that follow one another: the first place and the length of each, 32 bits each.
+/// An order as runs of places that follow one another: the first place and the length of each, 32 bits each. An order that is
+/// none is not worth its bytes: it only helps to guess, so it is stored as that of the places.
 fn pack_runs(order: &[u32]) -> Vec<u8> {
-    let runs = order.chunk_by(|a, b| a + 1 == *b);
-    runs.flat_map(|run| [run[0], run.len() as u32]).flat_map(u32::to_le_bytes).collect()
+    let runs = || order.chunk_by(|a, b| a + 1 == *b);
+    if runs().count() > RUNS_MIN.max(order.len() / 16) {
+        return [0, order.len() as u32].into_iter().flat_map(u32::to_le_bytes).collect();
+    }
+    runs().flat_map(|run| [run[0], run.len() as u32]).flat_map(u32::to_le_bytes).collect()
 }
 
 fn unpack_runs(bytes: &[u8], employees: usize) -> Vec<u32> {

@@ -8,6 +8,9 @@ use std::ops::Range;
 /// push between two others.
 const AHEAD: usize = 8;
 
+/// How many employees are hashed before they are looked up.
+const GROUP: usize = 64;
+
 /// How many employees must have come unexpectedly before they are looked for everywhere: a table for that is worth making only
 /// when a roster comes in another order, not for a night's changes.
 const UNEXPECTED_MIN: usize = 4_096;
@@ -59,17 +62,25 @@ impl<'i> Recogniser<'i> {
     /// Looks up the employees of a block. `known` hears the index and the place of each that is unchanged; the others are added to
     /// `batch`.
     pub fn recognise(&mut self, block: &Block, batch: &mut Batch, mut known: impl FnMut(u64, u32)) {
-        for (index, element) in (block.first..).zip(block.elements) {
-            let bytes = &block.bytes[element.clone()];
-            let hash = self.hasher.hash(bytes);
-            if let Some(place) = self.find(hash) {
-                known(index, place);
-                continue;
+        // Hashing and looking up by turns would make each look-up wait for memory; one after another they wait together.
+        let mut index = block.first;
+        for elements in block.elements.chunks(GROUP) {
+            let mut hashes = [0; GROUP];
+            for (hash, element) in hashes.iter_mut().zip(elements) {
+                *hash = self.hasher.hash(&block.bytes[element.clone()]);
             }
-            let start = batch.bytes.len();
-            batch.bytes.extend_from_slice(bytes);
-            let position = block.position + element.start as u64;
-            batch.unknown.push(Unknown { index, element: start..batch.bytes.len(), position, bytes: hash });
+            for (&hash, element) in hashes.iter().zip(elements) {
+                match self.find(hash) {
+                    Some(place) => known(index, place),
+                    None => {
+                        let start = batch.bytes.len();
+                        batch.bytes.extend_from_slice(&block.bytes[element.clone()]);
+                        let position = block.position + element.start as u64;
+                        batch.unknown.push(Unknown { index, element: start..batch.bytes.len(), position, bytes: hash });
+                    }
+                }
+                index += 1;
+            }
         }
     }
 
@@ -86,6 +97,11 @@ impl<'i> Recogniser<'i> {
         if self.unexpected < UNEXPECTED_MIN || self.index.is_empty() {
             return None;
         }
-        self.index.find_bytes(hash)
+        let place = self.index.find_bytes(hash)?;
+        // Where the order is that of the places, what follows there is what may follow here.
+        if order.get(place as usize) == Some(&place) {
+            self.next = place as usize + 1;
+        }
+        Some(place)
     }
 }
