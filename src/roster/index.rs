@@ -74,7 +74,7 @@ pub struct Index {
     numbers: Vec<u32>,
     order: Vec<u32>,
     by_id: OnceLock<HashTable<u32>>,
-    by_bytes: OnceLock<HashTable<u32>>,
+    by_bytes: OnceLock<PlacesByBytes>,
 }
 
 impl Index {
@@ -103,8 +103,9 @@ impl Index {
 
     /// About how much memory it takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, |table| table.capacity() * 6));
-        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + tables[0] + tables[1]
+        let by_id = self.by_id.get().map_or(0, |table| table.capacity() * 6);
+        let by_bytes = self.by_bytes.get().map_or(0, |table| table.slots.len() * 4);
+        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + by_id + by_bytes
     }
 
     /// The place of the employee whose id has this hash.
@@ -114,11 +115,19 @@ impl Index {
         table.find(id[0], |&place| self.ids[place as usize] == id).copied()
     }
 
-    /// The place of an employee that was last accepted with bytes of this hash.
-    pub fn find_bytes(&self, bytes: u128) -> Option<u32> {
-        let bytes = halves(bytes);
-        let table = self.by_bytes.get_or_init(|| table(&self.bytes));
-        table.find(bytes[0], |&place| self.bytes[place as usize] == bytes).copied()
+    /// The places of employees that were last accepted with bytes of these hashes: looked up side by side, so that they wait for
+    /// memory together.
+    pub fn find_bytes(&self, hashes: &[u128], places: &mut [Option<u32>]) {
+        let table = self.by_bytes.get_or_init(|| PlacesByBytes::new(&self.bytes));
+        for &hash in hashes {
+            prefetch(&table.slots, table.slot(halves(hash)));
+        }
+        for &hash in hashes {
+            prefetch(&self.bytes, table.slots[table.slot(halves(hash))] as usize);
+        }
+        for (place, &hash) in places.iter_mut().zip(hashes) {
+            *place = table.find(halves(hash), &self.bytes);
+        }
     }
 
     /// Whether the employee at a place was last accepted with bytes of this hash.
@@ -210,6 +219,58 @@ fn table(hashes: &[Halves]) -> HashTable<u32> {
         table.insert_unique(hash[0], place as u32, |&place| hashes[place as usize][0]);
     }
     table
+}
+
+/// Places by the hash of the bytes that stand there: a table of at most half its slots, each tried after the one before.
+#[derive(Debug)]
+struct PlacesByBytes {
+    slots: Vec<u32>,
+    shift: u32,
+}
+
+const FREE: u32 = u32::MAX;
+
+impl PlacesByBytes {
+    fn new(bytes: &[Halves]) -> PlacesByBytes {
+        let slots = (2 * bytes.len()).next_power_of_two().max(2);
+        let mut table = PlacesByBytes { slots: vec![FREE; slots], shift: 64 - slots.trailing_zeros() };
+        // Bytes that are not known are not looked up, and would all meet in one slot.
+        for (place, hash) in bytes.iter().enumerate().filter(|(_, hash)| **hash != [0, 0]) {
+            let mut slot = table.slot(*hash);
+            while table.slots[slot] != FREE {
+                slot = (slot + 1) % table.slots.len();
+            }
+            table.slots[slot] = place as u32;
+        }
+        table
+    }
+
+    fn slot(&self, [low, _]: Halves) -> usize {
+        (low >> self.shift) as usize
+    }
+
+    fn find(&self, hash: Halves, bytes: &[Halves]) -> Option<u32> {
+        let mut slot = self.slot(hash);
+        loop {
+            match self.slots[slot] {
+                FREE => return None,
+                place if bytes[place as usize] == hash => return Some(place),
+                _ => slot = (slot + 1) % self.slots.len(),
+            }
+        }
+    }
+}
+
+/// Asks the processor to have an element in its cache soon; one that does not exist is passed over.
+fn prefetch<T>(elements: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(element) = elements.get(index) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, of an address within the slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(element).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (elements, index);
 }
 
 /// What a push makes of an index, to be applied when it is committed.

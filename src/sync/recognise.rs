@@ -69,8 +69,12 @@ impl<'i> Recogniser<'i> {
             for (hash, element) in hashes.iter_mut().zip(elements) {
                 *hash = self.hasher.hash(&block.bytes[element.clone()]);
             }
-            for (&hash, element) in hashes.iter().zip(elements) {
-                match self.find(hash) {
+            let mut scattered = [None; GROUP];
+            if self.unexpected >= UNEXPECTED_MIN && !self.expects(hashes[0]) {
+                self.index.find_bytes(&hashes[..elements.len()], &mut scattered);
+            }
+            for ((&hash, &scattered), element) in hashes.iter().zip(&scattered).zip(elements) {
+                match scattered.or_else(|| self.find(hash)) {
                     Some(place) => known(index, place),
                     None => {
                         let start = batch.bytes.len();
@@ -84,6 +88,11 @@ impl<'i> Recogniser<'i> {
         }
     }
 
+    /// Whether the expected employee has bytes of this hash.
+    fn expects(&self, hash: u128) -> bool {
+        self.index.order().get(self.next).is_some_and(|&place| self.index.has_bytes(place, hash))
+    }
+
     fn find(&mut self, hash: u128) -> Option<u32> {
         let order = self.index.order();
         let ahead = order.get(self.next..).unwrap_or_default().iter().take(AHEAD);
@@ -94,14 +103,16 @@ impl<'i> Recogniser<'i> {
             }
         }
         self.unexpected += 1;
-        if self.unexpected < UNEXPECTED_MIN || self.index.is_empty() {
+        if self.unexpected < UNEXPECTED_MIN {
             return None;
         }
-        let place = self.index.find_bytes(hash)?;
+        let mut found = [None];
+        self.index.find_bytes(&[hash], &mut found);
         // Where the order is that of the places, what follows there is what may follow here.
-        if order.get(place as usize) == Some(&place) {
+        let [place] = found;
+        if let Some(place) = place.filter(|&place| order.get(place as usize) == Some(&place)) {
             self.next = place as usize + 1;
         }
-        Some(place)
+        place
     }
 }

@@ -103,7 +103,9 @@ impl<'t> Writer<'t> {
             Finding::Unchanged(place) => {
                 if self.first_time(place, index)? {
                     self.counts.unchanged += 1;
-                    self.changes.change(place, Entry { bytes, ..self.index.get(place) });
+                    if !self.index.has_bytes(place, bytes) {
+                        self.changes.change(place, Entry { bytes, ..self.index.get(place) });
+                    }
                 }
                 Ok(())
             }
