@@ -108,8 +108,11 @@ impl Rollcall {
         std::fs::create_dir(folder.path().join("profiles")).unwrap();
         std::fs::write(folder.path().join("profiles/employees.toml"), PROFILE_TOML).unwrap();
         let service = serve(&folder);
-        let mut rollcall = Rollcall { folder, service, account: 0 };
-        rollcall.new_account();
+        let rollcall = Rollcall { folder, service, account: 1 };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+        command.args(["account", "add", "1", "--secret", SECRET, "--data"]).arg(rollcall.folder.path().join("data"));
+        assert!(command.stdout(Stdio::null()).status().unwrap().success());
+        rollcall.settle();
         rollcall
     }
 
@@ -128,14 +131,6 @@ impl Rollcall {
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.service.child.wait().unwrap();
         self.service = serve(&self.folder);
-    }
-
-    /// Pushes go to another account from now on, an empty one.
-    pub fn new_account(&mut self) {
-        self.account += 1;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        command.args(["account", "add", &self.account.to_string(), "--secret", SECRET, "--data"]);
-        assert!(command.arg(self.folder.path().join("data")).stdout(Stdio::null()).status().unwrap().success());
     }
 
     /// Pushes, and checks the five counts.

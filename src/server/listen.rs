@@ -22,6 +22,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+/// The most that is read from a connection at a time, in bytes: a piece of a body that still fits a core's cache.
+const PIECE_BYTES_MAX: usize = 1 << 19;
+
 /// How HTTP/2 begins with prior knowledge (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -106,6 +109,7 @@ async fn serve_http1(
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(limits.head_seconds_max))
         .half_close(true)
+        .max_buf_size(PIECE_BYTES_MAX)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut stop = pin!(told_to_stop(stopping.clone()));
