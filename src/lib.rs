@@ -5,7 +5,7 @@
 //! 1. [`command`] starts the program; [`config`] and [`limits`] say how.
 //! 2. [`server`] listens, routes, authenticates ([`signature`]) and receives ([`digest`]).
 //! 3. [`dialect`] knows the wire format: it turns an element of the body ([`json`]) into an [`employee off the wire`](roster::Pushed).
-//! 4. [`sync`] is the push itself: split, check, compare, write, check the roster, commit.
+//! 4. [`sync`] is the push itself: split, recognise, check, write, check the roster, commit.
 //! 5. [`profile`] has the fields of an employee and the rules of their values; what breaks them is a [`rejection`].
 //! 6. [`store`] keeps the [`roster`].
 //! 7. [`client`] pushes to such a server, and [`sample`] makes rosters to push.
