@@ -200,7 +200,7 @@ fn a_push_that_does_not_end_does_not_hold_up_the_stop() {
     std::thread::sleep(Duration::from_millis(200));
     world.signal("-TERM");
     assert!(world.wait().success());
-    assert!(world.log().contains("limit stop_seconds_max"), "{}", world.log());
+    world.wait_for_log("limit stop_seconds_max");
     assert!(world.started().roster().is_empty());
 }
 
@@ -221,7 +221,7 @@ fn a_body_with_a_wrong_digest_is_not_stored_even_if_the_server_stops_meanwhile()
     world.wait_for_log("limit stop_seconds_max");
     database.execute_batch("ROLLBACK").unwrap();
     assert!(world.wait().success());
-    assert!(world.log().contains("the client went away, or the server stopped"), "{}", world.log());
+    world.wait_for_log("the client went away, or the server stopped");
     assert!(world.started().roster().is_empty());
 }
 
