@@ -8,13 +8,12 @@ use rollcall::limits::Limits;
 use rollcall::profile::{self, Profile};
 use rollcall::roster::{BytesHasher, Entry, Index, Status, hash};
 use rollcall::sample;
+use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
-use rollcall::sync::{Batch, Block, Checked, Finding, Format, Intake, Recogniser, Rulebook, Splitter, Writer};
+use rollcall::sync::{Batch, Block, Checked, Finding, Intake, Recogniser, Rulebook, Splitter, Writer};
 use std::hint::black_box;
 
 const EMPLOYEES: u64 = 10_000;
-const FORMAT: Format =
-    Format { employees: startexam::EMPLOYEES, envelope: startexam::envelope, employee: startexam::employee };
 
 fn body() -> Vec<u8> {
     let mut body = Vec::new();
@@ -25,7 +24,7 @@ fn body() -> Vec<u8> {
 /// The employees of a body as a push would have them to check: none recognised.
 fn batch(body: &[u8], limits: &Limits) -> Batch {
     let mut pieces = body.chunks(256 << 10).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
-    let mut intake = Intake::new(Box::new(move || Ok(pieces.next())), &FORMAT, limits);
+    let mut intake = Intake::new(Box::new(move || Ok(pieces.next())), &STARTEXAM, limits);
     let nobody = Index::default();
     let mut recogniser = Recogniser::new(&nobody, BytesHasher::new(1, 1));
     let mut batch = Batch::default();
@@ -50,7 +49,7 @@ fn split_and_parse(c: &mut Criterion) {
     group.bench_function("split", |b| {
         let mut elements = Vec::new();
         b.iter(|| {
-            let mut splitter = Splitter::new(FORMAT.employees, limits.depth_max, limits.envelope_bytes_max);
+            let mut splitter = Splitter::new(STARTEXAM.employees, limits.depth_max, limits.envelope_bytes_max);
             elements.clear();
             splitter.split(black_box(&body), 0, &mut elements).unwrap();
             assert_eq!(elements.len() as u64, EMPLOYEES);
@@ -98,7 +97,7 @@ fn check_compare_and_write(c: &mut Criterion) {
     let batch = batch(&body, &limits);
     let field_numbers: Vec<u32> = (1..).take(profile.fields.len()).collect();
     let rulebook = Rulebook {
-        format: &FORMAT,
+        format: &STARTEXAM,
         profile: &profile,
         profile_number: 1,
         field_numbers: &field_numbers,

@@ -70,7 +70,7 @@ pub struct Index {
     bytes: Vec<Halves>,
     ids: Vec<Halves>,
     data: Vec<Halves>,
-    /// Twice the number in the store, and 1 more for an active employee.
+    /// See [`Entry::number_and_status`].
     numbers: Vec<u32>,
     order: Vec<u32>,
     by_id: OnceLock<HashTable<u32>>,
@@ -143,13 +143,9 @@ impl Index {
     /// The employee at a place.
     pub fn get(&self, place: u32) -> Entry {
         let place = place as usize;
-        Entry {
-            id: whole(self.ids[place]),
-            data: whole(self.data[place]),
-            bytes: whole(self.bytes[place]),
-            number: self.numbers[place] >> 1,
-            status: if self.numbers[place] & 1 == 1 { Status::Active } else { Status::Hidden },
-        }
+        let (number, status) = Entry::split_number(self.numbers[place]);
+        let [id, data, bytes] = [&self.ids, &self.data, &self.bytes].map(|hashes| whole(hashes[place]));
+        Entry { id, data, bytes, number, status }
     }
 
     /// Adds an employee whose id is not there yet, and gives its place.
@@ -182,7 +178,7 @@ impl Index {
         self.ids.push(halves(entry.id));
         self.bytes.push(halves(entry.bytes));
         self.data.push(halves(entry.data));
-        self.numbers.push(number_and_status(&entry));
+        self.numbers.push(entry.number_and_status());
         self.by_bytes.take();
     }
 
@@ -191,7 +187,7 @@ impl Index {
         let place = place as usize;
         self.bytes[place] = halves(entry.bytes);
         self.data[place] = halves(entry.data);
-        self.numbers[place] = number_and_status(&entry);
+        self.numbers[place] = entry.number_and_status();
         self.by_bytes.take();
     }
 
@@ -207,9 +203,17 @@ impl Index {
     }
 }
 
-fn number_and_status(entry: &Entry) -> u32 {
-    assert!(entry.number < 1 << 31, "a roster has fewer than 2³¹ employees");
-    entry.number << 1 | entry.status as u32
+impl Entry {
+    /// The number and the status in one word: twice the number, and 1 more for an active employee.
+    pub fn number_and_status(&self) -> u32 {
+        assert!(self.number < 1 << 31, "a roster has fewer than 2³¹ employees");
+        self.number << 1 | self.status as u32
+    }
+
+    /// Takes such a word apart.
+    pub fn split_number(word: u32) -> (u32, Status) {
+        (word >> 1, if word & 1 == 1 { Status::Active } else { Status::Hidden })
+    }
 }
 
 /// A table of places by the hashes that stand there.
@@ -306,7 +310,7 @@ impl Changes {
     /// Another entry for a stored employee.
     pub fn change(&mut self, place: u32, entry: Entry) {
         let (data, bytes) = (halves(entry.data), halves(entry.bytes));
-        self.changed.push(Changed { data, bytes, place, number: number_and_status(&entry) });
+        self.changed.push(Changed { data, bytes, place, number: entry.number_and_status() });
     }
 
     /// A new employee, at this place of the push; the error is its place among the created, where it was created before.

@@ -11,6 +11,7 @@ mod route;
 mod turn;
 
 pub use listen::{raise_file_limit, serve};
+pub use push::STARTEXAM;
 
 use crate::limits::Limits;
 use crate::profile::Folder;

@@ -14,7 +14,8 @@ use hyper::{Request, StatusCode};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-const STARTEXAM: Format =
+/// StartExam's pushes, as the steps of a push read them.
+pub const STARTEXAM: Format =
     Format { employees: startexam::EMPLOYEES, envelope: startexam::envelope, employee: startexam::employee };
 
 /// The length that the head of a push says; without one nothing could be signed.

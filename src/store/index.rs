@@ -6,7 +6,7 @@
 //! roster's revision is made anew from the rows.
 
 use super::{Error, Transaction};
-use crate::roster::{Entry, Index, Status, data_hash, hash};
+use crate::roster::{Entry, Index, data_hash, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -151,7 +151,7 @@ pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Erro
 
 fn pack(bytes: &mut Vec<u8>, place: u32, entry: &Entry) {
     bytes.extend_from_slice(&place.to_le_bytes());
-    bytes.extend_from_slice(&(entry.number << 1 | entry.status as u32).to_le_bytes());
+    bytes.extend_from_slice(&entry.number_and_status().to_le_bytes());
     for hash in [entry.id, entry.data, entry.bytes] {
         bytes.extend_from_slice(&hash.to_le_bytes());
     }
@@ -160,9 +160,8 @@ fn pack(bytes: &mut Vec<u8>, place: u32, entry: &Entry) {
 fn unpack(bytes: &[u8]) -> (u32, Entry) {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
     let hash = |at: usize| u128::from_le_bytes(bytes[at..at + 16].try_into().expect("sixteen bytes"));
-    let number = word(4);
-    let status = if number & 1 == 1 { Status::Active } else { Status::Hidden };
-    (word(0), Entry { id: hash(8), data: hash(24), bytes: hash(40), number: number >> 1, status })
+    let (number, status) = Entry::split_number(word(4));
+    (word(0), Entry { id: hash(8), data: hash(24), bytes: hash(40), number, status })
 }
 
 /// An order as runs of places that follow one another: the first place and the length of each, 32 bits each. An order that is

@@ -2,11 +2,11 @@
 
 use super::plain::{self, Outcome};
 use bytes::Bytes;
-use rollcall::dialect::startexam;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
+use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
-use rollcall::sync::{Failure, Format, Push, sync};
+use rollcall::sync::{Failure, Push, sync};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -27,8 +27,6 @@ const FIELDS: &str = r#"
     type = "date"
     formats = ["yyyy-mm-dd", "dd.mm.yyyy"]
 "#;
-const FORMAT: Format =
-    Format { employees: startexam::EMPLOYEES, envelope: startexam::envelope, employee: startexam::employee };
 
 /// One account, pushed to both ways.
 pub struct Both {
@@ -72,7 +70,7 @@ impl Both {
         let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
         let push = Push {
             account: 1,
-            format: &FORMAT,
+            format: &STARTEXAM,
             profiles: &self.profiles,
             limits: &self.limits,
             spool_dir: self.folder.path(),
