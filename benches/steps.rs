@@ -25,11 +25,10 @@ fn body() -> Vec<u8> {
 fn batch(body: &[u8], limits: &Limits) -> Batch {
     let mut pieces = body.chunks(256 << 10).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
     let mut intake = Intake::new(Box::new(move || Ok(pieces.next())), &STARTEXAM, limits);
-    let nobody = Index::default();
-    let mut recogniser = Recogniser::new(&nobody, BytesHasher::new(1, 1));
+    let mut recogniser = Recogniser::new(BytesHasher::new(1, 1));
     let mut batch = Batch::default();
     let mut recognise = |block: Block| {
-        recogniser.recognise(&block, &mut batch, |_, _| unreachable!());
+        recogniser.recognise(&block, &Index::default(), &mut batch, |_, _| unreachable!());
         Ok(())
     };
     while intake.receive(&mut recognise).unwrap() {}
@@ -69,17 +68,17 @@ fn split_and_parse(c: &mut Criterion) {
     let mut known = Index::with_capacity(EMPLOYEES as usize);
     for (number, unknown) in batch.unknown.iter().enumerate() {
         let bytes = hasher.hash(&batch.bytes[unknown.element.clone()]);
-        let entry = Entry { id: number as u128, data: 0, bytes, number: number as u32, status: Status::Active };
+        let entry = Entry { bytes, number: number as u32, status: Status::Active, ..Entry::of_id(number as u128) };
         known.insert(entry);
     }
     known.set_order((0..EMPLOYEES as u32).collect());
     let elements: Vec<_> = batch.unknown.iter().map(|unknown| unknown.element.clone()).collect();
     group.bench_function("recognise", |b| {
         b.iter(|| {
-            let mut recogniser = Recogniser::new(&known, BytesHasher::new(1, 1));
+            let mut recogniser = Recogniser::new(BytesHasher::new(1, 1));
             let block = Block { bytes: &batch.bytes, elements: &elements, first: 0, position: 0 };
             let (mut unknown, mut recognised) = (Batch::default(), 0);
-            recogniser.recognise(&block, &mut unknown, |_, _| recognised += 1);
+            recogniser.recognise(&block, &known, &mut unknown, |_, _| recognised += 1);
             assert_eq!(recognised, EMPLOYEES);
         });
     });
@@ -118,14 +117,14 @@ fn check_compare_and_write(c: &mut Criterion) {
                 let transaction = roster.begin().unwrap();
                 let numbers = transaction.enter_profile(&profile).unwrap();
                 let mut writer = Writer::new(&transaction, &nobody, &numbers, seed, 10).unwrap();
-                writer.apply(checked).unwrap();
-                assert_eq!(writer.finish().unwrap().0.created, EMPLOYEES);
+                writer.apply(checked, &nobody).unwrap();
+                assert_eq!(writer.finish(&nobody).unwrap().0.created, EMPLOYEES);
             },
             BatchSize::PerIteration,
         );
     });
     let mut index = Index::default();
-    let checked = rulebook.check_all(&batch, &nobody).into_iter().flatten();
+    let checked = rulebook.check_all(&batch, &nobody).into_iter().flat_map(|chunk| chunk.checked);
     for (number, checked) in checked.enumerate() {
         let Finding::Different { status, data: Some((_, data_hash)), .. } = checked.finding else {
             panic!("the sample is valid: {checked:?}");

@@ -2,20 +2,12 @@
 
 /// Values in canonical form by the account's field numbers, packed: for each field that is not empty, in ascending order,
 /// its number and the value's length in bytes as LEB128, then the value. Equal data has equal bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Data(Vec<u8>);
+///
+/// `B` holds the bytes: its own, or lent ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Data<B = Vec<u8>>(B);
 
 impl Data {
-    /// Takes bytes that [`Data::as_bytes`] gave.
-    pub fn from_bytes(bytes: Vec<u8>) -> Data {
-        Data(bytes)
-    }
-
-    /// The packed form.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
     /// Appends a value that is not empty; `number` is above all that are there.
     pub fn push(&mut self, number: u32, value: &str) {
         leb128(&mut self.0, number);
@@ -27,27 +19,48 @@ impl Data {
     pub fn clear(&mut self) {
         self.0.clear();
     }
+}
+
+impl<B: AsRef<[u8]>> Data<B> {
+    /// Takes bytes that [`Data::as_bytes`] gave.
+    pub fn from_bytes(bytes: B) -> Data<B> {
+        Data(bytes)
+    }
+
+    /// The packed form.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+
+    /// The same, lent.
+    pub fn lend(&self) -> Data<&[u8]> {
+        Data(self.as_bytes())
+    }
 
     /// Whether every field is empty.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// Field numbers and values, in ascending order of the numbers. Ends early where the bytes are damaged.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
-        let mut rest = self.0.as_slice();
+        self.packed().map_while(|(number, value)| Some((number, std::str::from_utf8(value).ok()?)))
+    }
+
+    /// The value of one field in UTF-8, or none where it is empty.
+    pub fn get(&self, number: u32) -> Option<&[u8]> {
+        self.packed().find(|(n, _)| *n == number).map(|(_, value)| value)
+    }
+
+    fn packed(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let mut rest = self.as_bytes();
         std::iter::from_fn(move || {
             let number = read_leb128(&mut rest)?;
             let length = read_leb128(&mut rest)? as usize;
             let (value, after) = rest.split_at_checked(length)?;
             rest = after;
-            Some((number, std::str::from_utf8(value).ok()?))
+            Some((number, value))
         })
-    }
-
-    /// The value of one field, or none where it is empty.
-    pub fn get(&self, number: u32) -> Option<&str> {
-        self.iter().find(|(n, _)| *n == number).map(|(_, value)| value)
     }
 }
 

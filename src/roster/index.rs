@@ -1,7 +1,6 @@
 //! The index of a roster: what is needed of every employee to tell whether it changed.
 
 use super::{Data, Status};
-use hashbrown::HashTable;
 use std::sync::OnceLock;
 use xxhash_rust::xxh3::{xxh3_128_with_secret, xxh3_128_with_seed};
 
@@ -12,7 +11,7 @@ pub fn hash(seed: u64, bytes: &[u8]) -> u128 {
 }
 
 /// The hash of an employee's data together with the account's number of the profile that it was checked by.
-pub fn data_hash(seed: u64, profile: u32, data: &Data) -> u128 {
+pub fn data_hash(seed: u64, profile: u32, data: &Data<impl AsRef<[u8]>>) -> u128 {
     hash(seed.wrapping_add(u64::from(profile)), data.as_bytes())
 }
 
@@ -73,8 +72,10 @@ pub struct Index {
     /// See [`Entry::number_and_status`].
     numbers: Vec<u32>,
     order: Vec<u32>,
-    by_id: OnceLock<HashTable<u32>>,
-    by_bytes: OnceLock<PlacesByBytes>,
+    /// Whether entries were added or replaced since [`Index::settle`].
+    unsettled: bool,
+    by_id: OnceLock<Places>,
+    by_bytes: OnceLock<Places>,
 }
 
 impl Index {
@@ -86,6 +87,7 @@ impl Index {
             data: Vec::with_capacity(employees),
             numbers: Vec::with_capacity(employees),
             order: Vec::new(),
+            unsettled: false,
             by_id: OnceLock::new(),
             by_bytes: OnceLock::new(),
         }
@@ -103,30 +105,25 @@ impl Index {
 
     /// About how much memory it takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        let by_id = self.by_id.get().map_or(0, |table| table.capacity() * 6);
-        let by_bytes = self.by_bytes.get().map_or(0, |table| table.slots.len() * 4);
-        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + by_id + by_bytes
+        let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, |table| table.slots.len() * 4));
+        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + tables[0] + tables[1]
     }
 
     /// The place of the employee whose id has this hash.
     pub fn find(&self, id: u128) -> Option<u32> {
-        let id = halves(id);
-        let table = self.by_id.get_or_init(|| table(&self.ids));
-        table.find(id[0], |&place| self.ids[place as usize] == id).copied()
+        self.by_id.get_or_init(|| Places::of(&self.ids)).find(halves(id), &self.ids).ok()
     }
 
     /// The places of employees that were last accepted with bytes of these hashes: looked up side by side, so that they wait for
     /// memory together.
     pub fn find_bytes(&self, hashes: &[u128], places: &mut [Option<u32>]) {
-        let table = self.by_bytes.get_or_init(|| PlacesByBytes::new(&self.bytes));
-        for &hash in hashes {
-            prefetch(&table.slots, table.slot(halves(hash)));
-        }
+        let table = self.by_bytes.get_or_init(|| Places::of(&self.bytes));
+        hashes.iter().for_each(|&hash| table.prefetch(halves(hash)));
         for &hash in hashes {
             prefetch(&self.bytes, table.slots[table.slot(halves(hash))] as usize);
         }
         for (place, &hash) in places.iter_mut().zip(hashes) {
-            *place = table.find(halves(hash), &self.bytes);
+            *place = table.find(halves(hash), &self.bytes).ok();
         }
     }
 
@@ -148,30 +145,33 @@ impl Index {
         Entry { id, data, bytes, number, status }
     }
 
-    /// Adds an employee whose id is not there yet, and gives its place.
-    pub fn insert(&mut self, entry: Entry) -> u32 {
-        let place = u32::try_from(self.len()).expect("a roster has fewer than 2³² employees");
-        self.push(entry);
-        if let Some(table) = self.by_id.get_mut() {
-            let ids = &self.ids;
-            table.insert_unique(entry.id as u64, place, |&place| ids[place as usize][0]);
+    /// Says that employees with these ids are soon looked for, or added: they wait for memory together then.
+    pub fn expect(&self, ids: impl Iterator<Item = u128>) {
+        let table = self.by_id.get_or_init(|| Places::of(&self.ids));
+        ids.for_each(|id| table.prefetch(halves(id)));
+    }
+
+    /// Adds an employee whose id is not there yet.
+    pub fn insert(&mut self, entry: Entry) {
+        let place = self.next_place();
+        if let Some(by_id) = self.by_id.get_mut() {
+            by_id.insert(place, halves(entry.id), &self.ids).expect("the id is not there yet");
         }
-        place
+        self.push(entry);
     }
 
     /// Adds an employee, and gives its place; the error is the place where its id stands already.
     pub fn insert_new(&mut self, entry: Entry) -> Result<u32, u32> {
-        let id = halves(entry.id);
-        self.by_id.get_or_init(|| table(&self.ids));
-        let place = u32::try_from(self.len()).expect("a roster has fewer than 2³² employees");
-        let (ids, by_id) = (&self.ids, self.by_id.get_mut().expect("it was made just now"));
-        let same = |&place: &u32| ids[place as usize] == id;
-        match by_id.entry(id[0], same, |&place| ids[place as usize][0]) {
-            hashbrown::hash_table::Entry::Occupied(there) => return Err(*there.get()),
-            hashbrown::hash_table::Entry::Vacant(free) => drop(free.insert(place)),
-        }
+        let place = self.next_place();
+        self.by_id.get_or_init(|| Places::of(&self.ids));
+        let by_id = self.by_id.get_mut().expect("it was made just now");
+        by_id.insert(place, halves(entry.id), &self.ids)?;
         self.push(entry);
         Ok(place)
+    }
+
+    fn next_place(&self) -> u32 {
+        u32::try_from(self.len()).expect("a roster has fewer than 2³² employees")
     }
 
     fn push(&mut self, entry: Entry) {
@@ -179,16 +179,29 @@ impl Index {
         self.bytes.push(halves(entry.bytes));
         self.data.push(halves(entry.data));
         self.numbers.push(entry.number_and_status());
-        self.by_bytes.take();
+        self.unsettled = true;
     }
 
-    /// Replaces what is known of the employee at a place; its id stays.
+    /// Replaces what is known of the employee at a place; its id stays. [`Index::find_bytes`] does not find the new bytes until
+    /// [`Index::settle`], and the old ones no more.
     pub fn update(&mut self, place: u32, entry: Entry) {
         let place = place as usize;
         self.bytes[place] = halves(entry.bytes);
         self.data[place] = halves(entry.data);
         self.numbers[place] = entry.number_and_status();
-        self.by_bytes.take();
+        self.unsettled = true;
+    }
+
+    /// Says that what was added and replaced so far is to stay.
+    pub fn settle(&mut self) {
+        if std::mem::take(&mut self.unsettled) {
+            self.by_bytes.take();
+        }
+    }
+
+    /// Whether entries were added or replaced since the last [`Index::settle`].
+    pub fn is_settled(&self) -> bool {
+        !self.unsettled
     }
 
     /// Remembers the order of a push: the places of its employees. Those that it did not carry keep their order behind them.
@@ -204,6 +217,11 @@ impl Index {
 }
 
 impl Entry {
+    /// An entry of which only the hash of the id is known yet.
+    pub fn of_id(id: u128) -> Entry {
+        Entry { id, data: 0, bytes: 0, number: 0, status: Status::Hidden }
+    }
+
     /// The number and the status in one word: twice the number, and 1 more for an active employee.
     pub fn number_and_status(&self) -> u32 {
         assert!(self.number < 1 << 31, "a roster has fewer than 2³¹ employees");
@@ -216,30 +234,25 @@ impl Entry {
     }
 }
 
-/// A table of places by the hashes that stand there.
-fn table(hashes: &[Halves]) -> HashTable<u32> {
-    let mut table = HashTable::with_capacity(hashes.len());
-    for (place, hash) in hashes.iter().enumerate() {
-        table.insert_unique(hash[0], place as u32, |&place| hashes[place as usize][0]);
-    }
-    table
-}
-
-/// Places by the hash of the bytes that stand there: a table of at most half its slots, each tried after the one before.
+/// Places by the hashes that stand there: a table of at most half its slots, each tried after the one before.
 #[derive(Debug)]
-struct PlacesByBytes {
+struct Places {
     slots: Vec<u32>,
     shift: u32,
 }
 
 const FREE: u32 = u32::MAX;
 
-impl PlacesByBytes {
-    fn new(bytes: &[Halves]) -> PlacesByBytes {
-        let slots = (2 * bytes.len()).next_power_of_two().max(2);
-        let mut table = PlacesByBytes { slots: vec![FREE; slots], shift: 64 - slots.trailing_zeros() };
+impl Places {
+    fn of(hashes: &[Halves]) -> Places {
+        Places::of_at_least(2 * hashes.len(), hashes)
+    }
+
+    fn of_at_least(slots: usize, hashes: &[Halves]) -> Places {
+        let slots = slots.next_power_of_two().max(64);
+        let mut table = Places { slots: vec![FREE; slots], shift: 64 - slots.trailing_zeros() };
         // Bytes that are not known are not looked up, and would all meet in one slot.
-        for (place, hash) in bytes.iter().enumerate().filter(|(_, hash)| **hash != [0, 0]) {
+        for (place, hash) in hashes.iter().enumerate().filter(|(_, hash)| **hash != [0, 0]) {
             let mut slot = table.slot(*hash);
             while table.slots[slot] != FREE {
                 slot = (slot + 1) % table.slots.len();
@@ -253,13 +266,32 @@ impl PlacesByBytes {
         (low >> self.shift) as usize
     }
 
-    fn find(&self, hash: Halves, bytes: &[Halves]) -> Option<u32> {
+    fn prefetch(&self, hash: Halves) {
+        prefetch(&self.slots, self.slot(hash));
+    }
+
+    /// The place at which the hash stands; the error is the slot where the place would have to be.
+    fn find(&self, hash: Halves, hashes: &[Halves]) -> Result<u32, usize> {
         let mut slot = self.slot(hash);
         loop {
             match self.slots[slot] {
-                FREE => return None,
-                place if bytes[place as usize] == hash => return Some(place),
+                FREE => return Err(slot),
+                place if hashes[place as usize] == hash => return Ok(place),
                 _ => slot = (slot + 1) % self.slots.len(),
+            }
+        }
+    }
+
+    /// Adds the place behind `hashes`, at which `hash` is going to stand; the error is the place at which it stands already.
+    fn insert(&mut self, place: u32, hash: Halves, hashes: &[Halves]) -> Result<(), u32> {
+        if 2 * hashes.len() >= self.slots.len() {
+            *self = Places::of_at_least(2 * self.slots.len(), hashes);
+        }
+        match self.find(hash, hashes) {
+            Ok(there) => Err(there),
+            Err(free) => {
+                self.slots[free] = place;
+                Ok(())
             }
         }
     }
@@ -277,10 +309,10 @@ fn prefetch<T>(elements: &[T], index: usize) {
     let _ = (elements, index);
 }
 
-/// What a push makes of an index, to be applied when it is committed.
+/// What a push makes of an index beside the entries that it replaces, to be added when it is committed.
 #[derive(Debug, Default)]
 pub struct Changes {
-    changed: Vec<Changed>,
+    replaced: Vec<u32>,
     created: Index,
     /// For each employee of the push its place; a created one's is [`CREATED`] and the place among the created.
     order: Vec<u32>,
@@ -288,14 +320,6 @@ pub struct Changes {
 
 /// Marks a place among the created employees.
 const CREATED: u32 = 1 << 31;
-
-#[derive(Debug, Clone, Copy)]
-struct Changed {
-    data: Halves,
-    bytes: Halves,
-    place: u32,
-    number: u32,
-}
 
 impl Changes {
     /// The employee at this place of the push is stored at this place of the index.
@@ -307,10 +331,9 @@ impl Changes {
         self.order[index] = place;
     }
 
-    /// Another entry for a stored employee.
-    pub fn change(&mut self, place: u32, entry: Entry) {
-        let (data, bytes) = (halves(entry.data), halves(entry.bytes));
-        self.changed.push(Changed { data, bytes, place, number: entry.number_and_status() });
+    /// The entry at this place of the index was replaced.
+    pub fn replaced(&mut self, place: u32) {
+        self.replaced.push(place);
     }
 
     /// A new employee, at this place of the push; the error is its place among the created, where it was created before.
@@ -327,7 +350,7 @@ impl Changes {
 
     /// Whether there is nothing new but perhaps the order.
     pub fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.created.is_empty()
+        self.replaced.is_empty() && self.created.is_empty()
     }
 
     /// Whether the push had the employees in the index's order.
@@ -335,7 +358,7 @@ impl Changes {
         index.order().len() == index.len() && index.order().starts_with(&self.order)
     }
 
-    /// Applies everything to the index. Gives the places whose entries are new.
+    /// Adds everything to the index. Gives the places whose entries are new or replaced.
     pub fn apply(mut self, index: &mut Index) -> Vec<u32> {
         let stored = index.len() as u32;
         for place in &mut self.order {
@@ -343,7 +366,6 @@ impl Changes {
                 *place = stored + (*place & !CREATED);
             }
         }
-        let mut places: Vec<u32> = self.changed.iter().map(|changed| changed.place).collect();
         if index.is_empty() {
             *index = self.created;
         } else {
@@ -351,14 +373,9 @@ impl Changes {
                 index.insert(self.created.get(place));
             }
         }
+        let mut places = self.replaced;
         places.extend(stored..index.len() as u32);
-        if !self.changed.is_empty() {
-            index.by_bytes.take();
-        }
-        for Changed { data, bytes, place, number } in self.changed {
-            let place = place as usize;
-            (index.data[place], index.bytes[place], index.numbers[place]) = (data, bytes, number);
-        }
+        index.settle();
         if index.order.len() != index.len() || !index.order.starts_with(&self.order) {
             index.set_order(self.order);
         }

@@ -80,7 +80,7 @@ pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Inde
             let (place, entry) = unpack(entry);
             match (place as usize).cmp(&index.len()) {
                 std::cmp::Ordering::Less => index.update(place, entry),
-                std::cmp::Ordering::Equal => drop(index.insert(entry)),
+                std::cmp::Ordering::Equal => index.insert(entry),
                 std::cmp::Ordering::Greater => return Ok(None),
             }
         }
@@ -89,6 +89,7 @@ pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Inde
         return Ok(None);
     }
     index.set_order(unpack_runs(&runs, index.len()));
+    index.settle();
     Ok(Some(index))
 }
 
@@ -101,6 +102,7 @@ pub(super) fn rebuild(transaction: &Transaction, seed: u64) -> Result<Index, Err
         index.insert(Entry { id, data, bytes: 0, number, status: employee.status });
     })?;
     index.set_order(Vec::new());
+    index.settle();
     Ok(index)
 }
 

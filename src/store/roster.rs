@@ -254,10 +254,10 @@ impl<'a> Transaction<'a> {
         Rows::new(&self.inner, self.revision)
     }
 
-    /// Takes back what was written. The index stays in memory as it was, within `index_bytes_max`.
+    /// Takes back what was written. The index stays in memory within `index_bytes_max` if it is as it was.
     pub fn roll_back(self, (index, stored): (Index, bool), index_bytes_max: usize) {
         drop(self.inner);
-        if stored {
+        if stored && index.is_settled() {
             self.indexes.keep(self.account, self.revision - 1, index, index_bytes_max);
         }
     }

@@ -2,7 +2,10 @@
 
 use super::Error;
 use crate::roster::{Data, Employee, Status};
-use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, ToSql, params, params_from_iter};
+
+/// How many unique values one statement adds: adding them one by one takes twice the time.
+const UNIQUES_AT_ONCE: usize = 32;
 
 /// Statements on the rows of employees and unique values, prepared once for a push.
 pub struct Rows<'t> {
@@ -12,20 +15,28 @@ pub struct Rows<'t> {
     read: Statement<'t>,
     id: Statement<'t>,
     insert_unique: Statement<'t>,
+    insert_uniques: Statement<'t>,
     delete_unique: Statement<'t>,
     holder: Statement<'t>,
+    /// Whether anybody held a unique value when the push began.
+    any_held: bool,
 }
 
 impl<'t> Rows<'t> {
     pub(super) fn new(connection: &'t Connection, revision: u64) -> Result<Rows<'t>, Error> {
         Ok(Rows {
             revision,
+            any_held: connection.query_row("SELECT EXISTS (SELECT 1 FROM unique_value)", [], |row| row.get(0))?,
             insert: connection.prepare("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?,
             update: connection
                 .prepare("UPDATE employee SET status = ?, profile = ?, data = ?, revision = ? WHERE number = ?")?,
             read: connection.prepare("SELECT id, status, profile, data FROM employee WHERE number = ?")?,
             id: connection.prepare("SELECT id FROM employee WHERE number = ?")?,
             insert_unique: connection.prepare("INSERT INTO unique_value VALUES (?, ?, ?)")?,
+            insert_uniques: connection.prepare(&format!(
+                "INSERT INTO unique_value VALUES (?, ?, ?){}",
+                ", (?, ?, ?)".repeat(UNIQUES_AT_ONCE - 1)
+            ))?,
             delete_unique: connection
                 .prepare("DELETE FROM unique_value WHERE field = ? AND hash = ? AND employee = ?")?,
             holder: connection.prepare("SELECT employee FROM unique_value WHERE field = ? AND hash = ? LIMIT 1")?,
@@ -33,16 +44,21 @@ impl<'t> Rows<'t> {
     }
 
     /// Adds an employee under a number that is free.
-    pub fn insert(&mut self, number: u32, employee: &Employee) -> Result<(), Error> {
-        let Employee { id, status, profile, data } = employee;
-        self.insert.execute(params![number, id, *status as u8, profile, data.as_bytes(), self.revision])?;
+    pub fn insert(
+        &mut self,
+        number: u32,
+        id: &str,
+        status: Status,
+        profile: u32,
+        data: &Data<&[u8]>,
+    ) -> Result<(), Error> {
+        self.insert.execute(params![number, id, status as u8, profile, data.as_bytes(), self.revision])?;
         Ok(())
     }
 
     /// Gives the employee with this number another status, profile and data.
-    pub fn update(&mut self, number: u32, employee: &Employee) -> Result<(), Error> {
-        let Employee { id: _, status, profile, data } = employee;
-        self.update.execute(params![*status as u8, profile, data.as_bytes(), self.revision, number])?;
+    pub fn update(&mut self, number: u32, status: Status, profile: u32, data: &Data<&[u8]>) -> Result<(), Error> {
+        self.update.execute(params![status as u8, profile, data.as_bytes(), self.revision, number])?;
         Ok(())
     }
 
@@ -56,9 +72,22 @@ impl<'t> Rows<'t> {
         Ok(self.id.query_row([number], |row| row.get(0))?)
     }
 
-    /// Says that an employee holds a unique value.
-    pub fn insert_unique(&mut self, field: u32, hash: u128, number: u32) -> Result<(), Error> {
-        self.insert_unique.execute(params![field, hash.to_be_bytes(), number])?;
+    /// Says which employees hold which unique values: field, hash, the employee's number.
+    pub fn insert_uniques(&mut self, held: impl IntoIterator<Item = (u32, u128, u32)>) -> Result<(), Error> {
+        let mut group: [_; UNIQUES_AT_ONCE] = Default::default();
+        let mut filled = 0;
+        for (field, hash, number) in held {
+            group[filled] = (field, hash.to_be_bytes(), number);
+            filled += 1;
+            if filled == UNIQUES_AT_ONCE {
+                let values = group.iter().flat_map(|(field, hash, number)| [field as &dyn ToSql, hash, number]);
+                self.insert_uniques.execute(params_from_iter(values))?;
+                filled = 0;
+            }
+        }
+        for (field, hash, number) in &group[..filled] {
+            self.insert_unique.execute(params![field, hash, number])?;
+        }
         Ok(())
     }
 
@@ -68,8 +97,11 @@ impl<'t> Rows<'t> {
         Ok(())
     }
 
-    /// An employee that holds a unique value.
+    /// An employee that held a unique value before the push, and has not lost it by [`Rows::delete_unique`].
     pub fn holder(&mut self, field: u32, hash: u128) -> Result<Option<u32>, Error> {
+        if !self.any_held {
+            return Ok(None);
+        }
         Ok(self.holder.query_row(params![field, hash.to_be_bytes()], |row| row.get(0)).optional()?)
     }
 }

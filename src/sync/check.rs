@@ -8,6 +8,7 @@ use crate::profile::Profile;
 use crate::rejection::Fault;
 use crate::roster::{Data, Index, Pushed, Status, data_hash, hash};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// How many employees a thread takes at a time.
 const CHUNK_EMPLOYEES: usize = 128;
@@ -28,15 +29,27 @@ pub struct Rulebook<'a> {
     pub seed: u64,
 }
 
+/// Employees that one thread has checked, in the order of the push.
+#[derive(Default)]
+pub struct Chunk {
+    /// What the check found.
+    pub checked: Vec<Checked>,
+    /// Ids and data of them all.
+    bytes: Vec<u8>,
+}
+
+/// Bytes of a [`Chunk`].
+type Lent = Range<usize>;
+
 /// A checked employee.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Checked {
     /// The employee's place in the push, counted from 0.
     pub index: u64,
     /// The hash of its bytes.
     pub bytes: u128,
-    /// The id, where the push has a usable one and it is needed: not for an unchanged employee.
-    pub id: Option<String>,
+    /// The id, where the push has a usable one; see [`Chunk::id`].
+    id: Option<Lent>,
     /// The hash of the id; 0 without a usable one.
     pub id_hash: u128,
     /// What the check found.
@@ -44,7 +57,7 @@ pub struct Checked {
 }
 
 /// What the check of an employee found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Finding {
     /// The bytes are not JSON; the place is counted from the beginning of the body.
     NotJson(NotJson),
@@ -58,9 +71,28 @@ pub enum Finding {
         place: Option<u32>,
         /// The pushed status.
         status: Status,
-        /// The pushed data and its hash; none says that what is stored is kept.
-        data: Option<(Data, u128)>,
+        /// The pushed data and its hash, see [`Chunk::data`]; none says that what is stored is kept.
+        data: Option<(Lent, u128)>,
     },
+}
+
+impl Chunk {
+    /// The id of one of its employees, where the push has a usable one and it is needed: not for an unchanged employee.
+    pub fn id(&self, checked: &Checked) -> Option<&str> {
+        let id = checked.id.clone()?;
+        Some(std::str::from_utf8(&self.bytes[id]).expect("an id is text"))
+    }
+
+    /// The data of one of its employees.
+    pub fn data(&self, data: &Lent) -> Data<&[u8]> {
+        Data::from_bytes(&self.bytes[data.clone()])
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Lent {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
 }
 
 /// Memory that one thread uses again for each employee.
@@ -68,23 +100,28 @@ pub enum Finding {
 struct Desk {
     scratch: Scratch,
     data: Data,
+    /// For each field of the profile 1 + its row in the push, or 0 without one.
+    rows: Vec<usize>,
 }
 
 impl Rulebook<'_> {
     /// Checks the employees of a batch side by side. Gives them in the order of the push.
-    pub fn check_all(&self, batch: &Batch, index: &Index) -> Vec<Vec<Checked>> {
+    pub fn check_all(&self, batch: &Batch, index: &Index) -> Vec<Chunk> {
         let chunks = batch.unknown.par_chunks(CHUNK_EMPLOYEES);
-        let check = |desk: &mut Desk, chunk: &[Unknown]| {
+        let check = |desk: &mut Desk, employees: &[Unknown]| {
+            let mut chunk = Chunk::default();
+            chunk.checked.reserve_exact(employees.len());
+            for unknown in employees {
+                let checked = self.check(unknown, &batch.bytes[unknown.element.clone()], index, desk, &mut chunk);
+                chunk.checked.push(checked);
+            }
             chunk
-                .iter()
-                .map(|unknown| self.check(unknown, &batch.bytes[unknown.element.clone()], index, desk))
-                .collect()
         };
         chunks.map_init(Desk::default, check).collect()
     }
 
-    fn check(&self, unknown: &Unknown, element: &[u8], index: &Index, desk: &mut Desk) -> Checked {
-        let Desk { scratch, data } = desk;
+    fn check(&self, unknown: &Unknown, element: &[u8], index: &Index, desk: &mut Desk, chunk: &mut Chunk) -> Checked {
+        let Desk { scratch, data, rows } = desk;
         let &Unknown { index: number, bytes, position, .. } = unknown;
         let (pushed, mut faults) = match (self.format.employee)(element, self.limits, scratch) {
             Ok(parsed) => parsed,
@@ -97,26 +134,29 @@ impl Rulebook<'_> {
         let place = pushed.id.as_ref().and_then(|_| index.find(id_hash));
         let is_leaver = pushed.status == Some(Status::Hidden) && pushed.data.is_empty() && faults.is_empty();
         if !is_leaver {
-            self.validate(&pushed, data, &mut faults);
+            self.validate(&pushed, rows, data, &mut faults);
         }
         let finding = match pushed.status {
-            Some(status) if faults.is_empty() => self.compare(place, status, (!is_leaver).then_some(&*data), index),
+            Some(status) if faults.is_empty() => {
+                self.compare(place, status, (!is_leaver).then_some(&*data), index, chunk)
+            }
             _ => Finding::Invalid(faults),
         };
         let id = match finding {
             Finding::Unchanged(_) => None,
-            _ => pushed.id.map(|id| id.into_owned()),
+            _ => pushed.id.map(|id| chunk.keep(id.as_bytes())),
         };
         Checked { index: number, bytes, id, id_hash, finding }
     }
 
     /// Brings the data rows to canonical form.
-    fn validate(&self, pushed: &Pushed, data: &mut Data, faults: &mut Vec<Fault>) {
+    fn validate(&self, pushed: &Pushed, rows: &mut Vec<usize>, data: &mut Data, faults: &mut Vec<Fault>) {
         data.clear();
         let fields = &self.profile.fields;
-        let mut values = vec![None; fields.len()];
+        rows.clear();
+        rows.resize(fields.len(), 0);
         let mut guess = 0;
-        for (name, value) in &pushed.data {
+        for (row, (name, _)) in pushed.data.iter().enumerate() {
             // Rows mostly come in the order of the profile.
             let position = match fields.get(guess) {
                 Some(field) if field.name == **name => Some(guess),
@@ -124,7 +164,7 @@ impl Rulebook<'_> {
             };
             match position {
                 None => faults.push(self.unknown_field(name)),
-                Some(position) if values[position].is_some() => {
+                Some(position) if rows[position] != 0 => {
                     faults.push(Fault::new(
                         name,
                         "twice",
@@ -133,13 +173,14 @@ impl Rulebook<'_> {
                 }
                 Some(position) => {
                     guess = position + 1;
-                    values[position] = Some(value.as_ref());
+                    rows[position] = row + 1;
                 }
             }
         }
         let mut canonical = Vec::with_capacity(fields.len());
         for (position, field) in fields.iter().enumerate() {
-            match field.canonical(values[position].unwrap_or_default()) {
+            let value = rows[position].checked_sub(1).map_or("", |row| &pushed.data[row].1);
+            match field.canonical(value) {
                 Ok(Some(value)) => canonical.push((self.field_numbers[position], value)),
                 Ok(None) if field.required && pushed.whole => {
                     faults.push(Fault::new(&field.name, "required", "a value is required; none was sent"));
@@ -163,7 +204,14 @@ impl Rulebook<'_> {
         Fault::new(name, "unknown", format!("the profile {:?} has no such field; {mend}", self.profile.name))
     }
 
-    fn compare(&self, place: Option<u32>, status: Status, data: Option<&Data>, index: &Index) -> Finding {
+    fn compare(
+        &self,
+        place: Option<u32>,
+        status: Status,
+        data: Option<&Data>,
+        index: &Index,
+        chunk: &mut Chunk,
+    ) -> Finding {
         let data_hash = data.map(|data| data_hash(self.seed, self.profile_number, data));
         if let Some(place) = place {
             let entry = index.get(place);
@@ -171,6 +219,7 @@ impl Rulebook<'_> {
                 return Finding::Unchanged(place);
             }
         }
-        Finding::Different { place, status, data: data.cloned().zip(data_hash) }
+        let data = data.map(|data| chunk.keep(data.as_bytes()));
+        Finding::Different { place, status, data: data.zip(data_hash) }
     }
 }

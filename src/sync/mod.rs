@@ -8,7 +8,7 @@ mod split;
 mod unique;
 mod write;
 
-pub use check::{Checked, Finding, Rulebook};
+pub use check::{Checked, Chunk, Finding, Rulebook};
 pub use intake::{Block, FirstBlock, Intake, Pieces};
 pub use recognise::{Batch, Recogniser, Unknown};
 pub use split::{SplitError, Splitter};
@@ -136,8 +136,8 @@ pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result
     let (profile, mut intake, first) = begin(push, pieces)?;
 
     let transaction = roster.begin()?;
-    let index = transaction.index()?;
-    match apply(push, &profile, &transaction, &index.0, &mut intake, &first) {
+    let mut index = transaction.index()?;
+    match apply(push, &profile, &transaction, &mut index.0, &mut intake, &first) {
         Ok((mut sync, changes)) => {
             sync.duration = started.elapsed();
             let revision = transaction.commit(&sync, index, changes, push.limits.index_bytes_max)?;
@@ -156,7 +156,7 @@ fn apply(
     push: &Push,
     profile: &Profile,
     transaction: &Transaction,
-    index: &Index,
+    index: &mut Index,
     intake: &mut Intake,
     first: &[FirstBlock],
 ) -> Result<(Sync, Changes), Failure> {
@@ -170,12 +170,12 @@ fn apply(
         limits: push.limits,
         seed,
     };
-    let mut recogniser = Recogniser::new(index, BytesHasher::new(seed, profile.version));
+    let mut recogniser = Recogniser::new(BytesHasher::new(seed, profile.version));
     let mut writer = Writer::new(transaction, index, &numbers, seed, push.limits.errors_listed_max)?;
 
     let (mut filling, mut checking) = (Batch::default(), Batch::default());
     for first in first {
-        recogniser.recognise(&first.block(), &mut filling, |index, place| writer.unchanged(index, place));
+        recogniser.recognise(&first.block(), index, &mut filling, |at, place| writer.unchanged(at, place));
     }
     let mut checked = Vec::new();
     let mut more = Ok(true);
@@ -184,15 +184,15 @@ fn apply(
         filling.clear();
         checked = in_place_scope(|pool| -> Result<_, Failure> {
             let (found, outcome) = std::sync::mpsc::channel();
-            let (batch, rulebook) = (&checking, &rulebook);
+            let (batch, rulebook, index) = (&checking, &rulebook, &*index);
             if !batch.unknown.is_empty() {
                 pool.spawn(move |_| drop(found.send(rulebook.check_all(batch, index))));
             }
             // While the pool checks this batch, this thread writes the one before and recognises what comes for the one after.
-            writer.apply(std::mem::take(&mut checked))?;
+            writer.apply(std::mem::take(&mut checked), index)?;
             while matches!(more, Ok(true)) && filling.bytes.len() < BATCH_BYTES {
                 more = intake.receive(|block| {
-                    recogniser.recognise(&block, &mut filling, |index, place| writer.unchanged(index, place));
+                    recogniser.recognise(&block, index, &mut filling, |at, place| writer.unchanged(at, place));
                     Ok(())
                 });
             }
@@ -201,14 +201,16 @@ fn apply(
                 false => Ok(outcome.recv().expect("the pool gives an answer or panics")),
             }
         })?;
+        writer.settle(index);
     }
-    writer.apply(checked)?;
+    writer.apply(checked, index)?;
+    writer.settle(index);
     // What is wrong with an employee is told before what is wrong behind it.
     more?;
     if intake.finish()? != Some(profile.id) {
         return Err(Failure::Wrong("profileId stands twice in the body; send it once".into()));
     }
-    let (counts, employees, changes) = writer.finish()?;
+    let (counts, employees, changes) = writer.finish(index)?;
     Ok((Sync { profile: numbers.profile, employees, counts, duration: Duration::ZERO }, changes))
 }
 

@@ -45,59 +45,59 @@ impl Batch {
 }
 
 /// Looks employees up by their bytes, in the order of the last push.
-pub struct Recogniser<'i> {
-    index: &'i Index,
+pub struct Recogniser {
     hasher: BytesHasher,
     /// The place in the index's order of the employee that is expected next.
     next: usize,
     unexpected: usize,
 }
 
-impl<'i> Recogniser<'i> {
+impl Recogniser {
     /// A recogniser at the beginning of a push.
-    pub fn new(index: &'i Index, hasher: BytesHasher) -> Recogniser<'i> {
-        Recogniser { index, hasher, next: 0, unexpected: 0 }
+    pub fn new(hasher: BytesHasher) -> Recogniser {
+        Recogniser { hasher, next: 0, unexpected: 0 }
     }
 
-    /// Looks up the employees of a block. `known` hears the index and the place of each that is unchanged; the others are added to
-    /// `batch`.
-    pub fn recognise(&mut self, block: &Block, batch: &mut Batch, mut known: impl FnMut(u64, u32)) {
+    /// Looks up the employees of a block in the index. `known` hears the place in the push and the place in the index of each that
+    /// is unchanged; the others are added to `batch`.
+    pub fn recognise(&mut self, block: &Block, index: &Index, batch: &mut Batch, mut known: impl FnMut(u64, u32)) {
         // Hashing and looking up by turns would make each look-up wait for memory; one after another they wait together.
-        let mut index = block.first;
+        let mut number = block.first;
         for elements in block.elements.chunks(GROUP) {
             let mut hashes = [0; GROUP];
             for (hash, element) in hashes.iter_mut().zip(elements) {
                 *hash = self.hasher.hash(&block.bytes[element.clone()]);
             }
             let mut scattered = [None; GROUP];
-            if self.unexpected >= UNEXPECTED_MIN && !self.expects(hashes[0]) {
-                self.index.find_bytes(&hashes[..elements.len()], &mut scattered);
+            if self.unexpected >= UNEXPECTED_MIN && !self.expects(hashes[0], index) {
+                index.find_bytes(&hashes[..elements.len()], &mut scattered);
             }
             for ((&hash, &scattered), element) in hashes.iter().zip(&scattered).zip(elements) {
-                match scattered.or_else(|| self.find(hash)) {
-                    Some(place) => known(index, place),
+                match scattered.or_else(|| self.find(hash, index)) {
+                    Some(place) => known(number, place),
                     None => {
                         let start = batch.bytes.len();
                         batch.bytes.extend_from_slice(&block.bytes[element.clone()]);
                         let position = block.position + element.start as u64;
-                        batch.unknown.push(Unknown { index, element: start..batch.bytes.len(), position, bytes: hash });
+                        let element = start..batch.bytes.len();
+                        batch.unknown.push(Unknown { index: number, element, position, bytes: hash });
                     }
                 }
-                index += 1;
+                number += 1;
             }
         }
     }
 
     /// Whether the expected employee has bytes of this hash.
-    fn expects(&self, hash: u128) -> bool {
-        self.index.order().get(self.next).is_some_and(|&place| self.index.has_bytes(place, hash))
+    fn expects(&self, hash: u128, index: &Index) -> bool {
+        index.order().get(self.next).is_some_and(|&place| index.has_bytes(place, hash))
     }
 
-    fn find(&mut self, hash: u128) -> Option<u32> {
-        let order = self.index.order();
+    fn find(&mut self, hash: u128, index: &Index) -> Option<u32> {
+        let order = index.order();
         let ahead = order.get(self.next..).unwrap_or_default().iter().take(AHEAD);
         for (passed, &place) in ahead.enumerate() {
-            if self.index.has_bytes(place, hash) {
+            if index.has_bytes(place, hash) {
                 self.next += passed + 1;
                 return Some(place);
             }
@@ -107,7 +107,7 @@ impl<'i> Recogniser<'i> {
             return None;
         }
         let mut found = [None];
-        self.index.find_bytes(&[hash], &mut found);
+        index.find_bytes(&[hash], &mut found);
         // Where the order is that of the places, what follows there is what may follow here.
         let [place] = found;
         if let Some(place) = place.filter(|&place| order.get(place as usize) == Some(&place)) {

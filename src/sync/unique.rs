@@ -1,27 +1,50 @@
 //! Uniqueness: whether two employees of the roster, as the push leaves it, have the same value where a profile forbids it.
 
 use crate::profile::Unique;
-use crate::roster::{Employee, Status, hash};
+use crate::roster::{Data, Employee, Status, hash};
 use crate::store::{Error, Rows, Transaction};
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// The unique values that a push adds to the roster and takes from it. Nothing is decided before the end of the push, so the
 /// order of its employees does not matter.
 pub struct Uniques {
-    seed: u64,
-    /// The unique fields of each profile of the account, by the account's numbers.
-    scopes: HashMap<u32, Vec<(u32, Unique)>>,
+    scopes: Scopes,
     names: HashMap<u32, String>,
     added: Vec<Added>,
     removed: Vec<Held>,
 }
 
+/// Which values are unique.
+struct Scopes {
+    seed: u64,
+    /// The unique fields of each profile of the account, by the account's numbers.
+    fields: HashMap<u32, Vec<(u32, Unique)>>,
+}
+
+/// What of an employee decides which unique values it holds.
+#[derive(Clone, Copy)]
+pub struct Holder<'a> {
+    /// The status.
+    pub status: Status,
+    /// The account's number of the profile that the data was checked by.
+    pub profile: u32,
+    /// The values.
+    pub data: Data<&'a [u8]>,
+}
+
+impl<'a> From<&'a Employee> for Holder<'a> {
+    fn from(employee: &'a Employee) -> Holder<'a> {
+        Holder { status: employee.status, profile: employee.profile, data: employee.data.lend() }
+    }
+}
+
 /// A value that an employee holds: the field, the value's hash in two halves, the employee's number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Held {
-    field: u32,
     high: u64,
     low: u64,
+    field: u32,
     number: u32,
 }
 
@@ -60,13 +83,13 @@ impl Uniques {
     /// No changes yet. With `entered_anew`, all values of that profile's employees count as added, since its rules were other
     /// ones when they were stored.
     pub fn new(transaction: &Transaction, seed: u64, entered_anew: Option<u32>) -> Result<Uniques, Error> {
-        let scopes = transaction.unique_fields()?;
         let names = transaction.names()?.fields;
-        let mut uniques = Uniques { seed, scopes, names, added: Vec::new(), removed: Vec::new() };
+        let scopes = Scopes { seed, fields: transaction.unique_fields()? };
+        let mut uniques = Uniques { scopes, names, added: Vec::new(), removed: Vec::new() };
         if let Some(profile) = entered_anew {
             transaction.for_each_employee(|number, employee| {
                 if employee.profile == profile {
-                    uniques.add_at(number, NOT_PUSHED, &employee);
+                    uniques.add_at(number, NOT_PUSHED, (&employee).into());
                 }
             })?;
         }
@@ -74,34 +97,24 @@ impl Uniques {
     }
 
     /// An employee was created.
-    pub fn add(&mut self, number: u32, index: u64, employee: &Employee) {
+    pub fn add(&mut self, number: u32, index: u64, employee: Holder) {
         self.add_at(number, index as u32, employee);
     }
 
-    fn add_at(&mut self, number: u32, index: u32, employee: &Employee) {
-        let held = self.held(number, employee);
-        self.added.extend(held.into_iter().map(|held| Added { held, index }));
+    fn add_at(&mut self, number: u32, index: u32, employee: Holder) {
+        self.added.extend(self.scopes.held(number, employee).map(|held| Added { held, index }));
     }
 
     /// An employee was changed.
-    pub fn change(&mut self, number: u32, index: u64, before: &Employee, after: &Employee) {
-        let (before, after) = (self.held(number, before), self.held(number, after));
-        self.removed.extend(before.iter().filter(|held| !after.contains(held)));
-        let new = after.iter().filter(|held| !before.contains(held));
-        self.added.extend(new.map(|&held| Added { held, index: index as u32 }));
-    }
-
-    fn held(&self, number: u32, employee: &Employee) -> Vec<Held> {
-        let Some(fields) = self.scopes.get(&employee.profile) else {
-            return Vec::new();
-        };
-        let counts = |unique| unique == Unique::Roster || employee.status == Status::Active;
-        let fields = fields.iter().filter(|(_, unique)| counts(*unique));
-        let held = fields.filter_map(|&(field, _)| {
-            let hash = hash(self.seed, employee.data.get(field)?.as_bytes());
-            Some(Held { field, high: (hash >> 64) as u64, low: hash as u64, number })
-        });
-        held.collect()
+    pub fn change(&mut self, number: u32, index: u64, before: Holder, after: Holder) {
+        let earlier = self.removed.len();
+        self.removed.extend(self.scopes.held(number, before));
+        for held in self.scopes.held(number, after) {
+            match self.removed[earlier..].iter().position(|before| *before == held) {
+                Some(kept) => drop(self.removed.swap_remove(earlier + kept)),
+                None => self.added.push(Added { held, index: index as u32 }),
+            }
+        }
     }
 
     /// Brings the changes to the store, in the order of its keys, and gives the conflicts that they make.
@@ -109,7 +122,8 @@ impl Uniques {
         self.removed.sort_unstable();
         let removed = &self.removed;
         self.added.retain(|added| removed.binary_search(&added.held).is_err());
-        self.added.sort_unstable_by_key(|Added { held, index }| (held.field, held.high, held.low, *index, held.number));
+        self.added
+            .par_sort_unstable_by_key(|Added { held, index }| (held.field, held.high, held.low, *index, held.number));
         for held in removed {
             rows.delete_unique(held.field, held.hash(), held.number)?;
         }
@@ -127,10 +141,22 @@ impl Uniques {
                 index: (*index != NOT_PUSHED).then_some(u64::from(*index)),
                 other,
             }));
-            for Added { held, .. } in group {
-                rows.insert_unique(held.field, held.hash(), held.number)?;
-            }
         }
+        rows.insert_uniques(self.added.iter().map(|Added { held, .. }| (held.field, held.hash(), held.number)))?;
         Ok(conflicts)
+    }
+}
+
+impl Scopes {
+    fn held<'a>(&'a self, number: u32, employee: Holder<'a>) -> impl Iterator<Item = Held> + 'a {
+        let Holder { status, profile, data } = employee;
+        let fields = self.fields.get(&profile).into_iter().flatten();
+        fields.filter_map(move |&(field, unique)| {
+            if unique == Unique::Active && status == Status::Hidden {
+                return None;
+            }
+            let hash = hash(self.seed, data.get(field)?);
+            Some(Held { high: (hash >> 64) as u64, low: hash as u64, field, number })
+        })
     }
 }

@@ -1,17 +1,18 @@
 //! Write: what differs goes into the account's open transaction.
 
-use super::unique::{Conflict, Uniques};
-use super::{Checked, Failure, Finding};
+use super::unique::{Conflict, Holder, Uniques};
+use super::{Checked, Chunk, Failure, Finding};
 use crate::json::NotJson;
 use crate::rejection::{Fault, Rejections};
-use crate::roster::{Changes, Counts, Data, Employee, Entry, Index, Status, data_hash, hash};
+use crate::roster::{Changes, Counts, Data, Entry, Index, Status, data_hash, hash};
 use crate::store::{Numbers, Rows, Transaction};
 use std::collections::HashSet;
 
 /// Applies checked employees, in the order of the push.
 pub struct Writer<'t> {
     rows: Rows<'t>,
-    index: &'t Index,
+    /// Entries of the index that are to be replaced at [`Writer::settle`].
+    replaced: Vec<(u32, Entry)>,
     profile: u32,
     seed: u64,
     /// For each employee of the index: 1 + the place in the push, or 0 where the push has not carried it.
@@ -34,7 +35,7 @@ impl<'t> Writer<'t> {
     /// A writer for a push that is checked by the profile with these numbers, against the index.
     pub fn new(
         transaction: &'t Transaction,
-        index: &'t Index,
+        index: &Index,
         numbers: &Numbers,
         seed: u64,
         errors_listed_max: usize,
@@ -44,7 +45,7 @@ impl<'t> Writer<'t> {
         }
         Ok(Writer {
             rows: transaction.rows()?,
-            index,
+            replaced: Vec::new(),
             profile: numbers.profile,
             seed,
             seen: vec![0; index.len()],
@@ -74,68 +75,84 @@ impl<'t> Writer<'t> {
     }
 
     /// Applies the employees of a batch.
-    pub fn apply(&mut self, batch: Vec<Vec<Checked>>) -> Result<(), Failure> {
-        for (index, place) in std::mem::take(&mut self.recognised_twice) {
-            self.first_time(place, index)?;
+    pub fn apply(&mut self, batch: Vec<Chunk>, index: &Index) -> Result<(), Failure> {
+        for (at, place) in std::mem::take(&mut self.recognised_twice) {
+            self.first_time(place, at, index)?;
         }
-        batch.into_iter().flatten().try_for_each(|checked| self.apply_one(checked))
+        for chunk in batch {
+            self.changes.created().expect(chunk.checked.iter().map(|checked| checked.id_hash));
+            chunk.checked.iter().try_for_each(|checked| self.apply_one(checked, &chunk, index))?;
+        }
+        Ok(())
     }
 
-    fn apply_one(&mut self, checked: Checked) -> Result<(), Failure> {
-        let Checked { index, bytes, id, id_hash, finding } = checked;
+    /// Brings the entries of the employees that were applied into the index.
+    pub fn settle(&mut self, index: &mut Index) {
+        for (place, entry) in self.replaced.drain(..) {
+            index.update(place, entry);
+            self.changes.replaced(place);
+        }
+    }
+
+    fn apply_one(&mut self, checked: &Checked, chunk: &Chunk, stored: &Index) -> Result<(), Failure> {
+        let &Checked { index, bytes, id_hash, ref finding, .. } = checked;
         self.employees += 1;
         match finding {
-            Finding::NotJson(NotJson { at, message }) => Err(Failure::NotJson { index: Some(index), at, message }),
+            Finding::NotJson(NotJson { at, message }) => {
+                Err(Failure::NotJson { index: Some(index), at: *at, message: message.clone() })
+            }
             Finding::Invalid(faults) => {
+                let id = chunk.id(checked);
                 for fault in faults {
-                    self.rejections.add(Some(index), id.as_deref(), fault);
+                    self.rejections.add(Some(index), id, fault.clone());
                 }
                 let Some(id) = id else {
                     return Ok(());
                 };
-                let number = match self.index.find(id_hash) {
-                    Some(place) => self.first_time(place, index)?.then(|| self.index.get(place).number),
-                    None => self.first_time_created(id_hash, &id, index, Status::Hidden)?,
+                let number = match stored.find(id_hash) {
+                    Some(place) => self.first_time(place, index, stored)?.then(|| stored.get(place).number),
+                    None => self.first_time_created(index, id, Entry::of_id(id_hash))?,
                 };
                 self.rejected.extend(number);
                 Ok(())
             }
-            Finding::Unchanged(place) => {
-                if self.first_time(place, index)? {
+            &Finding::Unchanged(place) => {
+                if self.first_time(place, index, stored)? {
                     self.counts.unchanged += 1;
-                    if !self.index.has_bytes(place, bytes) {
-                        self.changes.change(place, Entry { bytes, ..self.index.get(place) });
+                    if !stored.has_bytes(place, bytes) {
+                        self.replaced.push((place, Entry { bytes, ..stored.get(place) }));
                     }
                 }
                 Ok(())
             }
-            Finding::Different { place: Some(place), status, data } => match self.first_time(place, index)? {
-                true => self.update(place, index, bytes, status, data),
-                false => Ok(()),
-            },
-            Finding::Different { place: None, status, data } => {
-                let id = id.unwrap_or_default();
-                match self.first_time_created(id_hash, &id, index, status)? {
-                    Some(number) => self.create(Entry { id: id_hash, data: 0, bytes, number, status }, index, id, data),
-                    None => Ok(()),
+            Finding::Different { place, status, data } => {
+                let data = data.as_ref().map(|(data, hash)| (chunk.data(data), *hash));
+                match *place {
+                    Some(place) if !self.first_time(place, index, stored)? => Ok(()),
+                    Some(place) => {
+                        let entry = Entry { bytes, status: *status, ..stored.get(place) };
+                        self.update(place, index, entry, data)
+                    }
+                    None => {
+                        let id = chunk.id(checked).unwrap_or_default();
+                        let entry = Entry { bytes, status: *status, ..Entry::of_id(id_hash) };
+                        self.create(index, id, entry, data)
+                    }
                 }
             }
         }
     }
 
-    fn create(&mut self, entry: Entry, index: u64, id: String, data: Option<(Data, u128)>) -> Result<(), Failure> {
-        let Entry { number, status, .. } = entry;
+    fn create(&mut self, index: u64, id: &str, entry: Entry, data: Option<(Data<&[u8]>, u128)>) -> Result<(), Failure> {
         let (data, data_hash) = data.unwrap_or_else(|| {
             let none = Data::default();
-            let hash = data_hash(self.seed, self.profile, &none);
-            (none, hash)
+            (none, data_hash(self.seed, self.profile, &none))
         });
-        let employee = Employee { id, status, profile: self.profile, data };
-        self.rows.insert(number, &employee)?;
-        self.uniques.add(number, index, &employee);
-        self.counts.created += 1;
-        let created = self.changes.created();
-        created.update(created.len() as u32 - 1, Entry { data: data_hash, ..entry });
+        if let Some(number) = self.first_time_created(index, id, Entry { data: data_hash, ..entry })? {
+            self.rows.insert(number, id, entry.status, self.profile, &data)?;
+            self.uniques.add(number, index, Holder { status: entry.status, profile: self.profile, data });
+            self.counts.created += 1;
+        }
         Ok(())
     }
 
@@ -143,33 +160,30 @@ impl<'t> Writer<'t> {
         &mut self,
         place: u32,
         index: u64,
-        bytes: u128,
-        status: Status,
-        data: Option<(Data, u128)>,
+        mut entry: Entry,
+        data: Option<(Data<&[u8]>, u128)>,
     ) -> Result<(), Failure> {
-        let mut entry = Entry { bytes, status, ..self.index.get(place) };
-        let before = self.rows.read(entry.number)?;
-        let mut after = before.clone();
-        after.status = status;
+        let Entry { number, status, .. } = entry;
+        let before = self.rows.read(number)?;
+        let (mut profile, mut after) = (before.profile, before.data.lend());
         if let Some((data, data_hash)) = data {
             self.counts.updated += u64::from(data_hash != entry.data);
             entry.data = data_hash;
-            after.data = data;
-            after.profile = self.profile;
+            (profile, after) = (self.profile, data);
         }
         match (before.status, status) {
             (Status::Hidden, Status::Active) => self.counts.activated += 1,
             (Status::Active, Status::Hidden) => self.counts.hidden += 1,
             _ => {}
         }
-        self.rows.update(entry.number, &after)?;
-        self.uniques.change(entry.number, index, &before, &after);
-        self.changes.change(place, entry);
+        self.rows.update(number, status, profile, &after)?;
+        self.uniques.change(number, index, (&before).into(), Holder { status, profile, data: after });
+        self.replaced.push((place, entry));
         Ok(())
     }
 
     /// Whether the push has not carried the employee at this place of the index before; it has now.
-    fn first_time(&mut self, place: u32, index: u64) -> Result<bool, Failure> {
+    fn first_time(&mut self, place: u32, index: u64, stored: &Index) -> Result<bool, Failure> {
         self.changes.carried(index, place);
         let seen = &mut self.seen[place as usize];
         if *seen == 0 {
@@ -178,21 +192,15 @@ impl<'t> Writer<'t> {
         }
         // An employee that was recognised can be noted before one that came earlier and had to be checked.
         let other = u64::from(*seen - 1);
-        let id = self.rows.id(self.index.get(place).number)?;
+        let id = self.rows.id(stored.get(place).number)?;
         self.reject_twice(index.max(other), &id, index.min(other));
         Ok(false)
     }
 
     /// The number of a new employee; none where the push has carried it before.
-    fn first_time_created(
-        &mut self,
-        id_hash: u128,
-        id: &str,
-        index: u64,
-        status: Status,
-    ) -> Result<Option<u32>, Failure> {
+    fn first_time_created(&mut self, index: u64, id: &str, entry: Entry) -> Result<Option<u32>, Failure> {
         let number = self.next_number;
-        if let Err(place) = self.changes.create(index, Entry { id: id_hash, data: 0, bytes: 0, number, status }) {
+        if let Err(place) = self.changes.create(index, Entry { number, ..entry }) {
             let first = u64::from(self.seen_created[place as usize]);
             self.reject_twice(index, id, first);
             return Ok(None);
@@ -208,10 +216,10 @@ impl<'t> Writer<'t> {
     }
 
     /// Checks what only the whole push can tell. Gives the counts, how many employees there were, and what is new to the index.
-    pub fn finish(mut self) -> Result<(Counts, u64, Changes), Failure> {
-        self.apply(Vec::new())?;
+    pub fn finish(mut self, index: &Index) -> Result<(Counts, u64, Changes), Failure> {
+        self.apply(Vec::new(), index)?;
         for conflict in self.uniques.conflicts(&mut self.rows)? {
-            self.reject_conflict(conflict)?;
+            self.reject_conflict(conflict, index)?;
         }
         match self.rejections.count() {
             0 => Ok((self.counts, self.employees, self.changes)),
@@ -219,7 +227,8 @@ impl<'t> Writer<'t> {
         }
     }
 
-    fn reject_conflict(&mut self, Conflict { field, number, index, other }: Conflict) -> Result<(), Failure> {
+    fn reject_conflict(&mut self, conflict: Conflict, stored: &Index) -> Result<(), Failure> {
+        let Conflict { field, number, index, other } = conflict;
         // Whose value is wrong for another reason may have none, or another, when that is mended.
         if self.rejected.contains(&number) || self.rejected.contains(&other) {
             return Ok(());
@@ -230,21 +239,21 @@ impl<'t> Writer<'t> {
             return Ok(());
         }
         let other = self.rows.id(other)?;
-        let other_index = self.index_of(&other);
+        let other_index = self.index_of(&other, stored);
         let whose = match other_index {
             Some(index) => format!("the employee {other:?} at index {index} of this push"),
             None => format!("the stored employee {other:?}, who is not in this push,"),
         };
         let message = format!("{whose} has the same value, and only one may have it");
         let id = self.rows.id(number)?;
-        let index = index.or_else(|| self.index_of(&id));
+        let index = index.or_else(|| self.index_of(&id, stored));
         self.rejections.add(index, Some(&id), Fault::new(&field, "unique", message));
         Ok(())
     }
 
-    fn index_of(&mut self, id: &str) -> Option<u64> {
+    fn index_of(&mut self, id: &str, stored: &Index) -> Option<u64> {
         let id_hash = hash(self.seed, id.as_bytes());
-        if let Some(place) = self.index.find(id_hash) {
+        if let Some(place) = stored.find(id_hash) {
             return self.seen[place as usize].checked_sub(1).map(u64::from);
         }
         self.changes.created().find(id_hash).map(|place| u64::from(self.seen_created[place as usize]))
