@@ -1,6 +1,7 @@
 //! `rollcall profile`
 
 use super::Failed;
+use crate::dialect::Dialect;
 use crate::profile;
 use clap::{Args, Subcommand};
 use std::collections::HashMap;
@@ -44,6 +45,7 @@ impl Profile {
                     let fields = profile.fields.len();
                     let (id, name) = (profile.id, &profile.name);
                     println!("{}: ok: {name:?}, {id}, {fields} fields, {required} required", file.display());
+                    Dialect::ALL.into_iter().for_each(|dialect| println!("    {}", served(&profile, dialect)));
                 }
                 Err(wrong) => {
                     errors += wrong.len();
@@ -56,5 +58,15 @@ impl Profile {
             1 => Err(Failed::Refused("1 error".into())),
             _ => Err(Failed::Refused(format!("{errors} errors"))),
         }
+    }
+}
+
+/// Whether the profile serves a dialect, and what of it.
+fn served(profile: &profile::Profile, dialect: Dialect) -> String {
+    let name = dialect.name();
+    match profile.serves(dialect) {
+        Ok(left_out) if left_out.is_empty() => format!("serves {name}"),
+        Ok(left_out) => format!("serves {name}, without {}", left_out.join(", ")),
+        Err(hindrance) => format!("does not serve {name}: {hindrance}"),
     }
 }

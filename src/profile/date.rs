@@ -12,12 +12,18 @@ pub enum Format {
     Dotted,
     /// `mm/dd/yyyy`
     Slashed,
+    /// `m/d/yyyy`: month and day of one digit or two
+    ShortSlashed,
 }
 
 impl Format {
     /// Every format, as a profile names it.
-    pub const NAMES: [(&'static str, Format); 3] =
-        [("yyyy-mm-dd", Format::Iso), ("dd.mm.yyyy", Format::Dotted), ("mm/dd/yyyy", Format::Slashed)];
+    pub const NAMES: [(&'static str, Format); 4] = [
+        ("yyyy-mm-dd", Format::Iso),
+        ("dd.mm.yyyy", Format::Dotted),
+        ("mm/dd/yyyy", Format::Slashed),
+        ("m/d/yyyy", Format::ShortSlashed),
+    ];
 
     /// The name in a profile.
     pub fn name(self) -> &'static str {
@@ -26,6 +32,12 @@ impl Format {
 
     /// The date in ISO form, where `value` is one that exists, of the years 1 to 9999, written in this format to the digit.
     pub fn canonical(self, value: &str) -> Option<Cow<'_, str>> {
+        if self == Format::ShortSlashed {
+            let (month, rest) = value.split_once('/')?;
+            let (day, year) = rest.split_once('/')?;
+            let padded = format!("{month:0>2}/{day:0>2}/{year}");
+            return Format::Slashed.canonical(&padded).map(|date| Cow::Owned(date.into_owned()));
+        }
         let bytes = value.as_bytes();
         if bytes.len() != 10 {
             return None;
@@ -33,7 +45,7 @@ impl Format {
         let (separator, at, year, month, day) = match self {
             Format::Iso => (b'-', [4, 7], 0..4, 5..7, 8..10),
             Format::Dotted => (b'.', [2, 5], 6..10, 3..5, 0..2),
-            Format::Slashed => (b'/', [2, 5], 6..10, 0..2, 3..5),
+            Format::Slashed | Format::ShortSlashed => (b'/', [2, 5], 6..10, 0..2, 3..5),
         };
         if at.iter().any(|&at| bytes[at] != separator) {
             return None;
@@ -61,6 +73,11 @@ mod tests {
             (Format::Iso, "1988-07-26", Some("1988-07-26")),
             (Format::Dotted, "26.07.1988", Some("1988-07-26")),
             (Format::Slashed, "07/26/1988", Some("1988-07-26")),
+            (Format::ShortSlashed, "7/26/1988", Some("1988-07-26")),
+            (Format::ShortSlashed, "12/01/1988", Some("1988-12-01")),
+            (Format::ShortSlashed, "/26/1988", None),
+            (Format::ShortSlashed, "7/26/88", None),
+            (Format::ShortSlashed, "026/7/1988", None),
             (Format::Iso, "2024-02-29", Some("2024-02-29")),
             (Format::Dotted, "29.02.2000", Some("2000-02-29")),
             (Format::Iso, "2023-02-29", None),

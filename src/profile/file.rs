@@ -1,7 +1,8 @@
 //! A profile's file: TOML, one file a profile.
 
 use super::rules::Case;
-use super::{Field, Profile, Rules, Unique, date::Format, number, rules};
+use super::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
+use crate::dialect::Dialect;
 use regex::RegexBuilder;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
@@ -111,9 +112,23 @@ struct FieldFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<Spanned<Bound>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<Spanned<Options>>,
+    options: Option<Spanned<Vec<OptionFile>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_bytes: Option<Spanned<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordered: Option<Spanned<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Spanned<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    many: Option<Spanned<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<Spanned<UnknownFile>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<Spanned<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acyclic: Option<Spanned<bool>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    wire: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 #[derive(Deserialize, Serialize, Clone, Copy, PartialEq)]
@@ -128,6 +143,10 @@ enum Kind {
     Choice,
     Image,
     Url,
+    List,
+    #[serde(rename = "object-base64")]
+    Object,
+    Reference,
 }
 
 impl Kind {
@@ -142,6 +161,9 @@ impl Kind {
             Kind::Choice => "choice",
             Kind::Image => "image",
             Kind::Url => "url",
+            Kind::List => "list",
+            Kind::Object => "object-base64",
+            Kind::Reference => "reference",
         }
     }
 
@@ -149,12 +171,14 @@ impl Kind {
     fn rules(self) -> &'static [&'static str] {
         match self {
             Kind::Text => &["min_length", "max_length", "pattern", "trim", "case"],
-            Kind::Email | Kind::Phone | Kind::Boolean => &[],
+            Kind::Email | Kind::Phone | Kind::Boolean | Kind::Object => &[],
             Kind::Date => &["formats", "min", "max"],
             Kind::Number => &["integer", "min", "max"],
             Kind::Choice => &["options"],
             Kind::Image => &["max_bytes"],
             Kind::Url => &["max_length"],
+            Kind::List => &["ordered", "case", "max_length"],
+            Kind::Reference => &["to", "many", "unknown", "active", "acyclic"],
         }
     }
 }
@@ -204,14 +228,21 @@ impl Bound {
     }
 }
 
+#[derive(Deserialize, Serialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum UnknownFile {
+    Error,
+    Keep,
+}
+
 #[derive(Deserialize, Serialize)]
 #[serde(
     untagged,
-    expecting = "options is a list like [\"a\", \"b\"], with aliases { m = [\"male\", \"0\"], f = [\"female\", \"1\"] }"
+    expecting = "options is a list like [\"a\", \"b\"], with other spellings [{ value = \"m\", also = [\"male\", \"0\"] }, \"f\"]"
 )]
-enum Options {
-    List(Vec<String>),
-    Aliases(BTreeMap<String, Vec<String>>),
+enum OptionFile {
+    Value(String),
+    Spelled { value: String, also: Vec<String> },
 }
 
 type Faults = Vec<(Range<usize>, String)>;
@@ -238,7 +269,11 @@ fn define(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
             faults.push((field.name.span(), format!("field {name:?} is defined twice; remove or rename one")));
         }
         let before = faults.len();
-        let rules = rules_of(field, faults);
+        let rules = match field.kind.get_ref() {
+            Kind::Reference => reference(field, file, faults).map(Rules::Reference),
+            _ => rules_of(field, faults),
+        };
+        let wire = wire_names(field, &file.fields[..place], faults);
         for (_, message) in &mut faults[before..] {
             *message = format!("field {name:?}: {message}");
         }
@@ -247,7 +282,13 @@ fn define(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
             Some(UniqueFile::Whole(true)) => Unique::Roster,
             Some(UniqueFile::Among(ActiveOnly::Active)) => Unique::Active,
         };
-        fields.push(Field { name: name.clone(), required: field.required, unique, rules: rules? });
+        if let (Kind::Reference | Kind::List | Kind::Object, Some(span)) = (field.kind.get_ref(), &field.unique)
+            && unique != Unique::No
+        {
+            let kind = field.kind.get_ref().name();
+            faults.push((span.span(), format!("field {name:?}: a field of type {kind} cannot be unique")));
+        }
+        fields.push(Field { name: name.clone(), required: field.required, unique, rules: rules?, wire });
     }
     let id = id.ok()?;
     let definition = serde_json::json!({ "id": id, "name": file.name.get_ref(), "fields": file.fields });
@@ -269,6 +310,12 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
         }
     }
     let get = |rule: &Option<Spanned<u64>>| rule.as_ref().map(|rule| *rule.get_ref());
+    let case = || {
+        field.case.as_ref().map(|case| match case.get_ref() {
+            CaseFile::Lower => Case::Lower,
+            CaseFile::Upper => Case::Upper,
+        })
+    };
     let rules = match kind {
         Kind::Text => {
             ordered(&field.min_length, &field.max_length, |a, b| a > b, faults);
@@ -277,10 +324,7 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
                 max_length: get(&field.max_length),
                 pattern: field.pattern.as_ref().and_then(|pattern| compile(pattern, faults)),
                 trim: field.trim.as_ref().is_none_or(|trim| *trim.get_ref()),
-                case: field.case.as_ref().map(|case| match case.get_ref() {
-                    CaseFile::Lower => Case::Lower,
-                    CaseFile::Upper => Case::Upper,
-                }),
+                case: case(),
             }
         }
         Kind::Email => Rules::Email,
@@ -304,8 +348,83 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
         Kind::Choice => Rules::Choice(choice(field, faults)?),
         Kind::Image => Rules::Image { max_bytes: get(&field.max_bytes) },
         Kind::Url => Rules::Url { max_length: get(&field.max_length) },
+        Kind::List => {
+            let ordered = is_true(&field.ordered);
+            Rules::List { ordered, case: case(), max_length: get(&field.max_length) }
+        }
+        Kind::Object => Rules::Object,
+        Kind::Reference => return None,
     };
     Some(rules)
+}
+
+fn is_true(rule: &Option<Spanned<bool>>) -> bool {
+    rule.as_ref().is_some_and(|rule| *rule.get_ref())
+}
+
+/// A reference, whose rules lean on those of the field that it names others by.
+fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Option<Reference> {
+    let before = faults.len();
+    rules_of(field, faults);
+    let Some(to) = &field.to else {
+        let message = "a reference needs to: what it names an employee by, \"id\", \"number\" or a unique field's name";
+        faults.push((field.kind.span(), message.into()));
+        return None;
+    };
+    let by = match to.get_ref().as_str() {
+        "id" => To::Id,
+        "number" => To::Number,
+        name => {
+            let named = file.fields.iter().map(Spanned::get_ref).find(|field| field.name.get_ref() == name);
+            let is_unique = |field: &&FieldFile| {
+                field.unique.as_ref().is_some_and(|unique| !matches!(unique.get_ref(), UniqueFile::Whole(false)))
+            };
+            let Some(named) = named.filter(is_unique) else {
+                let message = format!("to must be \"id\", \"number\" or the name of a unique field; {name:?} is none");
+                faults.push((to.span(), message));
+                return None;
+            };
+            // What is wrong with those rules is told where they stand.
+            let rules = rules_of(named, &mut Vec::new())?;
+            To::Field { name: name.to_owned(), rules: Box::new(rules) }
+        }
+    };
+    if let (true, true, Some(acyclic)) = (is_true(&field.many), is_true(&field.acyclic), &field.acyclic) {
+        faults.push((acyclic.span(), "acyclic goes with a reference to one employee, not with many".into()));
+    }
+    let must_exist = field.unknown.as_ref().is_none_or(|unknown| *unknown.get_ref() == UnknownFile::Error);
+    let (many, active, acyclic) = (is_true(&field.many), is_true(&field.active), is_true(&field.acyclic));
+    (faults.len() == before).then_some(Reference { to: by, many, must_exist, active, acyclic })
+}
+
+/// What dialects call a field; no two fields of a profile may be called the same.
+fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Faults) -> Vec<(Dialect, String)> {
+    let mut names = Vec::new();
+    let field_name = field.name.get_ref();
+    for (dialect, name) in &field.wire {
+        let known = Dialect::parse(dialect.get_ref()).filter(|dialect| *dialect != Dialect::StartExam);
+        let Some(known) = known else {
+            let message =
+                "wire says what springest, collaborator and echospan call the field; startexam calls it by its name";
+            faults.push((dialect.span(), format!("field {field_name:?}: {message}")));
+            continue;
+        };
+        let fields = known.fields();
+        if !fields.contains(&name.get_ref().as_str()) {
+            let message = format!("{} has no field {:?}; it has {}", known.name(), name.get_ref(), fields.join(", "));
+            faults.push((name.span(), format!("field {field_name:?}: {message}")));
+        }
+        let taken = others.iter().map(Spanned::get_ref).find(|other| {
+            other.wire.get(dialect.get_ref().as_str()).is_some_and(|other| other.get_ref() == name.get_ref())
+        });
+        if let Some(other) = taken {
+            let message =
+                format!("{} is {:?} already; a dialect's field has one place", name.get_ref(), other.name.get_ref());
+            faults.push((name.span(), format!("field {field_name:?}: {message}")));
+        }
+        names.push((known, name.get_ref().clone()));
+    }
+    names
 }
 
 /// The rules that a field has beside those of every field, and where.
@@ -325,6 +444,12 @@ fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
         written("max", &field.max),
         written("options", &field.options),
         written("max_bytes", &field.max_bytes),
+        written("ordered", &field.ordered),
+        written("to", &field.to),
+        written("many", &field.many),
+        written("unknown", &field.unknown),
+        written("active", &field.active),
+        written("acyclic", &field.acyclic),
     ]
     .into_iter()
     .flatten()
@@ -375,10 +500,11 @@ fn choice(field: &FieldFile, faults: &mut Faults) -> Option<rules::Choice> {
         faults.push((field.kind.span(), "a choice needs options, like options = [\"office\", \"remote\"]".into()));
         return None;
     };
-    let listed: Vec<(String, Vec<String>)> = match options.get_ref() {
-        Options::List(list) => list.iter().map(|value| (value.clone(), Vec::new())).collect(),
-        Options::Aliases(aliases) => aliases.iter().map(|(value, also)| (value.clone(), also.clone())).collect(),
+    let option = |option: &OptionFile| match option {
+        OptionFile::Value(value) => (value.clone(), Vec::new()),
+        OptionFile::Spelled { value, also } => (value.clone(), also.clone()),
     };
+    let listed: Vec<(String, Vec<String>)> = options.get_ref().iter().map(option).collect();
     if listed.is_empty() {
         faults.push((options.span(), "options is empty; a choice needs at least one".into()));
     }

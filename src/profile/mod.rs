@@ -5,15 +5,20 @@ mod email;
 mod file;
 mod folder;
 mod image;
+mod list;
 mod number;
+mod object;
 mod phone;
+mod reference;
 mod rules;
 mod url;
 
 pub use file::{ProfileError, read};
 pub use folder::Folder;
+pub use reference::{Reference, To};
 pub use rules::{Broken, Rules};
 
+use crate::dialect::Dialect;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -40,6 +45,8 @@ pub struct Field {
     pub unique: Unique,
     /// The type, with its own rules.
     pub rules: Rules,
+    /// What dialects call it, where they have it.
+    pub wire: Vec<(Dialect, String)>,
 }
 
 impl Field {
@@ -48,7 +55,15 @@ impl Field {
         let value = if self.rules.trims() { value.trim() } else { value };
         match value {
             "" => Ok(None),
-            value => self.rules.canonical(value).map(Some),
+            value => self.rules.canonical(value).map(|value| (!value.is_empty()).then_some(value)),
+        }
+    }
+
+    /// What the dialect calls the field; none where it does not have it.
+    pub fn wire_name(&self, dialect: Dialect) -> Option<&str> {
+        match dialect {
+            Dialect::StartExam => Some(&self.name),
+            _ => self.wire.iter().find(|(of, _)| *of == dialect).map(|(_, name)| name.as_str()),
         }
     }
 }
@@ -75,6 +90,32 @@ impl Profile {
     /// The place of the field of this name in [`Profile::fields`].
     pub fn position(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// The place in [`Profile::fields`] of the field that the dialect calls so, in any case.
+    pub fn wire_position(&self, dialect: Dialect, name: &str) -> Option<usize> {
+        let called = |field: &Field| field.wire_name(dialect).is_some_and(|wire| wire.eq_ignore_ascii_case(name));
+        self.fields.iter().position(called)
+    }
+
+    /// Whether the dialect can be served by this profile: what hinders it, else which of the dialect's fields have no place here.
+    pub fn serves(&self, dialect: Dialect) -> Result<Vec<&'static str>, String> {
+        if dialect == Dialect::StartExam {
+            return Ok(Vec::new());
+        }
+        let unmapped = |name: &&str| self.wire_position(dialect, name).is_none();
+        let name = dialect.name();
+        if let Some(missing) = dialect.required().iter().copied().find(unmapped) {
+            return Err(format!("no field has wire = {{ {name} = \"{missing}\" }}"));
+        }
+        if let Some(field) = self.fields.iter().find(|field| field.required && field.wire_name(dialect).is_none()) {
+            return Err(format!("field {:?} is required, and {name} has nothing for it", field.name));
+        }
+        let email = self.wire_position(dialect, "email").map(|place| &self.fields[place]);
+        if let Some(email) = email.filter(|email| dialect == Dialect::Springest && email.unique == Unique::No) {
+            return Err(format!("field {:?} must be unique: {name} finds employees by it", email.name));
+        }
+        Ok(dialect.fields().iter().copied().filter(unmapped).collect())
     }
 
     /// Whether the profile exists for this account.

@@ -1,6 +1,7 @@
 //! The types of a field, each with its own rules.
 
-use super::{date, email, image, number, phone, url};
+use super::reference::Reference;
+use super::{date, email, image, list, number, object, phone, url};
 use regex::Regex;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -73,6 +74,19 @@ pub enum Rules {
         /// The most characters.
         max_length: Option<u64>,
     },
+    /// Texts, such as tags.
+    List {
+        /// Whether their order means something; else they are sorted.
+        ordered: bool,
+        /// Whether each is brought to one case.
+        case: Option<Case>,
+        /// The most characters of each.
+        max_length: Option<u64>,
+    },
+    /// A JSON object in base64.
+    Object,
+    /// Other employees.
+    Reference(Reference),
 }
 
 /// The case that a text is brought to.
@@ -166,8 +180,29 @@ impl Rules {
                 length(value, None, *max_length)?;
                 Ok(Cow::Borrowed(value))
             }
+            Rules::List { ordered, case, max_length } => elements(value, *ordered, *case, *max_length).map(Cow::Owned),
+            Rules::Object => object::canonical(value)
+                .map(Cow::Owned)
+                .ok_or_else(|| Broken::new("object-base64", "must be base64 of a JSON object, like e30= for {}")),
+            Rules::Reference(reference) => reference.canonical(value),
         }
     }
+}
+
+fn elements(value: &str, ordered: bool, case: Option<Case>, max_length: Option<u64>) -> Result<String, Broken> {
+    let elements = list::elements(value)
+        .ok_or_else(|| Broken::new("list", format!("has more than {} elements", list::ELEMENTS_MAX)))?;
+    let mut kept: Vec<Cow<str>> = Vec::with_capacity(elements.len());
+    for element in &elements {
+        let element = text(element, None, max_length, None, case)?;
+        if !kept.contains(&element) {
+            kept.push(element);
+        }
+    }
+    if !ordered {
+        kept.sort_unstable();
+    }
+    Ok(list::join(&kept))
 }
 
 fn text<'v>(

@@ -179,8 +179,11 @@ impl Rulebook<'_> {
         }
         let mut canonical = Vec::with_capacity(fields.len());
         for (position, field) in fields.iter().enumerate() {
-            let value = rows[position].checked_sub(1).map_or("", |row| &pushed.data[row].1);
-            match field.canonical(value) {
+            let sent = rows[position].checked_sub(1);
+            if sent.is_none() && !field.required {
+                continue;
+            }
+            match field.canonical(sent.map_or("", |row| &pushed.data[row].1)) {
                 Ok(Some(value)) => canonical.push((self.field_numbers[position], value)),
                 Ok(None) if field.required && pushed.whole => {
                     faults.push(Fault::new(&field.name, "required", "a value is required; none was sent"));

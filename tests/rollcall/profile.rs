@@ -76,10 +76,48 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
             "bad.toml:6: field \"F\": option \"a \" must not be empty",
         ),
         (
-            &format!("{HEAD}type = \"choice\"\noptions = {{ a = [\"x\"], b = [\"X\"] }}"),
+            &format!(
+                "{HEAD}type = \"choice\"\noptions = [{{ value = \"a\", also = [\"x\"] }}, {{ value = \"b\", also = [\"X\"] }}]"
+            ),
             "bad.toml:6: field \"F\": \"X\" would mean two options",
         ),
-        (&format!("{HEAD}type = \"choice\"\noptions = 7"), "bad.toml:6: options is a list like"),
+        (
+            &format!("{HEAD}type = \"choice\"\noptions = 7"),
+            "bad.toml:6: invalid type: integer `7`, expected a sequence; a list stands in square brackets",
+        ),
+        (&format!("{HEAD}type = \"choice\"\noptions = [7]"), "bad.toml:6: options is a list like"),
+        (
+            &format!("{HEAD}type = \"text\"\nwire = {{ springest = \"frist_name\" }}"),
+            "bad.toml:6: field \"F\": springest has no field \"frist_name\"; it has email, gender",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\nwire = {{ moodle = \"x\" }}"),
+            "bad.toml:6: field \"F\": wire says what springest, collaborator and echospan call the field",
+        ),
+        (
+            &format!(
+                "{HEAD}type = \"text\"\nwire = {{ springest = \"city\" }}\n[[field]]\nname = \"G\"\ntype = \"text\"\n\
+                 wire = {{ springest = \"city\" }}"
+            ),
+            "bad.toml:10: field \"G\": city is \"F\" already",
+        ),
+        (&format!("{HEAD}type = \"reference\""), "bad.toml:5: field \"F\": a reference needs to"),
+        (
+            &format!("{HEAD}type = \"reference\"\nto = \"Email\""),
+            "bad.toml:6: field \"F\": to must be \"id\", \"number\" or the name of a unique field; \"Email\" is none",
+        ),
+        (
+            &format!("{HEAD}type = \"reference\"\nto = \"id\"\nmany = true\nacyclic = true"),
+            "bad.toml:8: field \"F\": acyclic goes with a reference to one employee",
+        ),
+        (
+            &format!("{HEAD}type = \"list\"\nunique = true"),
+            "bad.toml:6: field \"F\": a field of type list cannot be unique",
+        ),
+        (
+            &format!("{HEAD}type = \"list\"\nmany = true"),
+            "many is not a rule of type list; it has ordered, case, max_length",
+        ),
         (&format!("{HEAD}type = \"text\"\nunique = \"all\""), "bad.toml:6: unique is true, false or \"active\""),
         (
             &format!("{HEAD}type = \"text\"\n[[field]]\nname = \"F\"\ntype = \"text\""),

@@ -51,7 +51,7 @@ const EVERY_TYPE: &str = r#"
     [[field]]
     name = "Choice"
     type = "choice"
-    options = { m = ["male", "0"], f = ["female", "1"] }
+    options = [{ value = "m", also = ["male", "0"] }, { value = "f", also = ["female", "1"] }]
     [[field]]
     name = "Image"
     type = "image"

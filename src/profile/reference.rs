@@ -1,0 +1,163 @@
+//! References from one employee to others: a manager, approvers.
+
+use super::list::{self, ELEMENTS_MAX};
+use super::rules::{Broken, Rules};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// How one employee names others.
+#[derive(Debug)]
+pub struct Reference {
+    /// By what.
+    pub to: To,
+    /// Whether it may name several.
+    pub many: bool,
+    /// Whether one that names nobody is an error; else it is kept, and leads to the employee when there is one.
+    pub must_exist: bool,
+    /// Whether who is named must be active.
+    pub active: bool,
+    /// Whether following it from employee to employee must come to an end.
+    pub acyclic: bool,
+}
+
+/// What a reference names an employee by.
+#[derive(Debug)]
+pub enum To {
+    /// The id.
+    Id,
+    /// The number that the account's store has given it.
+    Number,
+    /// The value of a unique field.
+    Field {
+        /// Its name.
+        name: String,
+        /// Its rules: the value is named in any form that the field takes.
+        rules: Box<Rules>,
+    },
+}
+
+/// One of several who are named, with what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Named<'a> {
+    /// Nothing but who.
+    Only(Cow<'a, str>),
+    /// Who and what.
+    As {
+        /// Who.
+        to: Cow<'a, str>,
+        /// What it is to the employee, such as `Manager`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<Cow<'a, str>>,
+        /// Whether it may approve.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        can_approve: Option<bool>,
+    },
+}
+
+impl Named<'_> {
+    /// Who is named.
+    pub fn to(&self) -> &str {
+        match self {
+            Named::Only(to) | Named::As { to, .. } => to,
+        }
+    }
+}
+
+/// Who is named by a value, which need not be in canonical form. The error is what is wrong with it.
+fn named(value: &str) -> Result<Vec<Named<'_>>, Broken> {
+    let wrong = |message: &str| Broken { rule: "reference", message: message.into() };
+    let named: Vec<Named> = match value.starts_with('[') {
+        true => serde_json::from_str(value).map_err(|_| {
+            wrong("must be a list like a,b or [{\"to\": \"a\", \"label\": \"Manager\", \"can_approve\": true}]")
+        })?,
+        false => list::elements(value).unwrap_or_default().into_iter().map(Named::Only).collect(),
+    };
+    match named.len() <= ELEMENTS_MAX && !(named.is_empty() && !value.starts_with('[')) {
+        true => Ok(named),
+        false => Err(wrong(&format!("names nobody, or more than {ELEMENTS_MAX}"))),
+    }
+}
+
+impl Reference {
+    /// Brings a value to its canonical form: who is named, in the order in which they are.
+    pub fn canonical<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, Broken> {
+        if !self.many {
+            return self.to.canonical(value);
+        }
+        let mut canonical: Vec<Named> = Vec::new();
+        for named in named(value)? {
+            let to = Cow::Owned(self.to.canonical(named.to().trim())?.into_owned());
+            let named = match named {
+                Named::Only(_) | Named::As { label: None, can_approve: None, .. } => Named::Only(to),
+                Named::As { label, can_approve, .. } => Named::As { to, label, can_approve },
+            };
+            if canonical.iter().all(|other| other.to() != named.to()) {
+                canonical.push(named);
+            }
+        }
+        let only: Option<Vec<&str>> = canonical
+            .iter()
+            .map(|named| match named {
+                Named::Only(to) => Some(&**to),
+                Named::As { .. } => None,
+            })
+            .collect();
+        Ok(Cow::Owned(match only {
+            Some(only) => list::join(&only),
+            None => serde_json::to_string(&canonical).expect("strings and booleans are JSON"),
+        }))
+    }
+
+    /// Who is named by a value in canonical form.
+    pub fn targets<'v>(&self, canonical: &'v str) -> Vec<Cow<'v, str>> {
+        if !self.many {
+            return vec![Cow::Borrowed(canonical)];
+        }
+        let to = |named| match named {
+            Named::Only(to) | Named::As { to, .. } => to,
+        };
+        named(canonical).unwrap_or_default().into_iter().map(to).collect()
+    }
+}
+
+impl To {
+    fn canonical<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, Broken> {
+        match self {
+            _ if value.is_empty() => Err(Broken { rule: "reference", message: "names nobody".into() }),
+            To::Id | To::Number => Ok(Cow::Borrowed(value)),
+            To::Field { rules, .. } => rules.canonical(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_and_many_have_a_canonical_form() {
+        let rules = || To::Field { name: "Email".into(), rules: Box::new(Rules::Email) };
+        let one = Reference { to: rules(), many: false, must_exist: true, active: true, acyclic: true };
+        assert_eq!(one.canonical("A@Example.com").unwrap(), "a@example.com");
+        assert!(one.canonical("nobody").is_err());
+        let many = Reference { many: true, ..one };
+        for (value, expected) in [
+            ("A@x.com, b@x.com", "a@x.com,b@x.com"),
+            (r#"["A@x.com",{"to":"b@x.com"}]"#, "a@x.com,b@x.com"),
+            (r#"[{"to":"A@x.com","label":"Manager"},"a@x.com"]"#, r#"[{"to":"a@x.com","label":"Manager"}]"#),
+            (r#"[{"to":"a@x.com","can_approve":false}]"#, r#"[{"to":"a@x.com","can_approve":false}]"#),
+            ("[]", ""),
+        ] {
+            let canonical = many.canonical(value).unwrap();
+            assert_eq!(canonical, expected, "{value}");
+            if !expected.is_empty() {
+                assert_eq!(many.canonical(&canonical).unwrap(), expected);
+                assert_eq!(many.targets(&canonical)[0], "a@x.com");
+            }
+        }
+        for wrong in ["a@x.com,b", ",", "[1]", r#"[{"label":"Manager"}]"#] {
+            assert!(many.canonical(wrong).is_err(), "{wrong}");
+        }
+    }
+}
