@@ -400,19 +400,18 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
 /// What dialects call a field; no two fields of a profile may be called the same.
 fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Faults) -> Vec<(Dialect, String)> {
     let mut names = Vec::new();
-    let field_name = field.name.get_ref();
     for (dialect, name) in &field.wire {
         let known = Dialect::parse(dialect.get_ref()).filter(|dialect| *dialect != Dialect::StartExam);
         let Some(known) = known else {
             let message =
                 "wire says what springest, collaborator and echospan call the field; startexam calls it by its name";
-            faults.push((dialect.span(), format!("field {field_name:?}: {message}")));
+            faults.push((dialect.span(), message.into()));
             continue;
         };
         let fields = known.fields();
         if !fields.contains(&name.get_ref().as_str()) {
             let message = format!("{} has no field {:?}; it has {}", known.name(), name.get_ref(), fields.join(", "));
-            faults.push((name.span(), format!("field {field_name:?}: {message}")));
+            faults.push((name.span(), message));
         }
         let taken = others.iter().map(Spanned::get_ref).find(|other| {
             other.wire.get(dialect.get_ref().as_str()).is_some_and(|other| other.get_ref() == name.get_ref())
@@ -420,7 +419,7 @@ fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Fau
         if let Some(other) = taken {
             let message =
                 format!("{} is {:?} already; a dialect's field has one place", name.get_ref(), other.name.get_ref());
-            faults.push((name.span(), format!("field {field_name:?}: {message}")));
+            faults.push((name.span(), message));
         }
         names.push((known, name.get_ref().clone()));
     }
