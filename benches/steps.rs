@@ -95,28 +95,22 @@ fn check_compare_and_write(c: &mut Criterion) {
     let seed = roster.begin().unwrap().seed();
     let batch = batch(&body, &limits);
     let field_numbers: Vec<u32> = (1..).take(profile.fields.len()).collect();
-    let rulebook = Rulebook {
-        format: &STARTEXAM,
-        profile: &profile,
-        profile_number: 1,
-        field_numbers: &field_numbers,
-        limits: &limits,
-        seed,
-    };
+    let rulebook =
+        Rulebook { profile: &profile, profile_number: 1, field_numbers: &field_numbers, limits: &limits, seed };
     let nobody = Index::default();
     let mut group = c.benchmark_group("steps");
     group.throughput(Throughput::Elements(EMPLOYEES));
     group.bench_function("parse and check, on all cores", |b| {
-        b.iter(|| rulebook.check_all(&batch, &nobody).len());
+        b.iter(|| rulebook.check_all(&STARTEXAM, &batch, &nobody).len());
     });
     group.bench_function("write, without the commit", |b| {
-        let checked = || rulebook.check_all(&batch, &nobody);
+        let checked = || rulebook.check_all(&STARTEXAM, &batch, &nobody);
         b.iter_batched(
             checked,
             |checked| {
                 let transaction = roster.begin().unwrap();
                 let numbers = transaction.enter_profile(&profile).unwrap();
-                let mut writer = Writer::new(&transaction, &nobody, &numbers, seed, 10).unwrap();
+                let mut writer = Writer::new(&transaction, (&nobody, true), (&profile, &numbers), 10).unwrap();
                 writer.apply(checked, &nobody).unwrap();
                 assert_eq!(writer.finish(&nobody).unwrap().0.created, EMPLOYEES);
             },
@@ -124,7 +118,7 @@ fn check_compare_and_write(c: &mut Criterion) {
         );
     });
     let mut index = Index::default();
-    let checked = rulebook.check_all(&batch, &nobody).into_iter().flat_map(|chunk| chunk.checked);
+    let checked = rulebook.check_all(&STARTEXAM, &batch, &nobody).into_iter().flat_map(|chunk| chunk.checked);
     for (number, checked) in checked.enumerate() {
         let Finding::Different { status, data: Some((_, data_hash)), .. } = checked.finding else {
             panic!("the sample is valid: {checked:?}");
@@ -140,7 +134,7 @@ fn check_compare_and_write(c: &mut Criterion) {
         });
     });
     group.bench_function("parse, check and compare unchanged, on all cores", |b| {
-        b.iter(|| rulebook.check_all(&batch, &index).len());
+        b.iter(|| rulebook.check_all(&STARTEXAM, &batch, &index).len());
     });
 }
 

@@ -1,14 +1,18 @@
 //! `rollcall account`
 
+use super::key::dialect;
 use super::serve::default_data;
 use super::{Failed, setting};
 use crate::config::Config;
+use crate::dialect::Dialect;
 use crate::store::{Store, Summary};
+use crate::token;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use uuid::Uuid;
 
 /// Add, list and remove accounts; a server that is running knows of it at once
 #[derive(Args)]
@@ -36,6 +40,16 @@ enum Action {
     },
     /// List the accounts
     List,
+    /// Say which profile a dialect of an account uses; without, it is the account's only one
+    Profile {
+        /// The account
+        id: i64,
+        /// springest, collaborator or echospan; startexam names the profile in each push
+        #[arg(value_parser = dialect)]
+        dialect: Dialect,
+        /// The profile's GUID
+        profile: Uuid,
+    },
     /// Remove an account: its key, its employees, its file
     Remove {
         /// The id
@@ -51,6 +65,11 @@ impl Account {
         let data = setting(self.data, config.data, default_data);
         match self.action {
             Action::Add { id, name, secret } => add(&Store::open(&data)?, id, &name, secret),
+            Action::Profile { id, dialect, profile } => {
+                Store::open_existing(&data)?.set_profile(id, dialect, profile)?;
+                println!("account {id}: {} uses profile {profile}", dialect.name());
+                Ok(())
+            }
             Action::List => list(&Store::open_existing(&data)?),
             Action::Remove { id, yes } => remove(&Store::open_existing(&data)?, id, yes),
         }
@@ -61,18 +80,11 @@ fn add(store: &Store, id: i64, name: &str, secret: Option<String>) -> Result<(),
     let secret = match secret {
         Some(secret) if secret.is_empty() => return Err(Failed::Usage("the secret must not be empty".into())),
         Some(secret) => secret,
-        None => random_secret()?,
+        None => token::random().map_err(Failed::refused)?,
     };
     store.add_account(id, name, &secret)?;
     println!("{}", json!({ "account": id, "secret": secret }));
     Ok(())
-}
-
-/// 256 random bits, in hexadecimal.
-pub fn random_secret() -> Result<String, Failed> {
-    let mut bits = [0; 32];
-    getrandom::fill(&mut bits).map_err(Failed::refused)?;
-    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn list(store: &Store) -> Result<(), Failed> {

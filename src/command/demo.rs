@@ -1,6 +1,5 @@
 //! `rollcall demo`
 
-use super::account::random_secret;
 use super::push::{refused, send};
 use super::serve::{bind, default_listen, open_profiles, runtime, told_to_stop};
 use super::{Failed, setting};
@@ -9,6 +8,7 @@ use crate::config::Config;
 use crate::sample;
 use crate::server::{self, Server};
 use crate::store::Store;
+use crate::token;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ impl Demo {
         let profiles = folder.path().join("profiles");
         std::fs::create_dir(&profiles).map_err(Failed::refused)?;
         std::fs::write(profiles.join("employees.toml"), sample::PROFILE_TOML).map_err(Failed::refused)?;
-        let secret = random_secret()?;
+        let secret = token::random().map_err(Failed::refused)?;
         let store = Store::open(&folder.path().join("data"))?;
         store.add_account(ACCOUNT, "demo", &secret)?;
         server::raise_file_limit(&config.limits);

@@ -2,6 +2,7 @@
 
 mod account;
 mod demo;
+mod key;
 mod profile;
 mod push;
 mod serve;
@@ -32,6 +33,7 @@ enum Command {
     Serve(serve::Serve),
     Demo(demo::Demo),
     Account(account::Account),
+    Key(key::Key),
     Profile(profile::Profile),
     Push(push::Push),
 }
@@ -67,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Serve(command) => command.run(config),
         Command::Demo(command) => command.run(config),
         Command::Account(command) => command.run(config),
+        Command::Key(command) => command.run(config),
         Command::Profile(command) => command.run(),
         Command::Push(command) => command.run(config),
     });

@@ -73,7 +73,7 @@ fn named(value: &str) -> Result<Vec<Named<'_>>, Broken> {
         })?,
         false => list::elements(value).unwrap_or_default().into_iter().map(Named::Only).collect(),
     };
-    match named.len() <= ELEMENTS_MAX && !(named.is_empty() && !value.starts_with('[')) {
+    match named.len() <= ELEMENTS_MAX && (value.starts_with('[') || !named.is_empty()) {
         true => Ok(named),
         false => Err(wrong(&format!("names nobody, or more than {ELEMENTS_MAX}"))),
     }

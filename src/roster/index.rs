@@ -182,14 +182,30 @@ impl Index {
         self.unsettled = true;
     }
 
-    /// Replaces what is known of the employee at a place; its id stays. [`Index::find_bytes`] does not find the new bytes until
+    /// Replaces what is known of the employee at a place. [`Index::find_bytes`] does not find the new bytes until
     /// [`Index::settle`], and the old ones no more.
     pub fn update(&mut self, place: u32, entry: Entry) {
         let place = place as usize;
+        if self.ids[place] != halves(entry.id) {
+            self.ids[place] = halves(entry.id);
+            self.by_id.take();
+        }
         self.bytes[place] = halves(entry.bytes);
         self.data[place] = halves(entry.data);
         self.numbers[place] = entry.number_and_status();
         self.unsettled = true;
+    }
+
+    /// Replaces the entries of employees that are there, and adds those of the others, each at its [`Entry::place`].
+    pub fn amend(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            match entry.place() {
+                place if (place as usize) < self.len() => self.update(place, *entry),
+                _ => self.insert(*entry),
+            }
+        }
+        self.order.extend(self.order.len() as u32..self.len() as u32);
+        self.settle();
     }
 
     /// Says that what was added and replaced so far is to stay.
@@ -220,6 +236,11 @@ impl Entry {
     /// An entry of which only the hash of the id is known yet.
     pub fn of_id(id: u128) -> Entry {
         Entry { id, data: 0, bytes: 0, number: 0, status: Status::Hidden }
+    }
+
+    /// Where the employee is in the index of the whole roster: numbers begin with 1 and leave none out.
+    pub fn place(&self) -> u32 {
+        self.number - 1
     }
 
     /// The number and the status in one word: twice the number, and 1 more for an active employee.
@@ -356,6 +377,13 @@ impl Changes {
     /// Whether the push had the employees in the index's order.
     pub fn keeps_order(&self, index: &Index) -> bool {
         index.order().len() == index.len() && index.order().starts_with(&self.order)
+    }
+
+    /// The entries that were replaced, which the index has, and those that were created.
+    pub fn entries(&self, index: &Index) -> Vec<Entry> {
+        let replaced = self.replaced.iter().map(|&place| index.get(place));
+        let created = (0..self.created.len() as u32).map(|place| self.created.get(place));
+        replaced.chain(created).collect()
     }
 
     /// Adds everything to the index. Gives the places whose entries are new or replaced.

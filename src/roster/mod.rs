@@ -6,6 +6,7 @@ mod index;
 pub use data::Data;
 pub use index::{BytesHasher, Changes, Entry, Index, data_hash, hash};
 
+use crate::rejection::Fault;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -50,6 +51,23 @@ pub struct Pushed<'a> {
     pub data: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Whether that is all of the data; not where a row of it could not be read.
     pub whole: bool,
+}
+
+/// A change of one employee as a push carries it: what it does not say stays as it is stored.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// The id; none where the push names the employee by a field.
+    pub id: Option<String>,
+    /// The status; without one it stays, and a new employee is active.
+    pub status: Option<Status>,
+    /// Values, each with what the dialect calls its field; an empty one takes what is stored away.
+    pub data: Vec<(String, String)>,
+    /// Values for an employee who is not stored yet, where `data` has none.
+    pub defaults: Vec<(String, String)>,
+    /// Whether the employee must be stored already.
+    pub must_exist: bool,
+    /// What is wrong with its form.
+    pub faults: Vec<Fault>,
 }
 
 /// What a sync did with the employees of its push.

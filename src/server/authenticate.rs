@@ -19,10 +19,14 @@ pub fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
     let head = Head { verb: head.method.as_str(), path: head.uri.path(), date, content_length };
     // An account that does not exist takes as long and hears the same.
     let key = server.store.key(claimed.account)?;
-    let secret = key.as_ref().map(|key| key.secret.as_bytes()).unwrap_or_default();
-    if head.verify(secret, &claimed.signature)
-        && let Some(key) = key
-    {
+    let mut secrets = server.store.secrets(claimed.account)?;
+    if secrets.is_empty() {
+        secrets.push(String::new());
+    }
+    let signed = secrets.iter().fold(false, |signed, secret| {
+        signed | (head.verify(secret.as_bytes(), &claimed.signature) && !secret.is_empty())
+    });
+    if signed && let Some(key) = key {
         return Ok(key);
     }
     let cause = "no such account has this signature; sign 'VERB path Date Content-Length' (the path in lower case, \

@@ -1,11 +1,12 @@
-//! The accounts, and their keys.
+//! The accounts.
 
+use super::keys::{self, Credential};
 use super::{Error, Store, schema};
 use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
 use std::fs;
 use std::io::ErrorKind;
 
-/// An account, without its key.
+/// An account, without its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The integer that a request names it by.
@@ -16,13 +17,11 @@ pub struct Account {
     pub created_at: String,
 }
 
-/// The key of an account, by which its requests are signed and its roster is opened.
+/// What opens the roster of an account; who has shown a key of the account gets it.
 #[derive(Clone)]
 pub struct Key {
     /// The account.
     pub account: i64,
-    /// The SharedKey secret.
-    pub secret: String,
     /// Tells this account from another that had its id before.
     pub(super) generation: i64,
 }
@@ -33,14 +32,15 @@ impl Store {
         let mut shared = self.shared();
         let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let added = transaction.execute(
-            "INSERT INTO account VALUES (?, ?, ?, random(), strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO NOTHING",
-            params![id, name, secret],
+            "INSERT INTO account VALUES (?, ?, random(), strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO NOTHING",
+            params![id, name],
         )?;
         if added == 0 {
             return Err(Error::AccountExists(id));
         }
         // What an interrupted removal has left is not the new account's.
         self.erase_roster(id)?;
+        keys::insert(&transaction, id, &Credential::Secret(secret))?;
         schema::open(&self.roster_path(id), schema::ROSTER, true)?;
         transaction.commit()?;
         Ok(())
@@ -55,15 +55,15 @@ impl Store {
         Ok(accounts.collect::<Result<_, _>>()?)
     }
 
-    /// The key of an account.
+    /// What opens the roster of an account.
     pub fn key(&self, id: i64) -> Result<Option<Key>, Error> {
         let shared = self.shared();
-        let mut select = shared.prepare_cached("SELECT id, secret, generation FROM account WHERE id = ?")?;
-        let key = |row: &rusqlite::Row| Ok(Key { account: row.get(0)?, secret: row.get(1)?, generation: row.get(2)? });
+        let mut select = shared.prepare_cached("SELECT id, generation FROM account WHERE id = ?")?;
+        let key = |row: &rusqlite::Row| Ok(Key { account: row.get(0)?, generation: row.get(1)? });
         Ok(select.query_row([id], key).optional()?)
     }
 
-    /// Removes an account with its key and its roster, also where an earlier removal was interrupted. Waits a moment for a push
+    /// Removes an account with its keys and its roster, also where an earlier removal was interrupted. Waits a moment for a push
     /// that is under way.
     pub fn remove_account(&self, id: i64) -> Result<(), Error> {
         let path = self.roster_path(id);
@@ -75,7 +75,15 @@ impl Store {
             .as_mut()
             .map(|roster| roster.transaction_with_behavior(TransactionBehavior::Immediate))
             .transpose()?;
-        let removed = self.shared().execute("DELETE FROM account WHERE id = ?", [id])?;
+        let removed = {
+            let mut shared = self.shared();
+            let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute("DELETE FROM key WHERE account = ?", [id])?;
+            transaction.execute("DELETE FROM dialect_profile WHERE account = ?", [id])?;
+            let removed = transaction.execute("DELETE FROM account WHERE id = ?", [id])?;
+            transaction.commit()?;
+            removed
+        };
         if removed == 0 && !exists {
             return Err(Error::NoAccount(id));
         }

@@ -40,6 +40,17 @@ pub enum Error {
     /// The account was removed while it was being used.
     #[error("account {0} was removed meanwhile")]
     AccountGone(i64),
+    /// The account has no such key.
+    #[error("account {account} has no key {id}; `rollcall key list {account}` shows all")]
+    NoKey {
+        /// The account.
+        account: i64,
+        /// The key's number.
+        id: i64,
+    },
+    /// The account has as many SharedKey secrets as it may.
+    #[error("account {0} has two SharedKey secrets already; `rollcall key list {0}` shows them: revoke one first")]
+    TwoSecrets(i64),
     /// There already is such an account.
     #[error(
         "account {0} exists already; choose another id; `rollcall account remove {0}` would remove it with all its employees"

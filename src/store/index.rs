@@ -65,13 +65,13 @@ impl Cache {
 /// Reads the stored index, where it is of this revision.
 pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Index>, Error> {
     let state = connection
-        .query_row("SELECT employees, runs FROM index_state WHERE revision = ?", [revision], |row| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
+        .query_row("SELECT employees FROM index_state WHERE revision = ?", [revision], |row| row.get::<_, u64>(0))
         .optional()?;
-    let Some((employees, runs)) = state else {
+    let Some(employees) = state else {
         return Ok(None);
     };
+    let runs: Option<Vec<u8>> =
+        connection.query_row("SELECT runs FROM index_order", [], |row| row.get(0)).optional()?;
     let mut index = Index::with_capacity(employees as usize);
     let mut select = connection.prepare("SELECT entries FROM index_part ORDER BY part")?;
     let mut parts = select.query([])?;
@@ -88,7 +88,7 @@ pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Inde
     if index.len() as u64 != employees {
         return Ok(None);
     }
-    index.set_order(unpack_runs(&runs, index.len()));
+    index.set_order(unpack_runs(&runs.unwrap_or_default(), index.len()));
     index.settle();
     Ok(Some(index))
 }
@@ -119,7 +119,7 @@ pub(super) fn write(
         false => 0,
     };
     let all = index.len() as u64;
-    let append = stored && entries + places.len() as u64 <= all + all / 2 + PART_ENTRIES as u64;
+    let append = stored && entries + places.len() as u64 <= entries_max(all);
     let mut insert = connection.prepare("INSERT INTO index_part (entries) VALUES (?)")?;
     let mut bytes = Vec::with_capacity(places.len().min(PART_ENTRIES) * ENTRY_BYTES);
     let mut part = |places: &mut dyn Iterator<Item = u32>| -> Result<(), Error> {
@@ -136,18 +136,52 @@ pub(super) fn write(
         all.chunks(PART_ENTRIES).try_for_each(|places| part(&mut places.iter().copied()))?;
     }
     let entries = if append { entries + places.len() as u64 } else { all };
-    let runs = pack_runs(index.order());
     connection.execute(
-        "INSERT INTO index_state VALUES (1, ?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
-         revision = ?1, employees = ?2, entries = ?3, runs = ?4",
-        params![revision, all, entries, runs],
+        "INSERT INTO index_state VALUES (1, ?1, ?2, ?3) ON CONFLICT DO UPDATE SET
+         revision = ?1, employees = ?2, entries = ?3",
+        params![revision, all, entries],
+    )?;
+    connection.execute("INSERT OR REPLACE INTO index_order VALUES (1, ?)", [pack_runs(index.order())])?;
+    Ok(())
+}
+
+/// Adds entries to the stored index without reading it, where it is of the revision before this one.
+pub(super) fn amend(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(), Error> {
+    let state = connection
+        .query_row("SELECT employees, entries FROM index_state WHERE revision = ?", [revision - 1], |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
+        })
+        .optional()?;
+    let Some((employees, entries)) = state else {
+        return Ok(());
+    };
+    let entries = entries + amended.len() as u64;
+    if entries > entries_max(employees) {
+        let Some(mut index) = read(connection, revision - 1)? else {
+            return Ok(());
+        };
+        index.amend(amended);
+        return write(connection, &index, &[], revision, false);
+    }
+    let mut bytes = Vec::with_capacity(amended.len() * ENTRY_BYTES);
+    amended.iter().for_each(|entry| pack(&mut bytes, entry.place(), entry));
+    connection.execute("INSERT INTO index_part (entries) VALUES (?)", [bytes])?;
+    let last = amended.iter().map(|entry| u64::from(entry.number)).max().unwrap_or(0);
+    connection.execute(
+        "UPDATE index_state SET revision = ?, employees = ?, entries = ?",
+        params![revision, employees.max(last), entries],
     )?;
     Ok(())
 }
 
-/// Says that the stored index is of this revision, too.
+/// How many entries the parts may hold before they are written anew.
+fn entries_max(employees: u64) -> u64 {
+    employees + employees / 2 + PART_ENTRIES as u64
+}
+
+/// Says that the stored index is of this revision, too, where it is of the one before.
 pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Error> {
-    connection.execute("UPDATE index_state SET revision = ?", [revision])?;
+    connection.execute("UPDATE index_state SET revision = ?1 WHERE revision = ?1 - 1", [revision])?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::index::{self, Cache};
 use super::rows::{self, Rows};
 use super::{Error, Key};
 use crate::profile::{Profile, Unique};
-use crate::roster::{Changes, Counts, Employee, Index, Names, Status};
+use crate::roster::{Changes, Counts, Employee, Entry, Index, Names, Status};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -53,6 +53,37 @@ impl Roster {
     /// Moves what was committed from the write-ahead log into the database, as far as readers allow.
     pub fn checkpoint(&self) -> Result<(), Error> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    /// Counts a request of today, in UTC, and gives how many there were.
+    pub fn count_request(&mut self) -> Result<u64, Error> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("DELETE FROM request_count WHERE day < date()", [])?;
+        let requests = transaction.query_row(
+            "INSERT INTO request_count VALUES (date(), 1) ON CONFLICT DO UPDATE SET requests = requests + 1 RETURNING requests",
+            [],
+            |row| row.get(0),
+        )?;
+        transaction.commit()?;
+        Ok(requests)
+    }
+
+    /// Adds a record to the queue; it is durable then.
+    pub fn enqueue(&self, record: &[u8]) -> Result<(), Error> {
+        self.connection.execute("INSERT INTO queue (record) VALUES (?)", [record])?;
+        Ok(())
+    }
+
+    /// Empties the queue.
+    pub fn empty_queue(&self) -> Result<(), Error> {
+        self.connection.execute("DELETE FROM queue", [])?;
+        Ok(())
+    }
+
+    /// The number of the employee with this id.
+    pub fn number(&self, id: &str) -> Result<Option<u32>, Error> {
+        let mut select = self.connection.prepare("SELECT number FROM employee WHERE id = ?")?;
+        Ok(select.query_row([id], |row| row.get(0)).optional()?)
     }
 
     /// The employee with this id.
@@ -267,8 +298,8 @@ impl<'a> Transaction<'a> {
         self.seed
     }
 
-    /// Commits what was written, with a record of the sync and the index after `changes`, which is held in memory within
-    /// `index_bytes_max`. Gives the roster's new revision; it is durable then.
+    /// Commits what was written by a push of the whole roster, with a record of the sync and the index after `changes`, which is
+    /// held in memory within `index_bytes_max`. Gives the roster's new revision; it is durable then.
     pub fn commit(
         self,
         sync: &Sync,
@@ -276,14 +307,7 @@ impl<'a> Transaction<'a> {
         changes: Changes,
         index_bytes_max: usize,
     ) -> Result<u64, Error> {
-        let Sync { profile, employees, counts, duration } = sync;
-        let Counts { created, updated, activated, hidden, unchanged } = counts;
-        let duration_ms = duration.as_millis() as u64;
-        self.inner.execute(
-            "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?)",
-            params![self.revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms],
-        )?;
-        self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?;
+        self.record(sync)?;
         if stored && changes.is_empty() && changes.keeps_order(&index) {
             index::confirm(&self.inner, self.revision)?;
         } else {
@@ -293,6 +317,53 @@ impl<'a> Transaction<'a> {
         self.inner.commit()?;
         self.indexes.keep(self.account, self.revision, index, index_bytes_max);
         Ok(self.revision)
+    }
+
+    /// Commits what was written for some employees, whose entries are these now, as [`Transaction::commit`] does; in a time that
+    /// does not grow with the roster.
+    pub fn commit_some(self, sync: &Sync, entries: &[Entry], index_bytes_max: usize) -> Result<u64, Error> {
+        self.record(sync)?;
+        match entries.is_empty() {
+            true => index::confirm(&self.inner, self.revision)?,
+            false => index::amend(&self.inner, entries, self.revision)?,
+        }
+        self.inner.commit()?;
+        if let Some(mut index) = self.indexes.take(self.account, self.revision - 1) {
+            index.amend(entries);
+            self.indexes.keep(self.account, self.revision, index, index_bytes_max);
+        }
+        Ok(self.revision)
+    }
+
+    fn record(&self, sync: &Sync) -> Result<(), Error> {
+        let Sync { profile, employees, counts, duration } = sync;
+        let Counts { created, updated, activated, hidden, unchanged } = counts;
+        let duration_ms = duration.as_millis() as u64;
+        self.inner.execute(
+            "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![self.revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms],
+        )?;
+        Ok(self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?)
+    }
+
+    /// The numbers of the active employees.
+    pub fn active_numbers(&self) -> Result<Vec<u32>, Error> {
+        let mut select = self.inner.prepare("SELECT number FROM employee WHERE status = 1 ORDER BY number")?;
+        Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// The records of the queue behind a position, and their positions: `limit` of them at most.
+    pub fn queued(&self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let mut select =
+            self.inner.prepare("SELECT position, record FROM queue WHERE position > ? ORDER BY position LIMIT ?")?;
+        let records = select.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(records.collect::<Result<_, _>>()?)
+    }
+
+    /// Empties the queue.
+    pub fn empty_queue(&self) -> Result<(), Error> {
+        self.inner.execute("DELETE FROM queue", [])?;
+        Ok(())
     }
 }
 

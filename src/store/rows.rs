@@ -14,6 +14,8 @@ pub struct Rows<'t> {
     update: Statement<'t>,
     read: Statement<'t>,
     id: Statement<'t>,
+    find: Statement<'t>,
+    rename: Statement<'t>,
     insert_unique: Statement<'t>,
     insert_uniques: Statement<'t>,
     delete_unique: Statement<'t>,
@@ -32,6 +34,8 @@ impl<'t> Rows<'t> {
                 .prepare("UPDATE employee SET status = ?, profile = ?, data = ?, revision = ? WHERE number = ?")?,
             read: connection.prepare("SELECT id, status, profile, data FROM employee WHERE number = ?")?,
             id: connection.prepare("SELECT id FROM employee WHERE number = ?")?,
+            find: connection.prepare("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?,
+            rename: connection.prepare("UPDATE employee SET id = ? WHERE number = ?")?,
             insert_unique: connection.prepare("INSERT INTO unique_value VALUES (?, ?, ?)")?,
             insert_uniques: connection.prepare(&format!(
                 "INSERT INTO unique_value VALUES (?, ?, ?){}",
@@ -39,7 +43,7 @@ impl<'t> Rows<'t> {
             ))?,
             delete_unique: connection
                 .prepare("DELETE FROM unique_value WHERE field = ? AND hash = ? AND employee = ?")?,
-            holder: connection.prepare("SELECT employee FROM unique_value WHERE field = ? AND hash = ? LIMIT 1")?,
+            holder: connection.prepare("SELECT employee FROM unique_value WHERE field = ? AND hash = ? LIMIT 2")?,
         })
     }
 
@@ -65,6 +69,22 @@ impl<'t> Rows<'t> {
     /// The employee with this number.
     pub fn read(&mut self, number: u32) -> Result<Employee, Error> {
         Ok(self.read.query_row([number], |row| employee(row, 0))?)
+    }
+
+    /// The employee with this number, where there is one.
+    pub fn read_any(&mut self, number: u32) -> Result<Option<Employee>, Error> {
+        Ok(self.read.query_row([number], |row| employee(row, 0)).optional()?)
+    }
+
+    /// The number of the employee with this id, and the employee.
+    pub fn find(&mut self, id: &str) -> Result<Option<(u32, Employee)>, Error> {
+        Ok(self.find.query_row([id], |row| Ok((row.get(0)?, employee(row, 1)?))).optional()?)
+    }
+
+    /// Gives the employee with this number another id.
+    pub fn rename(&mut self, number: u32, id: &str) -> Result<(), Error> {
+        self.rename.execute(params![id, number])?;
+        Ok(())
     }
 
     /// The id of the employee with this number.
@@ -102,7 +122,13 @@ impl<'t> Rows<'t> {
         if !self.any_held {
             return Ok(None);
         }
-        Ok(self.holder.query_row(params![field, hash.to_be_bytes()], |row| row.get(0)).optional()?)
+        Ok(self.holders(field, hash)?.first().copied())
+    }
+
+    /// Employees that hold a value, two of them at most.
+    pub fn holders(&mut self, field: u32, hash: u128) -> Result<Vec<u32>, Error> {
+        let holders = self.holder.query_map(params![field, hash.to_be_bytes()], |row| row.get(0))?;
+        Ok(holders.collect::<Result<_, _>>()?)
     }
 }
 

@@ -17,11 +17,31 @@ pub const SHARED: &[&str] = &["
     CREATE TABLE account (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
-        secret TEXT NOT NULL,
         -- Tells an account from another that had its id before.
         generation INTEGER NOT NULL,
         created_at TEXT NOT NULL
     ) STRICT;
+    -- A SharedKey secret as it is, or the hash of a token with what finds it.
+    CREATE TABLE key (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account INTEGER NOT NULL,
+        dialect TEXT NOT NULL,
+        secret TEXT,
+        hash BLOB,
+        found_by INTEGER,
+        client_id TEXT,
+        site TEXT,
+        created_at TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX key_by_account ON key (account);
+    CREATE INDEX key_by_hash ON key (found_by);
+    -- The profile that a dialect of an account uses.
+    CREATE TABLE dialect_profile (
+        account INTEGER NOT NULL,
+        dialect TEXT NOT NULL,
+        profile TEXT NOT NULL,
+        PRIMARY KEY (account, dialect)
+    ) STRICT, WITHOUT ROWID;
     INSERT INTO setting VALUES ('seed', random());
 "];
 
@@ -35,7 +55,7 @@ pub const ROSTER: &[&str] = &["
         id TEXT NOT NULL UNIQUE,
         uniques TEXT NOT NULL
     ) STRICT;
-    -- number: in the order of arrival. status: 1 active, 0 hidden. data: see roster::Data. revision: of the last change.
+    -- number: 1, 2, 3 … in the order of arrival; its place in the index is one less. status: 1 active, 0 hidden. data: see roster::Data. revision: of the last change.
     CREATE TABLE employee (
         number INTEGER PRIMARY KEY,
         id TEXT NOT NULL,
@@ -45,7 +65,7 @@ pub const ROSTER: &[&str] = &["
         revision INTEGER NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX employee_by_id ON employee (id);
-    -- Who holds which value of a unique field; the value by its hash.
+    -- Who holds which value of a unique field; the value by its hash. See sync::unique::OF_HIDDEN.
     CREATE TABLE unique_value (
         field INTEGER NOT NULL,
         hash BLOB NOT NULL,
@@ -54,14 +74,19 @@ pub const ROSTER: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     -- The index of the roster, a cache: entries as parts of it, the later before the earlier; see store::index.
     CREATE TABLE index_part (part INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
-    -- The revision that the index belongs to, and the order of its entries in the last push, in runs.
+    -- The revision that the index belongs to.
     CREATE TABLE index_state (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         revision INTEGER NOT NULL,
         employees INTEGER NOT NULL,
-        entries INTEGER NOT NULL,
-        runs BLOB NOT NULL
+        entries INTEGER NOT NULL
     ) STRICT;
+    -- The order of its entries in the last push of all, in runs.
+    CREATE TABLE index_order (one INTEGER PRIMARY KEY CHECK (one = 1), runs BLOB NOT NULL) STRICT;
+    -- Commands of EchoSpan's that wait for P, in the order of arrival: its record as JSON.
+    CREATE TABLE queue (position INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+    -- How many requests there were on a day, in UTC.
+    CREATE TABLE request_count (day TEXT PRIMARY KEY, requests INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     -- What each push did.
     CREATE TABLE sync (
         revision INTEGER PRIMARY KEY,

@@ -1,13 +1,16 @@
 //! Check: one employee's bytes against the profile, and what came of it against the index.
 
 use super::Format;
+use super::patch::Found;
 use super::recognise::{Batch, Unknown};
 use crate::json::{NotJson, Scratch};
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::Fault;
-use crate::roster::{Data, Index, Pushed, Status, data_hash, hash};
+use crate::roster::{Data, Employee, Index, Pushed, Status, data_hash, hash};
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// How many employees a thread takes at a time.
@@ -15,8 +18,6 @@ const CHUNK_EMPLOYEES: usize = 128;
 
 /// What every employee of a push is checked by.
 pub struct Rulebook<'a> {
-    /// The wire format of the employee's bytes.
-    pub format: &'a Format,
     /// The profile of the push.
     pub profile: &'a Profile,
     /// The account's number of the profile.
@@ -105,14 +106,15 @@ struct Desk {
 }
 
 impl Rulebook<'_> {
-    /// Checks the employees of a batch side by side. Gives them in the order of the push.
-    pub fn check_all(&self, batch: &Batch, index: &Index) -> Vec<Chunk> {
+    /// Checks the employees of a batch, which are of this format, side by side. Gives them in the order of the push.
+    pub fn check_all(&self, format: &Format, batch: &Batch, index: &Index) -> Vec<Chunk> {
         let chunks = batch.unknown.par_chunks(CHUNK_EMPLOYEES);
         let check = |desk: &mut Desk, employees: &[Unknown]| {
             let mut chunk = Chunk::default();
             chunk.checked.reserve_exact(employees.len());
             for unknown in employees {
-                let checked = self.check(unknown, &batch.bytes[unknown.element.clone()], index, desk, &mut chunk);
+                let element = &batch.bytes[unknown.element.clone()];
+                let checked = self.check(format, unknown, element, index, desk, &mut chunk);
                 chunk.checked.push(checked);
             }
             chunk
@@ -120,10 +122,18 @@ impl Rulebook<'_> {
         chunks.map_init(Desk::default, check).collect()
     }
 
-    fn check(&self, unknown: &Unknown, element: &[u8], index: &Index, desk: &mut Desk, chunk: &mut Chunk) -> Checked {
+    fn check(
+        &self,
+        format: &Format,
+        unknown: &Unknown,
+        element: &[u8],
+        index: &Index,
+        desk: &mut Desk,
+        chunk: &mut Chunk,
+    ) -> Checked {
         let Desk { scratch, data, rows } = desk;
         let &Unknown { index: number, bytes, position, .. } = unknown;
-        let (pushed, mut faults) = match (self.format.employee)(element, self.limits, scratch) {
+        let (pushed, mut faults) = match (format.employee)(element, self.limits, scratch) {
             Ok(parsed) => parsed,
             Err(NotJson { at, message }) => {
                 let finding = Finding::NotJson(NotJson { at: position + at, message });
@@ -196,6 +206,70 @@ impl Rulebook<'_> {
         for (number, value) in &canonical {
             data.push(*number, value);
         }
+    }
+
+    /// Checks patches side by side, which were found in the index or not. Gives them in the order of the push.
+    pub fn check_patches(&self, patches: &[Found], index: &Index) -> Vec<Chunk> {
+        let check = |patches: &[Found]| {
+            let mut chunk = Chunk::default();
+            for found in patches {
+                let checked = self.check_patch(found, index, &mut chunk);
+                chunk.checked.push(checked);
+            }
+            chunk
+        };
+        patches.par_chunks(CHUNK_EMPLOYEES).map(check).collect()
+    }
+
+    fn check_patch(&self, found: &Found, index: &Index, chunk: &mut Chunk) -> Checked {
+        let mut faults = found.faults.clone();
+        let id_hash = hash(self.seed, found.id.as_bytes());
+        let before = found.stored.as_ref().map(|(_, employee)| employee);
+        let data = self.merge(found, before, &mut faults);
+        let status = found.status.or(before.map(|before| before.status)).unwrap_or(Status::Active);
+        let kept = before.is_some_and(|before| before.data == data);
+        let finding = match found.stored {
+            _ if !faults.is_empty() => Finding::Invalid(faults),
+            Some((place, _)) if kept && index.get(place).id == id_hash && index.get(place).status == status => {
+                Finding::Unchanged(place)
+            }
+            _ => {
+                let data_hash = data_hash(self.seed, self.profile_number, &data);
+                let data = (!kept).then(|| (chunk.keep(data.as_bytes()), data_hash));
+                Finding::Different { place: found.stored.as_ref().map(|(place, _)| *place), status, data }
+            }
+        };
+        let id = (!found.id.is_empty()).then(|| chunk.keep(found.id.as_bytes()));
+        Checked { index: found.index, bytes: 0, id, id_hash, finding }
+    }
+
+    /// The stored data with what was sent in canonical form.
+    fn merge(&self, found: &Found, before: Option<&Employee>, faults: &mut Vec<Fault>) -> Data {
+        let mut values: BTreeMap<u32, Cow<str>> = BTreeMap::new();
+        if let Some(before) = before {
+            values.extend(before.data.iter().map(|(number, value)| (number, Cow::Borrowed(value))));
+        }
+        for (position, value) in &found.sent {
+            let (field, number) = (&self.profile.fields[*position], self.field_numbers[*position]);
+            match field.canonical(value) {
+                Ok(Some(value)) => drop(values.insert(number, value)),
+                Ok(None) => drop(values.remove(&number)),
+                Err(broken) => faults.push(Fault::new(&field.name, broken.rule, broken.message)),
+            }
+        }
+        let was_sent = |position| found.sent.iter().any(|(sent, _)| *sent == position);
+        for (position, field) in self.profile.fields.iter().enumerate() {
+            let empty = field.required && !values.contains_key(&self.field_numbers[position]);
+            if empty && (before.is_none() || was_sent(position)) && faults.iter().all(|fault| fault.field != field.name)
+            {
+                faults.push(Fault::new(&field.name, "required", "a value is required; none was sent"));
+            }
+        }
+        let mut data = Data::default();
+        for (number, value) in &values {
+            data.push(*number, value);
+        }
+        data
     }
 
     fn unknown_field(&self, name: &str) -> Fault {

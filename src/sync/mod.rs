@@ -2,7 +2,9 @@
 
 mod check;
 mod intake;
+mod patch;
 mod recognise;
+mod reference;
 mod scan;
 mod split;
 mod unique;
@@ -10,6 +12,7 @@ mod write;
 
 pub use check::{Checked, Chunk, Finding, Rulebook};
 pub use intake::{Block, FirstBlock, Intake, Pieces};
+pub use patch::{Absent, Found, PatchPush, Source, patch};
 pub use recognise::{Batch, Recogniser, Unknown};
 pub use split::{SplitError, Splitter};
 pub use write::Writer;
@@ -68,6 +71,8 @@ pub struct Receipt {
     pub revision: u64,
     /// From the first look at the body until the commit.
     pub duration: Duration,
+    /// What the push calls fields that the profile does not have; their values were ignored.
+    pub ignored: Vec<String>,
 }
 
 /// Why a push did nothing.
@@ -142,7 +147,7 @@ pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result
             sync.duration = started.elapsed();
             let revision = transaction.commit(&sync, index, changes, push.limits.index_bytes_max)?;
             let Sync { counts, employees, duration, .. } = sync;
-            Ok(Receipt { counts, employees, revision, duration })
+            Ok(Receipt { counts, employees, revision, duration, ignored: Vec::new() })
         }
         Err(failure) => {
             transaction.roll_back(index, push.limits.index_bytes_max);
@@ -163,7 +168,6 @@ fn apply(
     let seed = transaction.seed();
     let numbers = transaction.enter_profile(profile)?;
     let rulebook = Rulebook {
-        format: push.format,
         profile,
         profile_number: numbers.profile,
         field_numbers: &numbers.fields,
@@ -171,7 +175,7 @@ fn apply(
         seed,
     };
     let mut recogniser = Recogniser::new(BytesHasher::new(seed, profile.version));
-    let mut writer = Writer::new(transaction, index, &numbers, seed, push.limits.errors_listed_max)?;
+    let mut writer = Writer::new(transaction, (index, true), (profile, &numbers), push.limits.errors_listed_max)?;
 
     let (mut filling, mut checking) = (Batch::default(), Batch::default());
     for first in first {
@@ -186,7 +190,7 @@ fn apply(
             let (found, outcome) = std::sync::mpsc::channel();
             let (batch, rulebook, index) = (&checking, &rulebook, &*index);
             if !batch.unknown.is_empty() {
-                pool.spawn(move |_| drop(found.send(rulebook.check_all(batch, index))));
+                pool.spawn(move |_| drop(found.send(rulebook.check_all(push.format, batch, index))));
             }
             // While the pool checks this batch, this thread writes the one before and recognises what comes for the one after.
             writer.apply(std::mem::take(&mut checked), index)?;

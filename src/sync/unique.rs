@@ -67,6 +67,10 @@ struct Added {
 
 const NOT_PUSHED: u32 = u32::MAX;
 
+/// Marks the field of a value that must be unique among the active, where who has it is hidden: it is in nobody's way, and the
+/// employee can be found by it.
+pub const OF_HIDDEN: u32 = 1 << 31;
+
 /// Two employees with the same value.
 pub struct Conflict {
     /// The field's name.
@@ -130,6 +134,9 @@ impl Uniques {
         let mut conflicts = Vec::new();
         for group in self.added.chunk_by(|a, b| a.held.same_value(&b.held)) {
             let first = group[0].held;
+            if first.field & OF_HIDDEN != 0 {
+                continue;
+            }
             let stored = rows.holder(first.field, first.hash())?;
             let (other, losers) = match stored {
                 Some(stored) => (stored, group),
@@ -152,10 +159,9 @@ impl Scopes {
         let Holder { status, profile, data } = employee;
         let fields = self.fields.get(&profile).into_iter().flatten();
         fields.filter_map(move |&(field, unique)| {
-            if unique == Unique::Active && status == Status::Hidden {
-                return None;
-            }
             let hash = hash(self.seed, data.get(field)?);
+            let aside = unique == Unique::Active && status == Status::Hidden;
+            let field = if aside { field | OF_HIDDEN } else { field };
             Some(Held { high: (hash >> 64) as u64, low: hash as u64, field, number })
         })
     }

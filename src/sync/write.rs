@@ -1,10 +1,12 @@
 //! Write: what differs goes into the account's open transaction.
 
+use super::reference::{Dangling, Directory, References};
 use super::unique::{Conflict, Holder, Uniques};
 use super::{Checked, Chunk, Failure, Finding};
 use crate::json::NotJson;
+use crate::profile::Profile;
 use crate::rejection::{Fault, Rejections};
-use crate::roster::{Changes, Counts, Data, Entry, Index, Status, data_hash, hash};
+use crate::roster::{Changes, Counts, Data, Employee, Entry, Index, Status, data_hash, hash};
 use crate::store::{Numbers, Rows, Transaction};
 use std::collections::HashSet;
 
@@ -24,6 +26,9 @@ pub struct Writer<'t> {
     next_number: u32,
     changes: Changes,
     uniques: Uniques,
+    references: References<'t>,
+    /// Whether the index is of all employees.
+    whole: bool,
     counts: Counts,
     employees: u64,
     /// The numbers of the employees that were rejected.
@@ -32,17 +37,18 @@ pub struct Writer<'t> {
 }
 
 impl<'t> Writer<'t> {
-    /// A writer for a push that is checked by the profile with these numbers, against the index.
+    /// A writer for a push that is checked by the profile, which has these numbers, against the index: of all employees, or
+    /// of those that the push carries.
     pub fn new(
         transaction: &'t Transaction,
-        index: &Index,
-        numbers: &Numbers,
-        seed: u64,
+        (index, whole): (&Index, bool),
+        (profile, numbers): (&'t Profile, &Numbers),
         errors_listed_max: usize,
     ) -> Result<Writer<'t>, Failure> {
-        if index.is_empty() {
+        if whole && index.is_empty() {
             transaction.fill()?;
         }
+        let seed = transaction.seed();
         Ok(Writer {
             rows: transaction.rows()?,
             replaced: Vec::new(),
@@ -54,11 +60,28 @@ impl<'t> Writer<'t> {
             next_number: transaction.next_number()?,
             changes: Changes::default(),
             uniques: Uniques::new(transaction, seed, numbers.uniques_changed.then_some(numbers.profile))?,
+            references: References::new(profile, &numbers.fields, seed),
+            whole,
             counts: Counts::default(),
             employees: 0,
             rejected: HashSet::new(),
             rejections: Rejections::new(errors_listed_max),
         })
+    }
+
+    /// The rows.
+    pub fn rows(&mut self) -> &mut Rows<'t> {
+        &mut self.rows
+    }
+
+    /// Makes room for employees that were added to an index that is not of all.
+    pub fn grow(&mut self, index: &Index) {
+        self.seen.resize(index.len(), 0);
+    }
+
+    /// Whether the push has created an employee with this hash of the id.
+    pub fn has_created(&mut self, id_hash: u128) -> bool {
+        self.changes.created().find(id_hash).is_some()
     }
 
     /// Notes that the employee at this place of the index was recognised.
@@ -130,7 +153,11 @@ impl<'t> Writer<'t> {
                 match *place {
                     Some(place) if !self.first_time(place, index, stored)? => Ok(()),
                     Some(place) => {
-                        let entry = Entry { bytes, status: *status, ..stored.get(place) };
+                        let entry = stored.get(place);
+                        if entry.id != id_hash {
+                            self.rows.rename(entry.number, chunk.id(checked).unwrap_or_default())?;
+                        }
+                        let entry = Entry { id: id_hash, bytes, status: *status, ..entry };
                         self.update(place, index, entry, data)
                     }
                     None => {
@@ -151,6 +178,7 @@ impl<'t> Writer<'t> {
         if let Some(number) = self.first_time_created(index, id, Entry { data: data_hash, ..entry })? {
             self.rows.insert(number, id, entry.status, self.profile, &data)?;
             self.uniques.add(number, index, Holder { status: entry.status, profile: self.profile, data });
+            self.references.add(number, index, &data);
             self.counts.created += 1;
         }
         Ok(())
@@ -170,6 +198,7 @@ impl<'t> Writer<'t> {
             self.counts.updated += u64::from(data_hash != entry.data);
             entry.data = data_hash;
             (profile, after) = (self.profile, data);
+            self.references.add(number, index, &after);
         }
         match (before.status, status) {
             (Status::Hidden, Status::Active) => self.counts.activated += 1,
@@ -210,6 +239,27 @@ impl<'t> Writer<'t> {
         Ok(Some(number))
     }
 
+    /// Hides an employee that the push does not carry.
+    pub fn hide_absent(&mut self, index: &mut Index, number: u32) -> Result<(), Failure> {
+        let Employee { id, profile, data, .. } = self.rows.read(number)?;
+        let (id, data) = (hash(self.seed, id.as_bytes()), data_hash(self.seed, profile, &data));
+        let entry = Entry { id, data, bytes: 0, number, status: Status::Active };
+        let place = index.len() as u32;
+        index.insert(entry);
+        self.grow(index);
+        self.update(place, u64::from(u32::MAX), Entry { status: Status::Hidden, ..entry }, None)
+    }
+
+    /// The number of the first employee that the push has created, or would create.
+    pub fn first_created(&self) -> u32 {
+        self.next_number - self.seen_created.len() as u32
+    }
+
+    /// Whether the push has carried the employee at a place of the index.
+    pub fn has_seen(&self, place: u32) -> bool {
+        self.seen[place as usize] != 0
+    }
+
     fn reject_twice(&mut self, index: u64, id: &str, first: u64) {
         let message = format!("the employee at index {first} has the same id; send each employee once");
         self.rejections.add(Some(index), Some(id), Fault::new("id", "twice", message));
@@ -220,6 +270,12 @@ impl<'t> Writer<'t> {
         self.apply(Vec::new(), index)?;
         for conflict in self.uniques.conflicts(&mut self.rows)? {
             self.reject_conflict(conflict, index)?;
+        }
+        let (rows, changes) = (&mut self.rows, &mut self.changes);
+        let mut directory = Directory { stored: index, whole: self.whole, changes, rows };
+        for Dangling { number, index, fault } in self.references.check(&mut directory)? {
+            let id = self.rows.id(number)?;
+            self.rejections.add(Some(index), Some(&id), fault);
         }
         match self.rejections.count() {
             0 => Ok((self.counts, self.employees, self.changes)),

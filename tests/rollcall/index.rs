@@ -25,8 +25,8 @@ fn an_index_that_is_lost_damaged_or_of_another_time_is_made_anew() {
         ("3", "DELETE FROM index_part"),
         ("4", "UPDATE index_state SET revision = revision - 1"),
         ("5", "UPDATE index_part SET entries = substr(entries, 1, 57)"),
-        ("6", "UPDATE index_state SET runs = x'00'"),
-        ("7", "UPDATE index_state SET runs = x'ffffffffffffffff'"),
+        ("6", "UPDATE index_order SET runs = x'00'"),
+        ("7", "UPDATE index_order SET runs = x'ffffffffffffffff'"),
     ] {
         world.kill();
         let database = rusqlite::Connection::open(world.path("data/accounts/99.db")).unwrap();

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 /// The nouns: what the words of the design mean in code.
-const NOUNS: [&str; 6] = ["limits", "signature", "digest", "json", "rejection", "roster"];
+const NOUNS: [&str; 7] = ["limits", "signature", "token", "digest", "json", "rejection", "roster"];
 
 /// What each part may use beside the nouns and itself.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("limits", &[]),
     ("signature", &[]),
+    ("token", &[]),
     ("digest", &[]),
     ("json", &[]),
     ("rejection", &[]),
@@ -33,7 +34,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("rusqlite", &["store"]),
     ("simd_json", &["json"]),
     ("hmac", &["signature"]),
-    ("sha2", &["signature", "digest"]),
+    ("sha2", &["signature", "digest", "token"]),
     ("rayon", &["sync"]),
     ("ureq", &["client"]),
     ("clap", &["command", "config"]),

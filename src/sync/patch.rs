@@ -1,0 +1,269 @@
+//! Patch: a push of some employees, of which only what it carries changes.
+
+use super::check::Rulebook;
+use super::unique::OF_HIDDEN;
+use super::write::Writer;
+use super::{Failure, Receipt};
+use crate::dialect::Dialect;
+use crate::limits::Limits;
+use crate::profile::Profile;
+use crate::rejection::Fault;
+use crate::roster::{Employee, Entry, Index, Patch, Status, data_hash, hash};
+use crate::store::{Numbers, Roster, Sync, Transaction};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// How many patches are checked at a time.
+const BATCH_PATCHES: usize = 1_024;
+
+/// A push of patches.
+pub struct PatchPush<'a> {
+    /// In whose words the patches are.
+    pub dialect: Dialect,
+    /// By what they are checked.
+    pub profile: &'a Profile,
+    /// The server's limits.
+    pub limits: &'a Limits,
+    /// What becomes of employees that the push does not carry.
+    pub absent: Absent,
+    /// What the dialect calls the field that finds an employee whose id is not stored, if any.
+    pub find_by: Option<&'a str>,
+}
+
+/// What becomes of employees that a push does not carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// They stay as they are.
+    Stay,
+    /// They are hidden.
+    Hide,
+}
+
+/// Where patches come from.
+pub enum Source<'a> {
+    /// The push itself.
+    Given(&'a mut dyn Iterator<Item = Result<Patch, Failure>>),
+    /// The account's queue, of which each record is read so; it is empty afterwards.
+    Queue(fn(&[u8]) -> Patch),
+}
+
+/// A patch, and the employee that it is of.
+pub struct Found {
+    /// Its place in the push, counted from 0.
+    pub index: u64,
+    /// The id that the employee will have; empty where there is no usable one.
+    pub id: String,
+    /// See [`Patch::status`].
+    pub status: Option<Status>,
+    /// The values, by their fields' places in the profile.
+    pub sent: Vec<(usize, String)>,
+    /// What is wrong with it already.
+    pub faults: Vec<Fault>,
+    /// The place in the index, and the employee, where it is stored.
+    pub stored: Option<(u32, Employee)>,
+}
+
+/// Carries out a push of patches: all of it, or nothing.
+pub fn patch(push: &PatchPush, roster: &mut Roster, source: Source) -> Result<Receipt, Failure> {
+    let started = Instant::now();
+    let transaction = roster.begin()?;
+    let (mut sync, entries, ignored) = apply(push, &transaction, source)?;
+    sync.duration = started.elapsed();
+    let revision = transaction.commit_some(&sync, &entries, push.limits.index_bytes_max)?;
+    let Sync { counts, employees, duration, .. } = sync;
+    Ok(Receipt { counts, employees, revision, duration, ignored })
+}
+
+/// Finds, checks and writes the employees of a push, and checks the roster that comes of it. Gives their entries in the index.
+fn apply(
+    push: &PatchPush,
+    transaction: &Transaction,
+    source: Source,
+) -> Result<(Sync, Vec<Entry>, Vec<String>), Failure> {
+    let numbers = transaction.enter_profile(push.profile)?;
+    let mut patcher = Patcher::new(push, transaction, &numbers)?;
+    match source {
+        Source::Given(patches) => {
+            let mut batch = Vec::new();
+            for patch in patches {
+                batch.push(patch?);
+                if batch.len() == BATCH_PATCHES {
+                    patcher.apply(std::mem::take(&mut batch))?;
+                }
+            }
+            patcher.apply(batch)?;
+        }
+        Source::Queue(read) => {
+            let mut position = 0;
+            loop {
+                let records = transaction.queued(position, BATCH_PATCHES)?;
+                let Some((last, _)) = records.last() else {
+                    break;
+                };
+                position = *last;
+                patcher.apply(records.iter().map(|(_, record)| read(record)).collect())?;
+            }
+            transaction.empty_queue()?;
+        }
+    }
+    if push.absent == Absent::Hide {
+        patcher.hide_absent(transaction)?;
+    }
+    let Patcher { writer, index, ignored, .. } = patcher;
+    let (counts, employees, changes) = writer.finish(&index)?;
+    let sync = Sync { profile: numbers.profile, employees, counts, duration: Duration::ZERO };
+    Ok((sync, changes.entries(&index), ignored.into_iter().collect()))
+}
+
+struct Patcher<'t> {
+    push: &'t PatchPush<'t>,
+    rulebook: Rulebook<'t>,
+    writer: Writer<'t>,
+    /// Of the employees that the push carries.
+    index: Index,
+    /// The places in the profile of what the dialect's members are called.
+    positions: HashMap<String, Option<usize>>,
+    ignored: BTreeSet<String>,
+    patches: u64,
+}
+
+impl<'t> Patcher<'t> {
+    fn new(push: &'t PatchPush, transaction: &'t Transaction, numbers: &'t Numbers) -> Result<Patcher<'t>, Failure> {
+        let index = Index::default();
+        let PatchPush { profile, limits, .. } = push;
+        let rulebook = Rulebook {
+            profile,
+            profile_number: numbers.profile,
+            field_numbers: &numbers.fields,
+            limits,
+            seed: transaction.seed(),
+        };
+        let writer = Writer::new(transaction, (&index, false), (profile, numbers), limits.errors_listed_max)?;
+        let (positions, ignored) = (HashMap::new(), BTreeSet::new());
+        Ok(Patcher { push, rulebook, writer, index, positions, ignored, patches: 0 })
+    }
+
+    fn apply(&mut self, batch: Vec<Patch>) -> Result<(), Failure> {
+        let found: Vec<Found> = batch.into_iter().map(|patch| self.find(patch)).collect::<Result<_, _>>()?;
+        if self.patches > self.push.limits.employees_max {
+            return Err(Failure::OverLimit { limit: "employees_max", max: self.push.limits.employees_max });
+        }
+        self.writer.grow(&self.index);
+        let checked = self.rulebook.check_patches(&found, &self.index);
+        self.writer.apply(checked, &self.index)?;
+        self.writer.settle(&mut self.index);
+        Ok(())
+    }
+
+    /// Finds the employee of a patch: by its id, else by the field that the dialect has for that.
+    fn find(&mut self, patch: Patch) -> Result<Found, Failure> {
+        let Patch { id, status, data, defaults, must_exist, mut faults } = patch;
+        let mut sent: Vec<(usize, String)> = Vec::with_capacity(data.len());
+        for (name, value) in data {
+            match self.position(&name) {
+                None => drop(self.ignored.insert(name)),
+                Some(position) if sent.iter().any(|(other, _)| *other == position) => {
+                    let field = &self.push.profile.fields[position].name;
+                    faults.push(Fault::new(field, "twice", "the field stands twice; send it once"));
+                }
+                Some(position) => sent.push((position, value)),
+            }
+        }
+        let key = self.push.find_by.and_then(|name| self.position(name)).and_then(|position| {
+            let (_, value) = sent.iter().find(|(other, _)| *other == position)?;
+            let value = self.push.profile.fields[position].canonical(value).ok()??;
+            Some((self.rulebook.field_numbers[position], value.into_owned()))
+        });
+        let mut stored = match &id {
+            Some(id) => self.stored(id)?,
+            None => None,
+        };
+        if let (None, Some((field, value))) = (&stored, &key) {
+            stored = self.holder(*field, value)?;
+        }
+        // Who is known by nothing else is known by that field's value.
+        if let (None, None, Some((_, value))) = (&stored, &id, &key) {
+            stored = self.stored(value)?;
+        }
+        let id = match (id, &stored, key) {
+            (Some(id), _, _) => id,
+            (None, Some((_, employee)), _) => employee.id.clone(),
+            (None, None, Some((_, value))) => value,
+            (None, None, None) => String::new(),
+        };
+        if stored.is_none() {
+            if must_exist {
+                faults.push(Fault::new("id", "unknown", "nobody in the roster has this id"));
+            }
+            for (name, value) in defaults {
+                if let Some(position) = self.position(&name)
+                    && sent.iter().all(|(other, _)| *other != position)
+                {
+                    sent.push((position, value));
+                }
+            }
+        }
+        let stored = stored.map(|(number, employee)| (self.place(number, &employee), employee));
+        self.patches += 1;
+        Ok(Found { index: self.patches - 1, id, status, sent, faults, stored })
+    }
+
+    fn position(&mut self, name: &str) -> Option<usize> {
+        let PatchPush { profile, dialect, .. } = self.push;
+        match self.positions.get(name) {
+            Some(position) => *position,
+            None => {
+                let position = profile.wire_position(*dialect, name);
+                self.positions.insert(name.to_owned(), position);
+                position
+            }
+        }
+    }
+
+    /// The employee with this id, where it was stored before the push.
+    fn stored(&mut self, id: &str) -> Result<Option<(u32, Employee)>, Failure> {
+        if self.writer.has_created(hash(self.rulebook.seed, id.as_bytes())) {
+            return Ok(None);
+        }
+        Ok(self.writer.rows().find(id)?)
+    }
+
+    /// The one employee that has a value of a unique field: an active one before those that are hidden.
+    fn holder(&mut self, field: u32, value: &str) -> Result<Option<(u32, Employee)>, Failure> {
+        let hash = hash(self.rulebook.seed, value.as_bytes());
+        let rows = self.writer.rows();
+        for field in [field, field | OF_HIDDEN] {
+            if let [number] = rows.holders(field, hash)?[..] {
+                return Ok(Some((number, rows.read(number)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The place in the index of an employee; it gets one where it has none.
+    fn place(&mut self, number: u32, employee: &Employee) -> u32 {
+        let seed = self.rulebook.seed;
+        let id = hash(seed, employee.id.as_bytes());
+        self.index.find(id).unwrap_or_else(|| {
+            let data = data_hash(seed, employee.profile, &employee.data);
+            self.index.insert(Entry { id, data, bytes: 0, number, status: employee.status });
+            self.index.len() as u32 - 1
+        })
+    }
+
+    /// Hides every active employee that the push has not carried.
+    fn hide_absent(&mut self, transaction: &Transaction) -> Result<(), Failure> {
+        let first_created = self.writer.first_created();
+        let carried: HashSet<u32> = (0..self.index.len() as u32)
+            .filter(|place| self.writer.has_seen(*place))
+            .map(|place| self.index.get(place).number)
+            .collect();
+        for number in transaction.active_numbers()? {
+            if number < first_created && !carried.contains(&number) {
+                self.writer.hide_absent(&mut self.index, number)?;
+            }
+        }
+        self.writer.settle(&mut self.index);
+        Ok(())
+    }
+}
