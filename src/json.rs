@@ -148,6 +148,36 @@ pub fn string(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
+/// The members of an object, each of which may stand there once, in their order.
+pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
+    struct Members<'a>(Vec<(String, &'a RawValue)>);
+    impl<'de> Deserialize<'de> for Members<'de> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct OfMap;
+            impl<'de> Visitor<'de> for OfMap {
+                type Value = Members<'de>;
+
+                fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                    f.write_str("an object")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                    let mut members: Vec<(String, &RawValue)> = Vec::new();
+                    while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                        if members.iter().any(|(other, _)| *other == name) {
+                            return Err(A::Error::custom(format!("{name:?} stands twice in the object; send it once")));
+                        }
+                        members.push((name, value));
+                    }
+                    Ok(Members(members))
+                }
+            }
+            deserializer.deserialize_map(OfMap)
+        }
+    }
+    exact::<Members>(bytes).map(|members| members.0)
+}
+
 /// A `T` that is read from an object only; a derived struct would also take an array.
 pub struct Object<T>(pub T);
 

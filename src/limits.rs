@@ -14,6 +14,10 @@ pub struct Limits {
     pub envelope_bytes_max: usize,
     /// The most employees in one push.
     pub employees_max: u64,
+    /// The longest body of an import that is read as a whole, in bytes: a user, a batch, a CSV.
+    pub import_bytes_max: usize,
+    /// The most records that an account may queue in a day (UTC) by EchoSpan's commands.
+    pub queued_per_day_max: u64,
     /// The most data rows of one employee.
     pub data_rows_max: usize,
     /// The deepest nesting of objects and arrays in a body; the body's own object is the first level.
@@ -51,6 +55,7 @@ impl Limits {
             ("body_bytes_max", self.body_bytes_max == 0),
             ("employee_bytes_max", self.employee_bytes_max == 0),
             ("envelope_bytes_max", self.envelope_bytes_max == 0),
+            ("import_bytes_max", self.import_bytes_max == 0),
             ("employees_max", self.employees_max == 0),
             ("depth_max", self.depth_max == 0),
             ("head_seconds_max", self.head_seconds_max == 0),
@@ -70,6 +75,8 @@ impl Default for Limits {
             employee_bytes_max: 16 << 20,
             envelope_bytes_max: 1 << 20,
             employees_max: 10_000_000,
+            import_bytes_max: 64 << 20,
+            queued_per_day_max: 1_000_000,
             data_rows_max: 1_000,
             depth_max: 64,
             errors_listed_max: 1_000,

@@ -50,6 +50,14 @@ enum Action {
         /// The profile's GUID
         profile: Uuid,
     },
+    /// Say what becomes of employees whom a Collaborator CSV does not carry: hide (as a whole list has it) or stay (lists come in parts)
+    Absent {
+        /// The account
+        id: i64,
+        /// hide or stay
+        #[arg(value_parser = ["hide", "stay"])]
+        absent: String,
+    },
     /// Remove an account: its key, its employees, its file
     Remove {
         /// The id
@@ -66,8 +74,13 @@ impl Account {
         match self.action {
             Action::Add { id, name, secret } => add(&Store::open(&data)?, id, &name, secret),
             Action::Profile { id, dialect, profile } => {
-                Store::open_existing(&data)?.set_profile(id, dialect, profile)?;
+                Store::open_existing(&data)?.set(id, dialect, "profile", &profile.to_string())?;
                 println!("account {id}: {} uses profile {profile}", dialect.name());
+                Ok(())
+            }
+            Action::Absent { id, absent } => {
+                Store::open_existing(&data)?.set(id, Dialect::Collaborator, "absent", &absent)?;
+                println!("account {id}: {absent} who is absent from a CSV");
                 Ok(())
             }
             Action::List => list(&Store::open_existing(&data)?),

@@ -1,5 +1,8 @@
 //! The wire formats of a push, a file each: how their bytes become employees, and counts their answer.
 
+pub mod collaborator;
+pub mod echospan;
+pub mod springest;
 pub mod startexam;
 
 /// A system whose import API is spoken.

@@ -1,6 +1,9 @@
 //! HTTP: listen, route, authenticate, receive, respond. Nothing below this module knows of it.
 
 mod authenticate;
+mod collaborator;
+mod echospan;
+mod import;
 mod listen;
 mod log;
 mod push;
@@ -8,6 +11,7 @@ mod read;
 mod receive;
 mod respond;
 mod route;
+mod springest;
 mod turn;
 
 pub use listen::{raise_file_limit, serve};

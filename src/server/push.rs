@@ -3,7 +3,7 @@
 use super::Server;
 use super::log::Event;
 use super::receive;
-use super::respond::{Answer, REVISION, Refusal, json_text};
+use super::respond::{Answer, Refusal, json_text, note};
 use crate::dialect::startexam;
 use crate::digest::ContentDigest;
 use crate::store::Key;
@@ -82,7 +82,7 @@ pub async fn push(
     let receipt = result.map_err(Refusal::from)?;
     event.receipt = Some(receipt.clone());
     let mut answer = json_text(StatusCode::OK, startexam::answer(&receipt.counts));
-    answer.headers_mut().insert(REVISION, receipt.revision.into());
+    note(&mut answer, &receipt);
     Ok(answer)
 }
 

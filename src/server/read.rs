@@ -12,10 +12,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Runs what reads from the store on a thread where it may wait.
-async fn blocking(
+pub async fn blocking<T: Send + 'static>(
     server: &Arc<Server>,
-    read: impl FnOnce(&Server) -> Result<Answer, Refusal> + Send + 'static,
-) -> Result<Answer, Refusal> {
+    read: impl FnOnce(&Server) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
     let server = server.clone();
     tokio::task::spawn_blocking(move || read(&server)).await.unwrap_or_else(|panic| Err(Refusal::internal(panic)))
 }
@@ -24,7 +24,7 @@ async fn blocking(
 pub async fn employee(server: &Arc<Server>, key: Key, id: String) -> Result<Answer, Refusal> {
     blocking(server, move |server| {
         let roster = server.store.roster(&key)?;
-        let Some(employee) = roster.employee(&id)? else {
+        let Some((_, employee)) = roster.employee(&id)? else {
             let message = "the account has no employee with this id; ids are compared as they are, case and all";
             return Err(Refusal::new(StatusCode::NOT_FOUND, message));
         };

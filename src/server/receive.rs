@@ -33,40 +33,19 @@ pub fn channel() -> (mpsc::Sender<Piece>, Box<Pieces<'static>>) {
 }
 
 /// Receives a body and sends it on, until it ends, breaks a limit, or nobody wants more of it.
-pub async fn receive(mut body: Incoming, digests: Vec<ContentDigest>, limits: &Limits, sender: mpsc::Sender<Piece>) {
-    let started = Instant::now();
-    let pause = Duration::from_secs(limits.body_pause_seconds_max);
-    let grace = Duration::from_secs(limits.body_grace_seconds);
+pub async fn receive(body: Incoming, digests: Vec<ContentDigest>, limits: &Limits, sender: mpsc::Sender<Piece>) {
+    let mut receiving = Receiving::new(body, limits);
     let mut digests: Vec<Digesting> = digests.into_iter().map(Digesting::new).collect();
-    let mut received = 0;
     loop {
         let next = tokio::select! {
-            next = timeout(pause, body.frame()) => next,
+            next = receiving.next() => next,
             () = sender.closed() => return,
         };
-        let frame = match next {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => {
-                drop(sender.send(Err(BodyError::Cut { received })).await);
-                return;
-            }
+        let piece = match next {
+            Ok(Some(piece)) => piece,
             Ok(None) => break,
-            Err(_) => {
-                let error = BodyError::Slow { limit: "body_pause_seconds_max", max: limits.body_pause_seconds_max };
-                drop(sender.send(Err(error)).await);
-                return;
-            }
+            Err(error) => return drop(sender.send(Err(error)).await),
         };
-        let Ok(piece) = frame.into_data() else {
-            continue;
-        };
-        received += piece.len() as u64;
-        let elapsed = started.elapsed();
-        if elapsed > grace && (received as f64) < limits.body_bytes_per_second_min as f64 * elapsed.as_secs_f64() {
-            let error = BodyError::Slow { limit: "body_bytes_per_second_min", max: limits.body_bytes_per_second_min };
-            drop(sender.send(Err(error)).await);
-            return;
-        }
         digests.iter_mut().for_each(|digest| digest.update(&piece));
         if sender.send(Ok(Some(piece))).await.is_err() {
             return;
@@ -74,4 +53,54 @@ pub async fn receive(mut body: Incoming, digests: Vec<ContentDigest>, limits: &L
     }
     let end = if digests.into_iter().all(Digesting::matches) { Ok(None) } else { Err(BodyError::Digest) };
     drop(sender.send(end).await);
+}
+
+/// Receives all of a body that may have `bytes_max`; none is one that has more.
+pub async fn collect(body: Incoming, bytes_max: usize, limits: &Limits) -> Result<Option<Vec<u8>>, BodyError> {
+    let mut receiving = Receiving::new(body, limits);
+    let mut collected = Vec::new();
+    while let Some(piece) = receiving.next().await? {
+        if collected.len() + piece.len() > bytes_max {
+            return Ok(None);
+        }
+        collected.extend_from_slice(&piece);
+    }
+    Ok(Some(collected))
+}
+
+/// A body on its way in, within the limits of time and rate.
+struct Receiving<'a> {
+    body: Incoming,
+    limits: &'a Limits,
+    started: Instant,
+    received: u64,
+}
+
+impl<'a> Receiving<'a> {
+    fn new(body: Incoming, limits: &'a Limits) -> Receiving<'a> {
+        Receiving { body, limits, started: Instant::now(), received: 0 }
+    }
+
+    /// The next piece; none at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let Limits { body_pause_seconds_max, body_grace_seconds, body_bytes_per_second_min, .. } = *self.limits;
+        loop {
+            let frame = match timeout(Duration::from_secs(body_pause_seconds_max), self.body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(_))) => return Err(BodyError::Cut { received: self.received }),
+                Ok(None) => return Ok(None),
+                Err(_) => return Err(BodyError::Slow { limit: "body_pause_seconds_max", max: body_pause_seconds_max }),
+            };
+            let Ok(piece) = frame.into_data() else {
+                continue;
+            };
+            self.received += piece.len() as u64;
+            let elapsed = self.started.elapsed();
+            let least = body_bytes_per_second_min as f64 * elapsed.as_secs_f64();
+            if elapsed > Duration::from_secs(body_grace_seconds) && (self.received as f64) < least {
+                return Err(BodyError::Slow { limit: "body_bytes_per_second_min", max: body_bytes_per_second_min });
+            }
+            return Ok(Some(piece));
+        }
+    }
 }

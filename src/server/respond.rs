@@ -2,11 +2,12 @@
 
 use crate::rejection::{Cause, Rejection};
 use crate::store;
-use crate::sync::{BodyError, Failure};
+use crate::sync::{BodyError, Failure, Receipt};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 /// An answer, whole.
@@ -29,6 +30,8 @@ pub struct Refusal {
     /// What is wrong with the employees of a push.
     pub rejected: Option<Box<Rejected>>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body, where a dialect has another form for it: its type, and itself.
+    body: Option<(&'static str, String)>,
 }
 
 /// What a 400 lists.
@@ -37,7 +40,8 @@ pub struct Refusal {
 pub struct Rejected {
     /// How many rejections there are, listed or not.
     pub error_count: u64,
-    errors: Vec<Rejection>,
+    /// The first of them.
+    pub errors: Vec<Rejection>,
     causes: Vec<Cause>,
 }
 
@@ -58,7 +62,7 @@ impl Rejected {
 
 impl Refusal {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
-        Refusal { status, message: message.into(), internal: None, rejected: None, headers: Vec::new() }
+        Refusal { status, message: message.into(), internal: None, rejected: None, headers: Vec::new(), body: None }
     }
 
     /// A failure of the server's own.
@@ -80,9 +84,27 @@ impl Refusal {
         refusal
     }
 
+    /// The same with another status.
+    pub fn with_status(self, status: StatusCode) -> Refusal {
+        Refusal { status, ..self }
+    }
+
+    /// The same with a body in a dialect's form.
+    pub fn in_form(mut self, content_type: &'static str, body: String) -> Refusal {
+        self.body = Some((content_type, body));
+        self
+    }
+
+    /// Whether it has such a body.
+    pub fn has_form(&self) -> bool {
+        self.body.is_some()
+    }
+
     pub fn answer(&self) -> Answer {
-        let body = RefusalBody { message: &self.message, rejected: self.rejected.as_deref() };
-        let mut answer = json(self.status, &body);
+        let mut answer = match &self.body {
+            Some((content_type, body)) => text(self.status, content_type, body.clone()),
+            None => json(self.status, &RefusalBody { message: &self.message, rejected: self.rejected.as_deref() }),
+        };
         answer.headers_mut().extend(self.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
         if self.status == StatusCode::REQUEST_TIMEOUT {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -99,11 +121,40 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Answer {
 
 /// An answer whose JSON is written already.
 pub fn json_text(status: StatusCode, body: String) -> Answer {
+    text(status, JSON, body)
+}
+
+/// An answer of another type.
+pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
+
+/// The type of JSON.
+pub const JSON: &str = "application/json; charset=utf-8";
+/// The type of text.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What a push calls fields that have no place in the profile; their values were ignored.
+const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");
+
+/// Notes in the headers of an answer what a push did.
+pub fn note(answer: &mut Answer, receipt: &Receipt) {
+    const NAMES_MAX: usize = 50;
+    answer.headers_mut().insert(REVISION, receipt.revision.into());
+    let names = receipt.ignored.iter().take(NAMES_MAX);
+    let names: Vec<String> =
+        names.map(|name| utf8_percent_encode(name, NON_ALPHANUMERIC_BUT_UNDERSCORE).to_string()).collect();
+    if let Ok(names) = HeaderValue::from_str(&names.join(", "))
+        && !names.is_empty()
+    {
+        answer.headers_mut().insert(IGNORED, names);
+    }
+}
+
+const NON_ALPHANUMERIC_BUT_UNDERSCORE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Refusal {

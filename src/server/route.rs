@@ -1,9 +1,10 @@
 //! Every route on one page.
 
 use super::authenticate::authenticate;
+use super::collaborator::Kind;
 use super::log::Event;
 use super::respond::{Answer, REQUEST, Refusal};
-use super::{Server, push, read};
+use super::{Server, collaborator, echospan, push, read, springest};
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode};
@@ -13,6 +14,14 @@ use std::sync::Arc;
 
 enum Route<'a> {
     Health,
+    Signed(Signed<'a>),
+    Springest,
+    Collaborator(Kind),
+    EchoSpan,
+}
+
+/// A route whose requests are signed by SharedKey.
+enum Signed<'a> {
     Employees,
     Employee(&'a str),
     Profiles,
@@ -23,13 +32,18 @@ impl Route<'_> {
     /// The route of a path: its fixed parts in any case, an id as it is.
     fn of(path: &str) -> Option<Route<'_>> {
         let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        let is = |part: &str, name: &str| part.eq_ignore_ascii_case(name);
+        let is = |fixed: &[&str]| fixed.iter().zip(&parts).all(|(fixed, part)| part.eq_ignore_ascii_case(fixed));
         match parts[..] {
-            [health] if is(health, "health") => Some(Route::Health),
-            [v1, employees] if is(v1, "v1") && is(employees, "employees") => Some(Route::Employees),
-            [v1, employees, id] if is(v1, "v1") && is(employees, "employees") => Some(Route::Employee(id)),
-            [v1, profiles] if is(v1, "v1") && is(profiles, "profiles") => Some(Route::Profiles),
-            [v1, profiles, id] if is(v1, "v1") && is(profiles, "profiles") => Some(Route::Profile(id)),
+            [_] if is(&["health"]) => Some(Route::Health),
+            [_, _] if is(&["v1", "employees"]) => Some(Route::Signed(Signed::Employees)),
+            [_, _, id] if is(&["v1", "employees"]) => Some(Route::Signed(Signed::Employee(id))),
+            [_, _] if is(&["v1", "profiles"]) => Some(Route::Signed(Signed::Profiles)),
+            [_, _, id] if is(&["v1", "profiles"]) => Some(Route::Signed(Signed::Profile(id))),
+            [_] if is(&["users.json"]) => Some(Route::Springest),
+            [_, _, _, _] if is(&["api", "v2", "users-import", "single"]) => Some(Route::Collaborator(Kind::Single)),
+            [_, _, _, _] if is(&["api", "v2", "users-import", "batch"]) => Some(Route::Collaborator(Kind::Batch)),
+            [_, _, _, _] if is(&["api", "v2", "users-import", "csv"]) => Some(Route::Collaborator(Kind::Csv)),
+            [_, _, _] if is(&["echotools7", "api", "api_import_emps.asp"]) => Some(Route::EchoSpan),
             _ => None,
         }
     }
@@ -37,10 +51,23 @@ impl Route<'_> {
     fn pattern(&self) -> &'static str {
         match self {
             Route::Health => "/health",
-            Route::Employees => "/v1/employees",
-            Route::Employee(_) => "/v1/employees/{id}",
-            Route::Profiles => "/v1/profiles",
-            Route::Profile(_) => "/v1/profiles/{id}",
+            Route::Signed(Signed::Employees) => "/v1/employees",
+            Route::Signed(Signed::Employee(_)) => "/v1/employees/{id}",
+            Route::Signed(Signed::Profiles) => "/v1/profiles",
+            Route::Signed(Signed::Profile(_)) => "/v1/profiles/{id}",
+            Route::Springest => "/users.json",
+            Route::Collaborator(Kind::Single) => "/api/v2/users-import/single",
+            Route::Collaborator(Kind::Batch) => "/api/v2/users-import/batch",
+            Route::Collaborator(Kind::Csv) => "/api/v2/users-import/csv",
+            Route::EchoSpan => "/echotools7/api/api_import_emps.asp",
+        }
+    }
+
+    fn methods(&self) -> &'static str {
+        match self {
+            Route::Signed(Signed::Employees) | Route::Springest => "GET, HEAD, POST",
+            Route::Collaborator(_) | Route::EchoSpan => "POST",
+            _ => "GET, HEAD",
         }
     }
 }
@@ -70,20 +97,30 @@ async fn dispatch(
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let Some(route) = route else {
-        let message = "there is nothing at this path; there are /v1/employees, /v1/profiles and /health";
+        let message = "there is nothing at this path; there are /v1/employees, /v1/profiles, /health, /users.json, \
+                       /api/v2/users-import/{single,batch,csv} and /echotools7/api/api_import_emps.asp";
         return Err(Refusal::new(StatusCode::NOT_FOUND, message));
     };
-    let allowed = match route {
-        Route::Employees => "GET, HEAD, POST",
-        _ => "GET, HEAD",
-    };
+    let allowed = route.methods();
     let method = request.method().as_str();
     if !allowed.split(", ").any(|allowed| allowed == method) {
         return Err(Refusal::allow(allowed));
     }
-    if let Route::Health = route {
-        return read::health(server).await;
+    match route {
+        Route::Health => read::health(server).await,
+        Route::Signed(route) => signed(server, route, request, event).await,
+        Route::Springest => springest::users(server, request, event).await,
+        Route::Collaborator(kind) => collaborator::import(server, kind, request, event).await,
+        Route::EchoSpan => echospan::command(server, request, event).await,
     }
+}
+
+async fn signed(
+    server: &Arc<Server>,
+    route: Signed<'_>,
+    request: Request<Incoming>,
+    event: &mut Event,
+) -> Result<Answer, Refusal> {
     let posts = *request.method() == Method::POST;
     if posts {
         push::content_length(request.headers())?;
@@ -92,12 +129,11 @@ async fn dispatch(
     let key = authenticate(server, &head)?;
     event.account = Some(key.account);
     match route {
-        Route::Employees if posts => push::push(server, key, Request::from_parts(head, body), event).await,
-        Route::Employees => read::employees(server, key, head.uri.query().unwrap_or_default().to_owned()).await,
-        Route::Employee(id) => read::employee(server, key, decoded(id)?).await,
-        Route::Profiles => Ok(read::profiles(server, key.account)),
-        Route::Profile(id) => read::profile(server, key.account, &decoded(id)?),
-        Route::Health => read::health(server).await,
+        Signed::Employees if posts => push::push(server, key, Request::from_parts(head, body), event).await,
+        Signed::Employees => read::employees(server, key, head.uri.query().unwrap_or_default().to_owned()).await,
+        Signed::Employee(id) => read::employee(server, key, decoded(id)?).await,
+        Signed::Profiles => Ok(read::profiles(server, key.account)),
+        Signed::Profile(id) => read::profile(server, key.account, &decoded(id)?),
     }
 }
 

@@ -79,7 +79,7 @@ impl Store {
             let mut shared = self.shared();
             let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
             transaction.execute("DELETE FROM key WHERE account = ?", [id])?;
-            transaction.execute("DELETE FROM dialect_profile WHERE account = ?", [id])?;
+            transaction.execute("DELETE FROM dialect_setting WHERE account = ?", [id])?;
             let removed = transaction.execute("DELETE FROM account WHERE id = ?", [id])?;
             transaction.commit()?;
             removed

@@ -1,10 +1,9 @@
-//! The keys of accounts, and the profiles that their dialects use.
+//! The keys of accounts, and what is set for their dialects.
 
 use super::{Error, Key, Store};
 use crate::dialect::Dialect;
 use crate::token::{self, Hash};
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
-use uuid::Uuid;
 
 /// How many SharedKey secrets an account may have at once: the old one and the new one, while a key is changed.
 const SECRETS_MAX: u32 = 2;
@@ -136,24 +135,22 @@ impl Store {
         Ok(None)
     }
 
-    /// Says which profile a dialect of an account uses.
-    pub fn set_profile(&self, account: i64, dialect: Dialect, profile: Uuid) -> Result<(), Error> {
+    /// Sets something for a dialect of an account: `profile` to a GUID, `absent` to `hide` or `stay`.
+    pub fn set(&self, account: i64, dialect: Dialect, name: &str, value: &str) -> Result<(), Error> {
         let set = self.shared().execute(
-            "INSERT INTO dialect_profile SELECT id, ?2, ?3 FROM account WHERE id = ?1
-             ON CONFLICT DO UPDATE SET profile = excluded.profile",
-            params![account, dialect.name(), profile.to_string()],
+            "INSERT INTO dialect_setting SELECT id, ?2, ?3, ?4 FROM account WHERE id = ?1
+             ON CONFLICT DO UPDATE SET value = excluded.value",
+            params![account, dialect.name(), name, value],
         )?;
         if set == 0 { Err(Error::NoAccount(account)) } else { Ok(()) }
     }
 
-    /// The profile that a dialect of an account uses, where that was said.
-    pub fn profile_of(&self, account: i64, dialect: Dialect) -> Result<Option<Uuid>, Error> {
+    /// What was set for a dialect of an account, if anything.
+    pub fn setting(&self, account: i64, dialect: Dialect, name: &str) -> Result<Option<String>, Error> {
         let shared = self.shared();
-        let mut select =
-            shared.prepare_cached("SELECT profile FROM dialect_profile WHERE account = ? AND dialect = ?")?;
-        let profile: Option<String> =
-            select.query_row(params![account, dialect.name()], |row| row.get(0)).optional()?;
-        Ok(profile.and_then(|profile| Uuid::parse_str(&profile).ok()))
+        let mut select = shared
+            .prepare_cached("SELECT value FROM dialect_setting WHERE account = ? AND dialect = ? AND name = ?")?;
+        Ok(select.query_row(params![account, dialect.name(), name], |row| row.get(0)).optional()?)
     }
 }
 

@@ -55,23 +55,22 @@ impl Roster {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 
-    /// Counts a request of today, in UTC, and gives how many there were.
-    pub fn count_request(&mut self) -> Result<u64, Error> {
+    /// Adds a record to the queue, and gives true; or false where `per_day_max` were added today, in UTC. The record is durable then.
+    pub fn enqueue(&mut self, record: &[u8], per_day_max: u64) -> Result<bool, Error> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("DELETE FROM request_count WHERE day < date()", [])?;
-        let requests = transaction.query_row(
-            "INSERT INTO request_count VALUES (date(), 1) ON CONFLICT DO UPDATE SET requests = requests + 1 RETURNING requests",
+        let requests: u64 = transaction.query_row(
+            "INSERT INTO request_count VALUES (date(), 1) ON CONFLICT DO UPDATE SET requests = requests + 1
+             RETURNING requests",
             [],
             |row| row.get(0),
         )?;
+        if requests > per_day_max {
+            return Ok(false);
+        }
+        transaction.execute("INSERT INTO queue (record) VALUES (?)", [record])?;
         transaction.commit()?;
-        Ok(requests)
-    }
-
-    /// Adds a record to the queue; it is durable then.
-    pub fn enqueue(&self, record: &[u8]) -> Result<(), Error> {
-        self.connection.execute("INSERT INTO queue (record) VALUES (?)", [record])?;
-        Ok(())
+        Ok(true)
     }
 
     /// Empties the queue.
@@ -80,16 +79,11 @@ impl Roster {
         Ok(())
     }
 
-    /// The number of the employee with this id.
-    pub fn number(&self, id: &str) -> Result<Option<u32>, Error> {
-        let mut select = self.connection.prepare("SELECT number FROM employee WHERE id = ?")?;
-        Ok(select.query_row([id], |row| row.get(0)).optional()?)
-    }
-
-    /// The employee with this id.
-    pub fn employee(&self, id: &str) -> Result<Option<Employee>, Error> {
-        let mut select = self.connection.prepare("SELECT id, status, profile, data FROM employee WHERE id = ?")?;
-        Ok(select.query_row([id], |row| rows::employee(row, 0)).optional()?)
+    /// The employee with this id, and its number.
+    pub fn employee(&self, id: &str) -> Result<Option<(u32, Employee)>, Error> {
+        let mut select =
+            self.connection.prepare("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?;
+        Ok(select.query_row([id], |row| Ok((row.get(0)?, rows::employee(row, 1)?))).optional()?)
     }
 
     /// Up to `limit` employees with a number above `after`, in the order of their numbers, which is that of their arrival; fewer

@@ -35,12 +35,13 @@ pub const SHARED: &[&str] = &["
     ) STRICT;
     CREATE INDEX key_by_account ON key (account);
     CREATE INDEX key_by_hash ON key (found_by);
-    -- The profile that a dialect of an account uses.
-    CREATE TABLE dialect_profile (
+    -- What is set for a dialect of an account: the profile that it uses, what becomes of who is absent.
+    CREATE TABLE dialect_setting (
         account INTEGER NOT NULL,
         dialect TEXT NOT NULL,
-        profile TEXT NOT NULL,
-        PRIMARY KEY (account, dialect)
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (account, dialect, name)
     ) STRICT, WITHOUT ROWID;
     INSERT INTO setting VALUES ('seed', random());
 "];

@@ -73,6 +73,8 @@ pub struct Receipt {
     pub duration: Duration,
     /// What the push calls fields that the profile does not have; their values were ignored.
     pub ignored: Vec<String>,
+    /// The number of its first employee, where it is a push of some.
+    pub first: Option<u32>,
 }
 
 /// Why a push did nothing.
@@ -147,7 +149,7 @@ pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result
             sync.duration = started.elapsed();
             let revision = transaction.commit(&sync, index, changes, push.limits.index_bytes_max)?;
             let Sync { counts, employees, duration, .. } = sync;
-            Ok(Receipt { counts, employees, revision, duration, ignored: Vec::new() })
+            Ok(Receipt { counts, employees, revision, duration, ignored: Vec::new(), first: None })
         }
         Err(failure) => {
             transaction.roll_back(index, push.limits.index_bytes_max);

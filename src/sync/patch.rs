@@ -67,19 +67,20 @@ pub struct Found {
 pub fn patch(push: &PatchPush, roster: &mut Roster, source: Source) -> Result<Receipt, Failure> {
     let started = Instant::now();
     let transaction = roster.begin()?;
-    let (mut sync, entries, ignored) = apply(push, &transaction, source)?;
+    let (mut sync, entries, ignored, first) = apply(push, &transaction, source)?;
     sync.duration = started.elapsed();
     let revision = transaction.commit_some(&sync, &entries, push.limits.index_bytes_max)?;
     let Sync { counts, employees, duration, .. } = sync;
-    Ok(Receipt { counts, employees, revision, duration, ignored })
+    Ok(Receipt { counts, employees, revision, duration, ignored, first })
 }
 
-/// Finds, checks and writes the employees of a push, and checks the roster that comes of it. Gives their entries in the index.
+/// Finds, checks and writes the employees of a push, and checks the roster that comes of it. Gives their entries in the index, what
+/// was ignored, and the number of the first.
 fn apply(
     push: &PatchPush,
     transaction: &Transaction,
     source: Source,
-) -> Result<(Sync, Vec<Entry>, Vec<String>), Failure> {
+) -> Result<(Sync, Vec<Entry>, Vec<String>, Option<u32>), Failure> {
     let numbers = transaction.enter_profile(push.profile)?;
     let mut patcher = Patcher::new(push, transaction, &numbers)?;
     match source {
@@ -109,10 +110,10 @@ fn apply(
     if push.absent == Absent::Hide {
         patcher.hide_absent(transaction)?;
     }
-    let Patcher { writer, index, ignored, .. } = patcher;
+    let Patcher { writer, index, ignored, first, .. } = patcher;
     let (counts, employees, changes) = writer.finish(&index)?;
     let sync = Sync { profile: numbers.profile, employees, counts, duration: Duration::ZERO };
-    Ok((sync, changes.entries(&index), ignored.into_iter().collect()))
+    Ok((sync, changes.entries(&index), ignored.into_iter().collect(), first))
 }
 
 struct Patcher<'t> {
@@ -125,6 +126,8 @@ struct Patcher<'t> {
     positions: HashMap<String, Option<usize>>,
     ignored: BTreeSet<String>,
     patches: u64,
+    /// The number of the first employee.
+    first: Option<u32>,
 }
 
 impl<'t> Patcher<'t> {
@@ -140,7 +143,7 @@ impl<'t> Patcher<'t> {
         };
         let writer = Writer::new(transaction, (&index, false), (profile, numbers), limits.errors_listed_max)?;
         let (positions, ignored) = (HashMap::new(), BTreeSet::new());
-        Ok(Patcher { push, rulebook, writer, index, positions, ignored, patches: 0 })
+        Ok(Patcher { push, rulebook, writer, index, positions, ignored, patches: 0, first: None })
     }
 
     fn apply(&mut self, batch: Vec<Patch>) -> Result<(), Failure> {
@@ -204,6 +207,10 @@ impl<'t> Patcher<'t> {
             }
         }
         let stored = stored.map(|(number, employee)| (self.place(number, &employee), employee));
+        if self.first.is_none() {
+            let number = stored.as_ref().map(|(place, _)| self.index.get(*place).number);
+            self.first = Some(number.unwrap_or_else(|| self.writer.first_created()));
+        }
         self.patches += 1;
         Ok(Found { index: self.patches - 1, id, status, sent, faults, stored })
     }

@@ -1,0 +1,229 @@
+//! EchoSpan's employee import: one command a request, form-encoded; what is queued is applied by the command P.
+
+use crate::rejection::Fault;
+use crate::roster::{ID_CHARS_MAX, Patch, Status};
+use serde::{Deserialize, Serialize};
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// I, U or T: put a record into the queue.
+    Queue(Record),
+    /// P: apply the queue.
+    Process,
+    /// D: delete the queue.
+    Delete,
+}
+
+/// What becomes of the employee of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// Insert, or update who exists.
+    I,
+    /// Update, or add who does not exist.
+    U,
+    /// Mark as terminated.
+    T,
+}
+
+/// A status code of the documents, which is also the answer's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Done.
+    Successful = 200,
+    /// A record that is bad, or lacks a field.
+    BadRecord = 451,
+    /// As many requests of a day as there may be.
+    DailyLimit = 452,
+    /// The store cannot be used now.
+    Busy = 453,
+    /// Another call of the account is under way.
+    Waiting = 454,
+    /// No account has this key and client id.
+    BadKey = 455,
+    /// Two employees have one id.
+    DuplicateIds = 456,
+    /// Two employees have one e-mail address.
+    DuplicateEmails = 457,
+}
+
+impl Code {
+    /// The documented message.
+    pub fn message(self) -> &'static str {
+        match self {
+            Code::Successful => "Request successful.",
+            Code::BadRecord => "Bad employee record submitted. Check that you have submitted all required fields.",
+            Code::DailyLimit => "Daily limit on API requests reached.",
+            Code::Busy => "Database server too busy to process request.",
+            Code::Waiting => {
+                "Waiting for another call from your account to complete. Retry the request in a few minutes."
+            }
+            Code::BadKey => "Bad API Key/Client ID combination",
+            Code::DuplicateIds => {
+                "Duplicate employee IDs exist. Make sure all employees have unique employee IDs. Delete import queue and retry."
+            }
+            Code::DuplicateEmails => {
+                "Duplicate employee email values exist. Make sure all employees have unique email addresses. \
+                 Delete import queue and retry."
+            }
+        }
+    }
+}
+
+/// The fields of a request, under the names of the documents.
+#[derive(Debug, Default)]
+pub struct Form {
+    fields: Vec<(&'static str, String)>,
+    /// What stands in the request twice, or under a name that is not known.
+    wrong: Vec<String>,
+}
+
+const NAMES: [&str; 13] = [
+    "Key",
+    "ClientID",
+    "Cmd",
+    "Fname",
+    "Lname",
+    "Email",
+    "EmpIDNumber",
+    "Title",
+    "Phone",
+    "Department",
+    "StartDate",
+    "IsManager",
+    "ManagerEmpIDNumber",
+];
+
+/// The field that asks for an answer in words.
+const TEST_FORM: &str = "APITestForm";
+
+impl Form {
+    /// Takes a field of the request, whose name may be in any case; what is not known is passed over.
+    pub fn add(&mut self, name: &str, value: &str) {
+        let known = NAMES.iter().chain([&TEST_FORM]).find(|known| known.eq_ignore_ascii_case(name));
+        match known {
+            Some(known) if self.get(known).is_some() => self.wrong.push(format!("{known} stands twice")),
+            Some(known) => self.fields.push((known, value.trim().to_owned())),
+            None => {}
+        }
+    }
+
+    /// The value of a field, by its documented name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the answer is to be in words.
+    pub fn is_test(&self) -> bool {
+        self.get(TEST_FORM) == Some("1")
+    }
+
+    /// What the request asks for. The error says what is wrong with it.
+    pub fn command(&self) -> Result<Command, String> {
+        if let Some(wrong) = self.wrong.first() {
+            return Err(format!("{wrong} in the request; send it once"));
+        }
+        let record = match self.get("Cmd").unwrap_or_default().to_ascii_uppercase().as_str() {
+            "I" => Record::I,
+            "U" => Record::U,
+            "T" => Record::T,
+            "P" => return Ok(Command::Process),
+            "D" => return Ok(Command::Delete),
+            _ => return Err("Cmd must be I, U, T, P or D".into()),
+        };
+        for required in ["Fname", "Lname", "Email", "EmpIDNumber"] {
+            if self.get(required).is_none_or(str::is_empty) {
+                return Err(format!("{required} is missing"));
+            }
+        }
+        let id = self.get("EmpIDNumber").unwrap_or_default();
+        if id.chars().count() > ID_CHARS_MAX || id.contains('\0') {
+            return Err(format!("EmpIDNumber must have at most {ID_CHARS_MAX} characters, and none that is U+0000"));
+        }
+        if self.get("IsManager").is_some_and(|is_manager| !matches!(is_manager, "" | "0" | "1")) {
+            return Err("IsManager must be 1 or 0".into());
+        }
+        Ok(Command::Queue(record))
+    }
+
+    /// The record of a command that was found right, for the queue.
+    pub fn record(&self, command: Record) -> Vec<u8> {
+        let fields = self.fields.iter().filter(|(name, value)| {
+            // An optional field that is sent empty is as good as omitted.
+            !["Key", "ClientID", "Cmd", TEST_FORM].contains(name) && !value.is_empty()
+        });
+        let record =
+            Queued { command, fields: fields.map(|(name, value)| ((*name).to_owned(), value.clone())).collect() };
+        serde_json::to_vec(&record).expect("names and strings are JSON")
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Queued {
+    command: Record,
+    fields: Vec<(String, String)>,
+}
+
+/// Reads a record of the queue.
+pub fn queued(record: &[u8]) -> Patch {
+    let Ok(Queued { command, fields }) = serde_json::from_slice(record) else {
+        let fault =
+            Fault::new("Cmd", "record", "the queued record is damaged; delete the queue with D and send it again");
+        return Patch { faults: vec![fault], ..Patch::default() };
+    };
+    let mut patch = Patch { must_exist: command == Record::T, ..Patch::default() };
+    patch.status = Some(if command == Record::T { Status::Hidden } else { Status::Active });
+    for (name, value) in fields {
+        match name.as_str() {
+            "EmpIDNumber" => patch.id = Some(value),
+            _ if command == Record::T => {}
+            _ => patch.data.push((name, value)),
+        }
+    }
+    patch.defaults.push(("IsManager".into(), "0".into()));
+    patch
+}
+
+/// The answer in words to a request with `APITestForm`; the mend stands behind the documented message.
+pub fn answer(code: Code, mend: Option<&str>) -> String {
+    let mend = mend.map(|mend| format!(" {mend}")).unwrap_or_default();
+    format!("{} {}{mend}", code as u16, code.message())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(fields: &[(&str, &str)]) -> Form {
+        let mut form = Form::default();
+        fields.iter().for_each(|(name, value)| form.add(name, value));
+        form
+    }
+
+    #[test]
+    fn a_record_becomes_a_patch() {
+        let fields =
+            [("cmd", "i"), ("FNAME", "A"), ("lname", "B"), ("Email", "a@x.com"), ("empidnumber", "1"), ("Title", "")];
+        let form = form(&fields);
+        assert_eq!(form.command(), Ok(Command::Queue(Record::I)));
+        let patch = queued(&form.record(Record::I));
+        assert_eq!((patch.id.as_deref(), patch.status, patch.must_exist), (Some("1"), Some(Status::Active), false));
+        let names: Vec<&str> = patch.data.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["Fname", "Lname", "Email"]);
+        let patch = queued(&form.record(Record::T));
+        assert_eq!((patch.status, patch.must_exist, patch.data.len()), (Some(Status::Hidden), true, 0));
+        assert_eq!(queued(b"{").faults.len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let good = [("Fname", "A"), ("Lname", "B"), ("Email", "a@x.com"), ("EmpIDNumber", "1")];
+        let with = |more: &[(&str, &str)]| form(&[&good[..], more].concat()).command();
+        assert_eq!(with(&[("Cmd", "P")]), Ok(Command::Process));
+        assert!(with(&[]).unwrap_err().contains("Cmd must be"));
+        assert!(with(&[("Cmd", "X")]).unwrap_err().contains("Cmd must be"));
+        assert!(with(&[("Cmd", "I"), ("fname", "A")]).unwrap_err().contains("Fname stands twice"));
+        assert!(with(&[("Cmd", "I"), ("IsManager", "yes")]).unwrap_err().contains("IsManager"));
+        assert!(form(&[("Cmd", "T"), ("Fname", "A")]).command().unwrap_err().contains("Lname is missing"));
+    }
+}

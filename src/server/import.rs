@@ -1,0 +1,136 @@
+//! Imports: what the dialects that carry some employees have in common.
+
+use super::Server;
+use super::log::Event;
+use super::receive;
+use super::respond::Refusal;
+use crate::dialect::Dialect;
+use crate::profile::Profile;
+use crate::roster::Patch;
+use crate::store::{Key, Roster, TokenHolder};
+use crate::sync::{Absent, Failure, PatchPush, Receipt, Source, patch};
+use crate::token;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use std::sync::Arc;
+
+/// Whose token of a dialect this is.
+pub fn holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<TokenHolder>, Refusal> {
+    Ok(server.store.token_holder(dialect, &token::hash(token))?)
+}
+
+/// The whole body of an import, within the limits.
+pub async fn body(server: &Server, headers: &HeaderMap, body: Incoming) -> Result<Vec<u8>, Refusal> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let message = "the body must not be compressed; send it without a Content-Encoding";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let bytes_max = server.limits.import_bytes_max;
+    let too_large = || {
+        let message = format!(
+            "the body is over the server's limit import_bytes_max, which is {bytes_max} bytes; send less at a time"
+        );
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    receive::collect(body, bytes_max, &server.limits).await?.ok_or_else(too_large)
+}
+
+/// The profile that a dialect of an account uses: the one that was named, else the only one that serves it.
+pub fn profile(server: &Server, account: i64, dialect: Dialect) -> Result<Arc<Profile>, Refusal> {
+    let name = dialect.name();
+    let operator = |message: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message);
+    let profile = match server.store.setting(account, dialect, "profile")?.and_then(|id| id.parse().ok()) {
+        Some(id) => server.profiles.get(id, account).ok_or_else(|| {
+            operator(format!(
+                "account {account} uses profile {id} for {name}, and there is none; tell the server's operator"
+            ))
+        })?,
+        None => {
+            let profiles = server.profiles.of(account);
+            let mut serving = profiles.into_iter().filter(|profile| profile.serves(dialect).is_ok());
+            match (serving.next(), serving.next()) {
+                (Some(only), None) => only,
+                (found, _) => {
+                    let how_many = if found.is_some() { "several profiles serve" } else { "no profile serves" };
+                    return Err(operator(format!(
+                        "{how_many} {name}; the server's operator names one with `rollcall account profile {account} {name} GUID`"
+                    )));
+                }
+            }
+        }
+    };
+    match profile.serves(dialect) {
+        Ok(_) => Ok(profile),
+        Err(hindrance) => Err(operator(format!("the profile {:?} does not serve {name}: {hindrance}", profile.name))),
+    }
+}
+
+/// What an import is, beside what it carries.
+pub struct Import {
+    /// In whose words it is.
+    pub dialect: Dialect,
+    /// By what it is checked.
+    pub profile: Arc<Profile>,
+    /// What becomes of employees that it does not carry.
+    pub absent: Absent,
+    /// See [`PatchPush::find_by`].
+    pub find_by: Option<&'static str>,
+}
+
+/// What an import carries.
+pub enum Carried {
+    /// Patches, which are read on the way.
+    Patches(Box<dyn FnOnce() -> Result<Vec<Patch>, Failure> + Send>),
+    /// The account's queue, of which each record is read so.
+    Queue(fn(&[u8]) -> Patch),
+}
+
+/// Carries out an import in the account's turn, on a thread of its own.
+pub async fn run(
+    server: &Arc<Server>,
+    key: Key,
+    import: Import,
+    carried: Carried,
+    event: &mut Event,
+) -> Result<Result<Receipt, Failure>, Refusal> {
+    let turn = server.turns.take(key.account).await?;
+    let on_thread = server.clone();
+    let result = tokio::task::spawn_blocking(move || -> Result<Result<Receipt, Failure>, Refusal> {
+        let server = on_thread;
+        let mut roster = server.store.roster(&key)?;
+        let result = carry_out(&server, &mut roster, &import, carried);
+        drop(turn);
+        Ok(result)
+    });
+    let result = result.await.unwrap_or_else(|panic| Err(Refusal::internal(panic)))?;
+    if let Ok(receipt) = &result {
+        event.receipt = Some(receipt.clone());
+    }
+    Ok(result)
+}
+
+fn carry_out(server: &Server, roster: &mut Roster, import: &Import, carried: Carried) -> Result<Receipt, Failure> {
+    let Import { dialect, ref profile, absent, find_by } = *import;
+    let push = PatchPush { dialect, profile, limits: &server.limits, absent, find_by };
+    match carried {
+        Carried::Patches(read) => {
+            let mut patches = read()?.into_iter().map(Ok);
+            patch(&push, roster, Source::Given(&mut patches))
+        }
+        Carried::Queue(read) => patch(&push, roster, Source::Queue(read)),
+    }
+}
+
+/// What the dialect calls the field of a rejection.
+pub fn wire_field<'a>(profile: &'a Profile, dialect: Dialect, id: &'static str, field: &'a str) -> &'a str {
+    match profile.position(field) {
+        Some(position) => profile.fields[position].wire_name(dialect).unwrap_or(field),
+        None if field == "id" => id,
+        None => field,
+    }
+}

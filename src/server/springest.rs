@@ -1,0 +1,123 @@
+//! Springest's `/users.json`: one user pushed, or read back.
+
+use super::Server;
+use super::import::{self, Carried, Import, wire_field};
+use super::log::Event;
+use super::read::blocking;
+use super::respond::{Answer, JSON, Refusal, json_text, note};
+use crate::dialect::{Dialect, springest};
+use crate::json::Unreadable;
+use crate::profile::Profile;
+use crate::store::Key;
+use crate::sync::{Absent, Failure};
+use hyper::body::Incoming;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+use std::sync::Arc;
+
+const DIALECT: Dialect = Dialect::Springest;
+
+/// Answers a request to `/users.json`, also a refused one in the dialect's form.
+pub async fn users(server: &Arc<Server>, request: Request<Incoming>, event: &mut Event) -> Result<Answer, Refusal> {
+    let (head, body) = request.into_parts();
+    let answer = async {
+        let key = authenticate(server, &head)?;
+        event.account = Some(key.account);
+        match head.method {
+            Method::POST => post(server, key, &head, body, event).await,
+            _ => get(server, key, &head).await,
+        }
+    };
+    answer.await.map_err(|refusal| match refusal.has_form() {
+        true => refusal,
+        false => {
+            let body = springest::refused(&refusal.message);
+            refusal.in_form(JSON, body)
+        }
+    })
+}
+
+/// Whose key stands in the query: 401 without one, 403 with a wrong one, or with another site's host.
+fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+    let Some(key) = parameter(head, "api_key") else {
+        let message = "the request has no key; send it to /users.json?api_key=YOUR_PRIVATE_API_KEY";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
+    };
+    let wrong = |message| Err(Refusal::new(StatusCode::FORBIDDEN, message));
+    let Some(holder) = import::holder(server, DIALECT, &key)? else {
+        return wrong("no site has this api_key, or it was revoked");
+    };
+    if let Some(site) = holder.site {
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or(head.uri.host()).unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        if !host.eq_ignore_ascii_case(&site) {
+            return wrong("this api_key is another site's; send the request to the host of the key's own site");
+        }
+    }
+    Ok(holder.key)
+}
+
+fn parameter(head: &Parts, name: &str) -> Option<String> {
+    let query = head.uri.query().unwrap_or_default();
+    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name);
+    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
+}
+
+async fn post(
+    server: &Arc<Server>,
+    key: Key,
+    head: &Parts,
+    body: Incoming,
+    event: &mut Event,
+) -> Result<Answer, Refusal> {
+    let body = import::body(server, &head.headers, body).await?;
+    let profile = import::profile(server, key.account, DIALECT)?;
+    let patch = springest::user(&body).map_err(|error| {
+        let message = match error {
+            Unreadable::NotJson(not_json) => format!("the body is not JSON: {not_json}"),
+            Unreadable::Wrong(message) => format!("the body {message}"),
+        };
+        Refusal::new(StatusCode::BAD_REQUEST, message)
+    })?;
+    let import =
+        Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, find_by: Some(springest::FIND_BY) };
+    let carried = Carried::Patches(Box::new(|| Ok(vec![patch])));
+    let receipt =
+        import::run(server, key, import, carried, event).await?.map_err(|failure| refused(failure, &profile))?;
+    let number = receipt.first.unwrap_or_default();
+    let mut answer = json_text(StatusCode::CREATED, springest::answer(number));
+    note(&mut answer, &receipt);
+    Ok(answer)
+}
+
+/// A refused user, in the dialect's form: what is wrong with each of its fields.
+fn refused(failure: Failure, profile: &Profile) -> Refusal {
+    let refusal = Refusal::from(failure);
+    let Some(rejected) = &refusal.rejected else {
+        return refusal;
+    };
+    let named = rejected.errors.iter().map(|error| (wire_field(profile, DIALECT, "external_id", &error.field), error));
+    let body = springest::errors(named);
+    refusal.in_form(JSON, body)
+}
+
+async fn get(server: &Arc<Server>, key: Key, head: &Parts) -> Result<Answer, Refusal> {
+    let Some(id) = parameter(head, "external_id") else {
+        let message = "external_id is missing; ask for /users.json?api_key=…&external_id=…";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
+    };
+    let profile = import::profile(server, key.account, DIALECT)?;
+    blocking(server, move |server| {
+        let roster = server.store.roster(&key)?;
+        let Some((number, employee)) = roster.employee(&id)? else {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "no user has this external_id"));
+        };
+        let names = roster.names()?;
+        let email = profile.wire_position(DIALECT, springest::FIND_BY).map(|place| profile.fields[place].name.as_str());
+        let email = employee.data.iter().find(|(number, _)| names.fields.get(number).map(String::as_str) == email);
+        Ok(json_text(StatusCode::OK, springest::shown(number, &employee, email.map(|(_, value)| value))))
+    })
+    .await
+}
