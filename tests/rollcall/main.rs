@@ -7,6 +7,7 @@ mod command;
 mod connection;
 mod crash;
 mod equal;
+mod golden;
 mod index;
 mod plain;
 mod profile;
