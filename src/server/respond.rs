@@ -31,7 +31,7 @@ pub struct Refusal {
     pub rejected: Option<Box<Rejected>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, where a dialect has another form for it: its type, and itself.
-    body: Option<(&'static str, String)>,
+    body: Option<Box<(&'static str, String)>>,
 }
 
 /// What a 400 lists.
@@ -91,7 +91,7 @@ impl Refusal {
 
     /// The same with a body in a dialect's form.
     pub fn in_form(mut self, content_type: &'static str, body: String) -> Refusal {
-        self.body = Some((content_type, body));
+        self.body = Some(Box::new((content_type, body)));
         self
     }
 
@@ -101,7 +101,7 @@ impl Refusal {
     }
 
     pub fn answer(&self) -> Answer {
-        let mut answer = match &self.body {
+        let mut answer = match self.body.as_deref() {
             Some((content_type, body)) => text(self.status, content_type, body.clone()),
             None => json(self.status, &RefusalBody { message: &self.message, rejected: self.rejected.as_deref() }),
         };

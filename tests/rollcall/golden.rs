@@ -97,7 +97,8 @@ fn check(case: &Path) {
         if line.starts_with('=') {
             let mut expected = vec![line];
             expected.extend(std::iter::from_fn(|| lines.next_if(|line| line.starts_with('='))));
-            let expected: Vec<&str> = expected.iter().map(|line| line[1..].trim()).filter(|line| !line.is_empty()).collect();
+            let expected: Vec<&str> =
+                expected.iter().map(|line| line[1..].trim()).filter(|line| !line.is_empty()).collect();
             assert_eq!(keyed.roster(), expected, "{place}");
             continue;
         }
@@ -119,7 +120,8 @@ fn check(case: &Path) {
             assert_eq!(answer.header(name).as_deref(), Some(value), "{place}");
         }
         let ends = |line: &&str| !["> ", "="].iter().any(|other| line.starts_with(other));
-        let expected: Vec<&str> = std::iter::from_fn(|| lines.next_if(ends)).filter(|line| !line.starts_with('#')).collect();
+        let expected: Vec<&str> =
+            std::iter::from_fn(|| lines.next_if(ends)).filter(|line| !line.starts_with('#')).collect();
         let expected = expected.join("\n").trim().to_owned();
         match expected.strip_suffix('…') {
             Some(beginning) => assert!(answer.text.starts_with(beginning), "{place}: {}", answer.text),

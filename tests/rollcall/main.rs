@@ -6,6 +6,7 @@ mod both;
 mod command;
 mod connection;
 mod crash;
+mod dialects;
 mod equal;
 mod golden;
 mod index;

@@ -219,11 +219,15 @@ pub struct Request {
 
 impl Request {
     pub fn new(method: &str, path: &str, body: &[u8]) -> Request {
+        Request::signed_by(SECRET, method, path, body)
+    }
+
+    fn signed_by(secret: &str, method: &str, path: &str, body: &[u8]) -> Request {
         let date = format_date(jiff::Timestamp::now());
         let length = body.len().to_string();
         let unquestioned = path.split('?').next().unwrap();
         let head = Head { verb: method, path: unquestioned, date: &date, content_length: &length };
-        let signature = head.sign(SECRET.as_bytes());
+        let signature = head.sign(secret.as_bytes());
         let mut headers = vec![
             ("Host".into(), "localhost".into()),
             ("Date".into(), date),
@@ -233,6 +237,11 @@ impl Request {
             headers.push(("Content-Length".into(), length));
         }
         Request { method: method.into(), path: path.into(), headers, body: body.to_vec() }
+    }
+
+    /// A push of nobody, signed by another secret.
+    pub fn push_signed_by(secret: &str) -> Request {
+        Request::signed_by(secret, "POST", "/v1/employees", empty_push().as_bytes())
     }
 
     /// A push of nobody.
