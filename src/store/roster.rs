@@ -3,7 +3,7 @@
 use super::index::{self, Cache};
 use super::rows::{self, Rows};
 use super::{Error, Key};
-use crate::profile::{Profile, Unique};
+use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Changes, Counts, Employee, Entry, Index, Names, Status};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::HashMap;
@@ -205,8 +205,7 @@ impl<'a> Transaction<'a> {
 
     /// Gives numbers to a profile and its fields where they have none, and remembers which of its fields are unique.
     pub fn enter_profile(&self, profile: &Profile) -> Result<Numbers, Error> {
-        let fields: Vec<u32> =
-            profile.fields.iter().map(|field| self.field_number(&field.name)).collect::<Result<_, _>>()?;
+        let fields = self.field_numbers(profile)?;
         let uniques: Vec<String> = profile
             .fields
             .iter()
@@ -243,14 +242,18 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn field_number(&self, name: &str) -> Result<u32, Error> {
-        let known =
-            self.inner.query_row("SELECT number FROM field WHERE name = ?", [name], |row| row.get(0)).optional()?;
-        if let Some(number) = known {
-            return Ok(number);
-        }
-        self.inner.execute("INSERT INTO field (name) VALUES (?)", [name])?;
-        Ok(u32::try_from(self.inner.last_insert_rowid()).expect("an account has few fields"))
+    fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {
+        let mut select = self.inner.prepare("SELECT name, number FROM field")?;
+        let known: HashMap<String, u32> =
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let number = |field: &Field| match known.get(&field.name) {
+            Some(number) => Ok(*number),
+            None => {
+                self.inner.execute("INSERT INTO field (name) VALUES (?)", [&field.name])?;
+                Ok(u32::try_from(self.inner.last_insert_rowid()).expect("an account has few fields"))
+            }
+        };
+        profile.fields.iter().map(number).collect()
     }
 
     /// The unique fields of each profile, by number.

@@ -67,20 +67,24 @@ pub struct Found {
 pub fn patch(push: &PatchPush, roster: &mut Roster, source: Source) -> Result<Receipt, Failure> {
     let started = Instant::now();
     let transaction = roster.begin()?;
-    let (mut sync, entries, ignored, first) = apply(push, &transaction, source)?;
+    let Applied { mut sync, entries, ignored, first } = apply(push, &transaction, source)?;
     sync.duration = started.elapsed();
     let revision = transaction.commit_some(&sync, &entries, push.limits.index_bytes_max)?;
     let Sync { counts, employees, duration, .. } = sync;
     Ok(Receipt { counts, employees, revision, duration, ignored, first })
 }
 
-/// Finds, checks and writes the employees of a push, and checks the roster that comes of it. Gives their entries in the index, what
-/// was ignored, and the number of the first.
-fn apply(
-    push: &PatchPush,
-    transaction: &Transaction,
-    source: Source,
-) -> Result<(Sync, Vec<Entry>, Vec<String>, Option<u32>), Failure> {
+/// What was written, and is to be committed.
+struct Applied {
+    sync: Sync,
+    /// The entries in the index of the employees that were changed or created.
+    entries: Vec<Entry>,
+    ignored: Vec<String>,
+    first: Option<u32>,
+}
+
+/// Finds, checks and writes the employees of a push, and checks the roster that comes of it.
+fn apply(push: &PatchPush, transaction: &Transaction, source: Source) -> Result<Applied, Failure> {
     let numbers = transaction.enter_profile(push.profile)?;
     let mut patcher = Patcher::new(push, transaction, &numbers)?;
     match source {
@@ -113,7 +117,7 @@ fn apply(
     let Patcher { writer, index, ignored, first, .. } = patcher;
     let (counts, employees, changes) = writer.finish(&index)?;
     let sync = Sync { profile: numbers.profile, employees, counts, duration: Duration::ZERO };
-    Ok((sync, changes.entries(&index), ignored.into_iter().collect(), first))
+    Ok(Applied { sync, entries: changes.entries(&index), ignored: ignored.into_iter().collect(), first })
 }
 
 struct Patcher<'t> {
