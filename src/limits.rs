@@ -36,6 +36,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// The most pushes at once over all accounts: one more waits, then gets 503.
     pub pushes_max: usize,
+    /// The most exports at once over all accounts: one more gets 503.
+    pub exports_max: usize,
     /// How long a push waits for another of the same account, or for its turn among all; then it gets 409, or 503.
     pub push_wait_seconds_max: u64,
     /// How long requests under way may still take after the server was told to stop.
@@ -62,6 +64,7 @@ impl Limits {
             ("body_pause_seconds_max", self.body_pause_seconds_max == 0),
             ("connections_max", self.connections_max == 0),
             ("pushes_max", self.pushes_max == 0),
+            ("exports_max", self.exports_max == 0),
             ("page_employees_max", self.page_employees_max == 0),
         ];
         limits.into_iter().find(|(_, zero)| *zero).map(|(name, _)| name)
@@ -86,6 +89,7 @@ impl Default for Limits {
             body_grace_seconds: 30,
             connections_max: 4_096,
             pushes_max: 32,
+            exports_max: 4,
             push_wait_seconds_max: 10,
             stop_seconds_max: 30,
             index_bytes_max: 1 << 30,

@@ -1,6 +1,7 @@
 //! A file becomes a body of known length, in a temporary file: its length is signed before the first byte is sent.
 
-use super::csv::{self, Columns, Rows};
+use super::rows::{Columns, Places};
+use super::{collaborator, csv, xlsx};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek};
 use std::path::Path;
@@ -11,7 +12,7 @@ pub struct Body {
     pub file: File,
     /// How many there are.
     pub length: u64,
-    rows: Option<Rows>,
+    places: Option<Places>,
 }
 
 /// Why a file cannot be pushed.
@@ -23,14 +24,20 @@ pub enum InputError {
     /// It is not a CSV.
     #[error("{0}")]
     Csv(#[from] ::csv::Error),
+    /// It is not a workbook.
+    #[error("this is not an Excel workbook (.xlsx), or a damaged one: {0}")]
+    Xlsx(#[from] calamine::XlsxError),
+    /// The server does not tell what is needed to read it.
+    #[error("{0}")]
+    Server(Box<super::PushError>),
     /// It does not say what a roster needs; the message says where and what to do.
     #[error("{0}")]
     Wrong(String),
 }
 
 impl Body {
-    /// Reads `path`, or the standard input for `-`: a StartExam body or a CSV, plain or compressed by gzip or zstd.
-    /// `tell` hears how many rows of a CSV were read.
+    /// Reads `path`, or the standard input for `-`: a StartExam body, a CSV or an Excel workbook, plain or compressed by gzip or
+    /// zstd. `tell` hears how many rows were read.
     pub fn read(path: &Path, columns: Option<&Columns>, tell: impl FnMut(u64)) -> Result<Body, InputError> {
         let input: Box<dyn Read> = match path == Path::new("-") {
             true => Box::new(io::stdin().lock()),
@@ -38,16 +45,29 @@ impl Body {
         };
         let mut input = unpacked(BufReader::with_capacity(1 << 17, input))?;
         let mut out = BufWriter::with_capacity(1 << 17, tempfile::tempfile()?);
-        let rows = if !is_json(path, input.fill_buf()?) {
-            let columns = columns.ok_or_else(|| {
-                InputError::Wrong("a CSV does not say its profile; name it with --profile GUID".into())
-            })?;
-            Some(csv::convert(input, columns, &mut out, tell)?)
-        } else {
+        let start = input.fill_buf()?;
+        if is_json(path, start) {
             io::copy(&mut input, &mut out)?;
-            None
+            return Ok(Body::written(out)?);
+        }
+        if start.is_empty() {
+            return Err(InputError::Wrong("the file is empty".into()));
+        }
+        let columns = columns.ok_or_else(|| {
+            InputError::Wrong("only a StartExam body says its profile; name it with --profile GUID".into())
+        })?;
+        let places = if start.starts_with(b"PK\x03\x04") {
+            // A workbook is read from its end.
+            let mut workbook = tempfile::tempfile()?;
+            io::copy(&mut input, &mut workbook)?;
+            workbook.rewind()?;
+            xlsx::convert(workbook, columns, &mut out, tell)?
+        } else if collaborator::is_one(start) {
+            collaborator::convert(input, columns, &mut out, tell)?
+        } else {
+            csv::convert(input, columns, &mut out, tell)?
         };
-        Ok(Body { rows, ..Body::written(out)? })
+        Ok(Body { places: Some(places), ..Body::written(out)? })
     }
 
     /// The body that `write` writes, which is JSON.
@@ -61,13 +81,13 @@ impl Body {
         let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let length = file.stream_position()?;
         file.rewind()?;
-        Ok(Body { file, length, rows: None })
+        Ok(Body { file, length, places: None })
     }
 
     /// Where the employee at this index of the push stands in the file that was read: in a CSV the headings are row 1.
     pub fn place(&self, index: u64) -> String {
-        match &self.rows {
-            Some(rows) => format!("row {}", rows.row(index)),
+        match &self.places {
+            Some(places) => places.place(index),
             None => format!("employee {}", index + 1),
         }
     }

@@ -1,74 +1,38 @@
 //! A CSV (RFC 4180) becomes a StartExam body, row by row.
 
 use super::InputError;
+use super::rows::{Columns, Employees, Places};
+use crate::formula::unguard;
 use ::csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
-use serde_json::json;
-use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
-
-/// What the columns of a CSV mean.
-pub struct Columns {
-    /// The profile to check the rows by.
-    pub profile: String,
-    /// Headings of the file that stand for others: heading → `id`, `status` or a field.
-    pub map: BTreeMap<String, String>,
-}
-
-/// The rows of a CSV by its employees: the headings are row 1, the first employee is row 2, and each blank line is a row.
-#[derive(Default)]
-pub struct Rows {
-    /// From which employee on how many blank lines were passed.
-    blank: Vec<(u64, u64)>,
-}
-
-impl Rows {
-    /// The row of the employee at this index of the push.
-    pub fn row(&self, index: u64) -> u64 {
-        let before = self.blank.partition_point(|(from, _)| *from <= index);
-        index + 2 + before.checked_sub(1).map_or(0, |last| self.blank[last].1)
-    }
-}
 
 /// Writes the rows of `input` to `out` as a body. `tell` hears of each row.
 pub fn convert(
     mut input: impl BufRead,
     columns: &Columns,
     out: &mut impl Write,
-    mut tell: impl FnMut(u64),
-) -> Result<Rows, InputError> {
-    let start = input.fill_buf()?;
-    if start.is_empty() {
-        return Err(InputError::Wrong("the file is empty".into()));
-    }
-    if start.starts_with(b"PK\x03\x04") {
-        return Err(InputError::Wrong("this is an Excel workbook or a ZIP; save it as CSV in UTF-8".into()));
-    }
-    let delimiter = delimiter(start);
+    tell: impl FnMut(u64),
+) -> Result<Places, InputError> {
+    let delimiter = delimiter(input.fill_buf()?);
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(input);
-    let headings = headings(reader.byte_headers()?, columns)?;
-    write!(out, "{{\"profileId\":{},\"employees\":[", json!(columns.profile))?;
-    let mut rows = Rows::default();
-    let (mut read, mut blank) = (0, 0);
+    let headings = headings(reader.byte_headers()?)?;
+    let mut employees = Employees::new(out, &columns.profile, tell)?;
+    employees.headings("line 1", &headings, columns)?;
     let mut record = ByteRecord::new();
-    let mut line = reader.position().line();
-    while read_row(&mut reader, &mut record, read + 2 + blank)? {
-        if read > 0 {
-            out.write_all(b",\n")?;
-        }
-        write_row(out, &headings, &record, read + 2 + blank)?;
+    let (mut row, mut line) = (2, reader.position().line());
+    while read_row(&mut reader, &mut record, row)? {
         // What the reader has passed beside the row and the lines within its cells was blank.
         let passed = reader.position().line() - line;
         let own = 1 + record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64;
-        if passed > own {
-            blank += passed - own;
-            rows.blank.push((read, blank));
-        }
+        row += passed.saturating_sub(own);
+        let cell = |cell| std::str::from_utf8(cell).map(unguard);
+        let cells: Result<Vec<&str>, _> = record.iter().map(cell).collect();
+        let not_text = |_| InputError::Wrong(format!("row {row}: a cell is not UTF-8; save the file as UTF-8"));
+        employees.write(&cells.map_err(not_text)?, row)?;
         line = reader.position().line();
-        read += 1;
-        tell(read);
+        row += 1;
     }
-    out.write_all(b"]}")?;
-    Ok(rows)
+    employees.end()
 }
 
 fn read_row(reader: &mut Reader<impl Read>, record: &mut ByteRecord, row: u64) -> Result<bool, InputError> {
@@ -81,65 +45,13 @@ fn read_row(reader: &mut Reader<impl Read>, record: &mut ByteRecord, row: u64) -
     })
 }
 
-enum Heading {
-    Id,
-    Status,
-    /// A field's name, as JSON.
-    Field(String),
-}
-
-fn headings(record: &ByteRecord, columns: &Columns) -> Result<Vec<Heading>, InputError> {
-    let wrong = |message: String| Err(InputError::Wrong(message));
-    let mut names = Vec::new();
-    for (place, heading) in record.iter().enumerate() {
+fn headings(record: &ByteRecord) -> Result<Vec<String>, InputError> {
+    let text = |(place, heading): (usize, &[u8])| {
         let heading = if place == 0 { heading.strip_prefix(b"\xef\xbb\xbf").unwrap_or(heading) } else { heading };
-        let Ok(heading) = std::str::from_utf8(heading) else {
-            return wrong("line 1: the headings are not UTF-8; save the file as UTF-8".into());
-        };
-        let name = columns.map.get(heading).map_or(heading, String::as_str);
-        if names.contains(&name) {
-            return wrong(format!("line 1: two columns are called {name:?}; rename one, or map it with --map"));
-        }
-        names.push(name);
-    }
-    if let Some(missing) = columns.map.iter().find(|(_, name)| !names.contains(&name.as_str())).map(|(from, _)| from) {
-        return wrong(format!("line 1: --map names a column {missing:?}, but the file has {}", names.join(", ")));
-    }
-    if !names.contains(&"id") {
-        let alike = names.iter().find(|name| name.trim().eq_ignore_ascii_case("id")).unwrap_or(&"HEADING");
-        let mend = format!("name the one that holds the ids with --map '{alike}=id'");
-        return wrong(format!("line 1: no column is called id; {mend}; the file has {}", names.join(", ")));
-    }
-    let heading = |name: &&str| match *name {
-        "id" => Heading::Id,
-        "status" => Heading::Status,
-        name => Heading::Field(json!(name).to_string()),
+        std::str::from_utf8(heading).map(|heading| unguard(heading).to_owned())
     };
-    Ok(names.iter().map(heading).collect())
-}
-
-fn write_row(out: &mut impl Write, headings: &[Heading], record: &ByteRecord, row: u64) -> Result<(), InputError> {
-    let (mut id, mut status) = ("", "active");
-    let mut data = Vec::new();
-    for (heading, cell) in headings.iter().zip(record) {
-        let cell = std::str::from_utf8(cell)
-            .map_err(|_| InputError::Wrong(format!("row {row}: a cell is not UTF-8; save the file as UTF-8")))?;
-        match heading {
-            Heading::Id => id = cell,
-            Heading::Status => status = cell,
-            Heading::Field(_) if cell.is_empty() => {}
-            Heading::Field(name) => {
-                let comma = if data.is_empty() { "" } else { "," };
-                write!(data, "{comma}{{\"name\":{name},\"value\":")?;
-                serde_json::to_writer(&mut data, cell).map_err(std::io::Error::from)?;
-                data.push(b'}');
-            }
-        }
-    }
-    write!(out, "{{\"id\":{},\"status\":{},\"data\":[", json!(id), json!(status))?;
-    out.write_all(&data)?;
-    out.write_all(b"]}")?;
-    Ok(())
+    let headings: Result<Vec<String>, _> = record.iter().enumerate().map(text).collect();
+    headings.map_err(|_| InputError::Wrong("line 1: the headings are not UTF-8; save the file as UTF-8".into()))
 }
 
 /// The separator that the first line has most of: a comma, or what spreadsheets of some countries write for it.
@@ -155,7 +67,7 @@ mod tests {
 
     fn converted(csv: &str, map: &[(&str, &str)]) -> Result<String, String> {
         let map = map.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
-        let columns = Columns { profile: "P".into(), map };
+        let columns = Columns { profile: "P".into(), map, collaborator: Box::new(|| unreachable!()) };
         let mut out = Vec::new();
         convert(csv.as_bytes(), &columns, &mut out, |_| {}).map_err(|error| error.to_string())?;
         Ok(String::from_utf8(out).unwrap())

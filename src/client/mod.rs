@@ -1,9 +1,12 @@
 //! The client of a push: a file becomes a body of known length, which is signed and sent.
 
 mod body;
+mod collaborator;
 mod csv;
+mod rows;
 mod send;
+mod xlsx;
 
 pub use body::{Body, InputError};
-pub use csv::Columns;
-pub use send::{Answer, AnswerCounts, AnswerRefusal, PushError, Target, push};
+pub use rows::Columns;
+pub use send::{Answer, AnswerCounts, AnswerRefusal, PushError, Target, collaborator_fields, push};

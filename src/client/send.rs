@@ -4,10 +4,12 @@ use super::Body;
 use crate::signature::{Head, format_date};
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use ureq::http::Uri;
 
 /// Where to push, and as whom.
+#[derive(Clone)]
 pub struct Target {
     url: String,
     path: String,
@@ -92,6 +94,14 @@ pub enum PushError {
     /// The URL cannot be pushed to.
     #[error("{0:?} is no URL of a server; it must be like http://127.0.0.1:8080")]
     Url(String),
+    /// The server does not tell the profile.
+    #[error("{url}: the server does not tell the profile: {message}")]
+    NoProfile {
+        /// The URL.
+        url: String,
+        /// What the server said.
+        message: String,
+    },
     /// The server cannot be reached, or the connection broke.
     #[error(
         "{url}: {error}; there is no answer: if the server is not running there, nothing was pushed; if the connection broke, \
@@ -122,16 +132,43 @@ impl Target {
     }
 }
 
+/// What the profile calls the fields of Collaborator's CSV, as the server tells it: Collaborator's name → the field's.
+pub fn collaborator_fields(target: &Target, profile: &str) -> Result<BTreeMap<String, String>, PushError> {
+    let base = target.url.len() - "employees".len();
+    let path = target.path.len() - "employees".len();
+    let (url, path) =
+        (format!("{}profiles/{profile}", &target.url[..base]), format!("{}profiles/{profile}", &target.path[..path]));
+    let connection = |error| PushError::Connection { url: url.clone(), error };
+    let date = format_date(Timestamp::now());
+    let head = Head { verb: "GET", path: &path, date: &date, content_length: "0" };
+    let signature = head.sign(target.secret.as_bytes());
+    let request = agent().get(&url).header("Authorization", format!("SharedKey {}:{signature}", target.account));
+    let mut response = request.header("Date", &date).call().map_err(connection)?;
+    let text = response.body_mut().with_config().limit(64 << 20).read_to_string().map_err(connection)?;
+    let definition: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let Some(fields) = definition["fields"].as_array().filter(|_| response.status().is_success()) else {
+        let message = definition["message"].as_str().unwrap_or("it sent no profile").to_owned();
+        return Err(PushError::NoProfile { url, message });
+    };
+    let named = fields.iter().filter_map(|field| {
+        Some((field["wire"]["collaborator"].as_str()?.to_owned(), field["name"].as_str()?.to_owned()))
+    });
+    Ok(named.collect())
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into()
+}
+
 /// Sends a body; `tell` hears how many bytes of it were sent.
 pub fn push(target: &Target, body: &Body, tell: impl FnMut(u64)) -> Result<Answer, PushError> {
     let connection = |error| PushError::Connection { url: target.url.clone(), error };
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
     let date = format_date(Timestamp::now());
     let length = body.length.to_string();
     let head = Head { verb: "POST", path: &target.path, date: &date, content_length: &length };
     let signature = head.sign(target.secret.as_bytes());
     let mut reader = Told { inner: &body.file, tell };
-    let response = agent
+    let response = agent()
         .post(&target.url)
         .header("Accept", "application/json; charset=utf-8")
         .header("Authorization", format!("SharedKey {}:{signature}", target.account))

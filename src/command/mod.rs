@@ -2,6 +2,7 @@
 
 mod account;
 mod demo;
+mod export;
 mod key;
 mod profile;
 mod push;
@@ -36,6 +37,7 @@ enum Command {
     Key(key::Key),
     Profile(profile::Profile),
     Push(push::Push),
+    Export(export::Export),
 }
 
 /// Why a subcommand did not do what it was asked to.
@@ -72,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Key(command) => command.run(config),
         Command::Profile(command) => command.run(),
         Command::Push(command) => command.run(config),
+        Command::Export(command) => command.run(config),
     });
     let (code, message) = match result {
         Ok(()) => return ExitCode::SUCCESS,

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 /// Push a file to a server
 ///
-/// A CSV has a column `id`, optionally `status` (without it everybody is active), and a column for each field, called as the
-/// profile calls it. It is read once, and need not fit into memory.
+/// A CSV or a workbook has a column `id`, optionally `status` (without it everybody is active), and a column for each field, called
+/// as the profile calls it; or a CSV is one of LMS Collaborator's. It is read once, and need not fit into memory.
 #[derive(Args)]
 pub struct Push {
-    /// A StartExam body (.json) or a CSV (.csv), plain or compressed (.gz, .zst); - is the standard input
+    /// A StartExam body (.json), a CSV (.csv) or a workbook (.xlsx), plain or compressed (.gz, .zst); - is the standard input
     file: PathBuf,
     /// The server, like http://127.0.0.1:8080
     #[arg(long, env = "ROLLCALL_URL")]
@@ -24,7 +24,7 @@ pub struct Push {
     /// The account to push for
     #[arg(long, env = "ROLLCALL_ACCOUNT", value_name = "ID")]
     account: Option<i64>,
-    /// The profile to check a CSV by; a StartExam body names its own
+    /// The profile to check a CSV or a workbook by; a StartExam body names its own
     #[arg(long, env = "ROLLCALL_PROFILE", value_name = "GUID")]
     profile: Option<String>,
     /// The environment variable that holds the account's secret [default: ROLLCALL_SECRET]
@@ -57,7 +57,11 @@ impl Push {
         let target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
-        let columns = self.profile.or(config.profile).map(|profile| Columns { profile, map });
+        let columns = self.profile.or(config.profile).map(|profile| {
+            let (target, named) = (target.clone(), profile.clone());
+            let collaborator = Box::new(move || client::collaborator_fields(&target, &named));
+            Columns { profile, map, collaborator }
+        });
 
         let reading = ProgressBar::new_spinner().with_style(style("{spinner} reading: {human_pos} rows"));
         let body = Body::read(&self.file, columns.as_ref(), |rows| reading.set_position(rows))

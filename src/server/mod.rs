@@ -3,6 +3,7 @@
 mod authenticate;
 mod collaborator;
 mod echospan;
+mod export;
 mod import;
 mod listen;
 mod log;
@@ -20,6 +21,8 @@ pub use push::STARTEXAM;
 use crate::limits::Limits;
 use crate::profile::Folder;
 use crate::store::{Lock, Store};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use turn::Turns;
 
 /// What a server serves from; one for all its connections.
@@ -28,6 +31,7 @@ pub struct Server {
     profiles: Folder,
     limits: Limits,
     turns: Turns,
+    exports: Arc<Semaphore>,
     _lock: Lock,
 }
 
@@ -36,7 +40,8 @@ impl Server {
     pub fn new(store: Store, profiles: Folder, limits: Limits) -> Result<Server, crate::store::Error> {
         let lock = store.lock()?;
         let turns = Turns::new(&limits);
-        Ok(Server { store, profiles, limits, turns, _lock: lock })
+        let exports = Arc::new(Semaphore::new(limits.exports_max));
+        Ok(Server { store, profiles, limits, turns, exports, _lock: lock })
     }
 
     /// Reads the profiles again, and logs what is wrong with them: there the old version stays in force.

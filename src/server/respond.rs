@@ -1,17 +1,20 @@
 //! Respond: what happened becomes a status, a message that says what to do, and headers.
 
+use crate::export;
 use crate::rejection::{Cause, Rejection};
 use crate::store;
 use crate::sync::{BodyError, Failure, Receipt};
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::channel::Channel;
+use http_body_util::{Either, Full};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use std::io;
 
-/// An answer, whole.
-pub type Answer = Response<Full<Bytes>>;
+/// An answer: whole, or a file that is sent bit by bit.
+pub type Answer = Response<Either<Full<Bytes>, Channel<Bytes, io::Error>>>;
 
 /// The request's id in the log; every answer carries it.
 pub const REQUEST: HeaderName = HeaderName::from_static("rollcall-request");
@@ -126,7 +129,7 @@ pub fn json_text(status: StatusCode, body: String) -> Answer {
 
 /// An answer of another type.
 pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from(body))));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
@@ -172,6 +175,15 @@ impl From<store::Error> for Refusal {
                 Refusal::new(StatusCode::FORBIDDEN, message)
             }
             _ => Refusal::internal(error),
+        }
+    }
+}
+
+impl From<export::Error> for Refusal {
+    fn from(error: export::Error) -> Refusal {
+        match error {
+            export::Error::Store(error) => error.into(),
+            error => disk(error),
         }
     }
 }
@@ -243,6 +255,6 @@ impl From<BodyError> for Refusal {
 /// The disk did not take what it was given.
 fn disk(error: impl ToString) -> Refusal {
     let message = "the server could not write to its disk, and nothing was stored; tell its operator \
-                   (is the disk full, or the folder read-only?), then send the push again";
+                   (is the disk full, or the folder read-only?), then send the request again";
     Refusal { internal: Some(error.to_string()), ..Refusal::new(StatusCode::INSUFFICIENT_STORAGE, message) }
 }

@@ -4,7 +4,8 @@ use super::authenticate::authenticate;
 use super::collaborator::Kind;
 use super::log::Event;
 use super::respond::{Answer, REQUEST, Refusal};
-use super::{Server, collaborator, echospan, push, read, springest};
+use super::{Server, collaborator, echospan, export, push, read, springest};
+use crate::export::Form;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode};
@@ -24,6 +25,7 @@ enum Route<'a> {
 enum Signed<'a> {
     Employees,
     Employee(&'a str),
+    Export(Form),
     Profiles,
     Profile(&'a str),
 }
@@ -36,6 +38,9 @@ impl Route<'_> {
         match parts[..] {
             [_] if is(&["health"]) => Some(Route::Health),
             [_, _] if is(&["v1", "employees"]) => Some(Route::Signed(Signed::Employees)),
+            [_, file] if is(&["v1"]) && file.to_ascii_lowercase().starts_with("employees.") => Form::of(file)
+                .filter(|form| file.len() == "employees.".len() + form.ending().len())
+                .map(|form| Route::Signed(Signed::Export(form))),
             [_, _, id] if is(&["v1", "employees"]) => Some(Route::Signed(Signed::Employee(id))),
             [_, _] if is(&["v1", "profiles"]) => Some(Route::Signed(Signed::Profiles)),
             [_, _, id] if is(&["v1", "profiles"]) => Some(Route::Signed(Signed::Profile(id))),
@@ -53,6 +58,9 @@ impl Route<'_> {
             Route::Health => "/health",
             Route::Signed(Signed::Employees) => "/v1/employees",
             Route::Signed(Signed::Employee(_)) => "/v1/employees/{id}",
+            Route::Signed(Signed::Export(Form::Csv)) => "/v1/employees.csv",
+            Route::Signed(Signed::Export(Form::Xlsx)) => "/v1/employees.xlsx",
+            Route::Signed(Signed::Export(Form::Ndjson)) => "/v1/employees.ndjson",
             Route::Signed(Signed::Profiles) => "/v1/profiles",
             Route::Signed(Signed::Profile(_)) => "/v1/profiles/{id}",
             Route::Springest => "/users.json",
@@ -97,7 +105,7 @@ async fn dispatch(
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let Some(route) = route else {
-        let message = "there is nothing at this path; there are /v1/employees, /v1/profiles, /health, /users.json, \
+        let message = "there is nothing at this path; there are /v1/employees (also .csv, .xlsx and .ndjson), /v1/profiles, /health, /users.json, \
                        /api/v2/users-import/{single,batch,csv} and /echotools7/api/api_import_emps.asp";
         return Err(Refusal::new(StatusCode::NOT_FOUND, message));
     };
@@ -132,6 +140,7 @@ async fn signed(
         Signed::Employees if posts => push::push(server, key, Request::from_parts(head, body), event).await,
         Signed::Employees => read::employees(server, key, head.uri.query().unwrap_or_default().to_owned()).await,
         Signed::Employee(id) => read::employee(server, key, decoded(id)?).await,
+        Signed::Export(form) => export::export(server, key, form, head.uri.query().unwrap_or_default()).await,
         Signed::Profiles => Ok(read::profiles(server, key.account)),
         Signed::Profile(id) => read::profile(server, key.account, &decoded(id)?),
     }

@@ -19,5 +19,5 @@ pub use accounts::{Account, Key};
 pub use error::Error;
 pub use folder::{Lock, Store};
 pub use keys::{Credential, ListedKey, TokenHolder};
-pub use roster::{Numbers, Roster, Summary, Sync, Transaction};
+pub use roster::{Filter, Numbers, Roster, Since, Snapshot, Summary, Sync, Transaction};
 pub use rows::Rows;

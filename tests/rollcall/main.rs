@@ -8,6 +8,7 @@ mod connection;
 mod crash;
 mod dialects;
 mod equal;
+mod export;
 mod golden;
 mod index;
 mod plain;

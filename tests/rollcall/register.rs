@@ -58,8 +58,12 @@ fn three_weeks_have_their_counts() {
         let file = folder.join(file);
         let pushed = world.push_file(file.to_str().unwrap(), &["--profile", PROFILE, "--json"]);
         assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
-        let answer =
-            super::world::Answer { status: 200, head: String::new(), text: String::from_utf8(pushed.stdout).unwrap() };
+        let answer = super::world::Answer {
+            status: 200,
+            head: String::new(),
+            text: String::from_utf8(pushed.stdout).unwrap(),
+            bytes: Vec::new(),
+        };
         assert_eq!(answer.counts(), counts, "{}", file.display());
     }
 }

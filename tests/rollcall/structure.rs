@@ -4,30 +4,32 @@ use std::fs;
 use std::path::Path;
 
 /// The nouns: what the words of the design mean in code.
-const NOUNS: [&str; 7] = ["limits", "signature", "token", "digest", "json", "rejection", "roster"];
+const NOUNS: [&str; 8] = ["limits", "signature", "token", "digest", "json", "formula", "rejection", "roster"];
 
 /// What each part may use beside the nouns and itself.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("limits", &[]),
     ("signature", &[]),
     ("token", &[]),
     ("digest", &[]),
     ("json", &[]),
+    ("formula", &[]),
     ("rejection", &[]),
     ("roster", &[]),
     ("sample", &[]),
     ("profile", &["dialect"]),
     ("config", &[]),
-    ("client", &[]),
+    ("client", &["dialect"]),
     ("dialect", &[]),
     ("store", &["dialect", "profile"]),
+    ("export", &["dialect", "store"]),
     ("sync", &["dialect", "profile", "store"]),
-    ("server", &["dialect", "profile", "store", "sync"]),
-    ("command", &["client", "config", "dialect", "profile", "sample", "server", "store", "sync"]),
+    ("server", &["dialect", "export", "profile", "store", "sync"]),
+    ("command", &["client", "config", "dialect", "export", "profile", "sample", "server", "store", "sync"]),
 ];
 
 /// Crates that have one home, and where.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("hyper", &["server"]),
     ("http_body_util", &["server"]),
     ("tokio", &["server", "command"]),
@@ -38,6 +40,9 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("rayon", &["sync"]),
     ("ureq", &["client"]),
     ("clap", &["command", "config"]),
+    ("multer", &["server"]),
+    ("calamine", &["client"]),
+    ("rust_xlsxwriter", &["export"]),
     ("toml", &["config", "profile"]),
 ];
 

@@ -288,6 +288,7 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -305,7 +306,7 @@ impl Answer {
             let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
-            return Answer { status, head, text: String::from_utf8(body).unwrap() };
+            return Answer { status, head, text: String::from_utf8_lossy(&body).into_owned(), bytes: body };
         }
     }
 

@@ -1,0 +1,74 @@
+//! `rollcall export`
+
+use super::serve::default_data;
+use super::{Failed, setting};
+use crate::config::Config;
+use crate::export::{self, Form};
+use crate::store::{Filter, Store};
+use clap::Args;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Write the roster of an account to a file, also beside a running server
+///
+/// The file has the columns id and status and one for each field, and can be pushed again as it is.
+#[derive(Args)]
+pub struct Export {
+    /// The account
+    account: i64,
+    /// The file: .csv, .xlsx or .ndjson; - is the standard output
+    file: PathBuf,
+    /// The folder of the store [default: ./data]
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The form, where the file's name does not tell it: csv, xlsx or ndjson
+    #[arg(long, env = "ROLLCALL_FORM", value_parser = form)]
+    form: Option<Form>,
+    /// Only the active, or only the hidden
+    #[arg(long, env = "ROLLCALL_STATUS")]
+    status: Option<String>,
+    /// Only those that were last checked by this profile
+    #[arg(long, env = "ROLLCALL_PROFILE", value_name = "GUID")]
+    profile: Option<String>,
+    /// Only those that changed after this revision, or time (2026-01-31T00:00:00Z)
+    #[arg(long, env = "ROLLCALL_CHANGED_SINCE", value_name = "REVISION|TIME")]
+    changed_since: Option<String>,
+}
+
+fn form(name: &str) -> Result<Form, String> {
+    Form::of(&format!(".{name}")).ok_or_else(|| "there are csv, xlsx and ndjson".into())
+}
+
+impl Export {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let store = Store::open_existing(&setting(self.data, config.data, default_data))?;
+        let form = self.form.or(Form::of(&self.file.to_string_lossy())).ok_or_else(|| {
+            Failed::Usage("the file's name must end in .csv, .xlsx or .ndjson; or say which with --form".into())
+        })?;
+        let mut filter = Filter::default();
+        for (name, value) in [("status", self.status), ("profile", self.profile), ("changed-since", self.changed_since)]
+        {
+            if let Some(value) = value {
+                filter.set(name, &value).map_err(Failed::Usage)?;
+            }
+        }
+        let key = store.key(self.account)?.ok_or(crate::store::Error::NoAccount(self.account))?;
+        let roster = store.roster(&key)?;
+        // What is there under the file's name stays until the export is whole.
+        let to_stdout = self.file == Path::new("-");
+        let dir = self.file.parent().filter(|dir| !to_stdout && !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let dir = if to_stdout { store.dir() } else { dir };
+        let refused = |error: io::Error| Failed::Refused(format!("{}: {error}", self.file.display()));
+        let mut file = tempfile::Builder::new().prefix(".rollcall-export-").tempfile_in(dir).map_err(refused)?;
+        let employees = export::write(&roster, &filter, form, file.as_file_mut(), dir).map_err(Failed::refused)?;
+        if to_stdout {
+            export::rewind(file.as_file_mut()).map_err(refused)?;
+            io::copy(file.as_file_mut(), &mut io::stdout().lock()).map_err(refused)?;
+            return Ok(());
+        }
+        file.as_file().sync_all().map_err(refused)?;
+        file.persist(&self.file).map_err(|error| refused(error.error))?;
+        println!("{employees} employees written to {}", self.file.display());
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! A line of JSON for each employee.
+
+use super::Error;
+use crate::dialect::startexam;
+use crate::roster::{Employee, Names};
+use std::io::{self, Write};
+
+/// Writes an employee.
+pub fn write(out: &mut impl Write, employee: &Employee, names: &Names) -> Result<(), Error> {
+    serde_json::to_writer(&mut *out, &startexam::shown(employee, names)).map_err(io::Error::from)?;
+    Ok(out.write_all(b"\n")?)
+}

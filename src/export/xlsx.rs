@@ -1,0 +1,116 @@
+//! An Excel workbook.
+
+use super::{Columns, Error};
+use crate::roster::Employee;
+use rust_xlsxwriter::{Format, Worksheet};
+use std::io::{Seek, Write};
+use std::path::Path;
+
+/// The most rows of a sheet in Excel, the headings among them.
+pub const ROWS_MAX: u32 = 1_048_576;
+
+/// The most characters of a cell.
+const CELL_CHARS_MAX: usize = 32_767;
+
+/// A workbook that is being written: rows go to a file in a folder as they come. A text in a cell is a text, whatever it begins
+/// with, and never a formula.
+pub struct Workbook<'c> {
+    inner: rust_xlsxwriter::Workbook,
+    columns: &'c Columns,
+    rows_max: u32,
+    row: u32,
+}
+
+impl<'c> Workbook<'c> {
+    /// Begins with the headings of the first sheet; a sheet has `rows_max` rows, then comes another.
+    pub fn new(columns: &'c Columns, dir: &Path, rows_max: u32) -> Result<Workbook<'c>, Error> {
+        let mut inner = rust_xlsxwriter::Workbook::new();
+        inner.set_tempdir(dir)?;
+        let mut workbook = Workbook { inner, columns, rows_max, row: 0 };
+        workbook.begin_sheet()?;
+        Ok(workbook)
+    }
+
+    fn begin_sheet(&mut self) -> Result<(), Error> {
+        let number = self.inner.worksheets().len() + 1;
+        let sheet = self.inner.add_worksheet_with_constant_memory()?;
+        sheet.set_name(if number == 1 { "Employees".into() } else { format!("Employees {number}") })?;
+        sheet.set_freeze_panes(1, 0)?;
+        let bold = Format::new().set_bold();
+        for (column, heading) in (0..).zip(self.columns.headings()) {
+            sheet.write_string_with_format(0, column, told(heading), &bold)?;
+        }
+        self.row = 1;
+        Ok(())
+    }
+
+    /// Writes an employee.
+    pub fn write(&mut self, employee: &Employee) -> Result<(), Error> {
+        if self.row == self.rows_max {
+            self.begin_sheet()?;
+        }
+        let last = self.inner.worksheets().len() - 1;
+        let sheet: &mut Worksheet = self.inner.worksheet_from_index(last)?;
+        for (column, value) in (0..).zip(self.columns.values(employee)) {
+            if !value.is_empty() {
+                sheet.write_string(self.row, column, told(value))?;
+            }
+        }
+        self.row += 1;
+        Ok(())
+    }
+
+    /// Writes the workbook.
+    pub fn save(mut self, out: &mut (impl Write + Seek + Send)) -> Result<(), Error> {
+        Ok(self.inner.save_to_writer(out)?)
+    }
+}
+
+/// A value as a cell can hold it; a picture, for one, is too long for that.
+fn told(value: &str) -> String {
+    match value.len() > CELL_CHARS_MAX && value.chars().map(char::len_utf16).sum::<usize>() > CELL_CHARS_MAX {
+        true => format!("({} characters, more than a cell holds)", value.chars().count()),
+        false => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster::{Data, Status};
+    use calamine::{DataType as _, Reader as _, Xlsx};
+    use std::io::Cursor;
+
+    #[test]
+    fn what_one_sheet_does_not_hold_goes_on_in_another() {
+        let columns = Columns(vec![(7, "Note".into())]);
+        let mut workbook = Workbook::new(&columns, &std::env::temp_dir(), 3).unwrap();
+        for number in 0..5 {
+            let mut data = Data::default();
+            data.push(7, if number == 4 { "=1+1" } else { "x" });
+            let employee = Employee { id: number.to_string(), status: Status::Active, profile: 1, data };
+            workbook.write(&employee).unwrap();
+        }
+        let long = Data::from_bytes([&[7, 0x80, 0x80, 0x02][..], &[b'x'; 32_768]].concat());
+        workbook.write(&Employee { id: "5".into(), status: Status::Hidden, profile: 1, data: long }).unwrap();
+        let mut out = Cursor::new(Vec::new());
+        workbook.save(&mut out).unwrap();
+        let mut read = Xlsx::new(out).unwrap();
+        let sheets = read.sheet_names();
+        assert_eq!(sheets, ["Employees", "Employees 2", "Employees 3"]);
+        let rows: Vec<Vec<String>> = sheets
+            .iter()
+            .flat_map(|sheet| {
+                let range = read.worksheet_range(sheet).unwrap();
+                range.rows().map(|row| row.iter().map(|cell| cell.as_string().unwrap()).collect()).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(rows.len(), 9);
+        assert_eq!((&rows[0], &rows[3]), (&rows[6], &rows[6]));
+        assert_eq!(rows[7], ["4", "active", "=1+1"]);
+        assert_eq!(rows[8], ["5", "hidden", "(32768 characters, more than a cell holds)"]);
+        for sheet in &sheets {
+            assert!(read.worksheet_formula(sheet).unwrap().is_empty());
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `GET /v1/employees.csv`, `.xlsx` and `.ndjson`: the whole roster in one file.
+
+use super::Server;
+use super::read::blocking;
+use super::respond::{Answer, Refusal};
+use crate::export::{self, Form};
+use crate::store::{Filter, Key};
+use bytes::Bytes;
+use http_body_util::Either;
+use http_body_util::channel::{Channel, Sender};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+/// How much of a file is sent at a time, in bytes.
+const PIECE_BYTES: usize = 1 << 17;
+
+/// Writes the export to a file without a name, so that the roster is not held while a client takes its time, and sends that.
+pub async fn export(server: &Arc<Server>, key: Key, form: Form, query: &str) -> Result<Answer, Refusal> {
+    let mut filter = Filter::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty()) {
+        filter.set(&name, &value).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
+    }
+    let Ok(permit) = server.exports.clone().try_acquire_owned() else {
+        let message =
+            "as many exports are under way as this server takes at a time (limit exports_max); ask again in a moment";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5));
+    };
+    let account = key.account;
+    let (file, length) = blocking(server, move |server| {
+        let dir = server.store.dir();
+        let mut file = tempfile::tempfile_in(dir).map_err(export::Error::from)?;
+        export::write(&server.store.roster(&key)?, &filter, form, &mut file, dir)?;
+        let length = export::rewind(&mut file).map_err(export::Error::from)?;
+        Ok((file, length))
+    })
+    .await?;
+    let (sender, body) = Channel::new(2);
+    tokio::spawn(send(file, sender, Duration::from_secs(server.limits.body_pause_seconds_max), permit));
+    let mut answer = Response::new(Either::Right(body));
+    let content_type = match form {
+        Form::Csv => "text/csv; charset=utf-8",
+        Form::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        Form::Ndjson => "application/x-ndjson",
+    };
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, length.into());
+    let name = format!("attachment; filename=\"employees-{account}.{}\"", form.ending());
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&name).expect("a number and an ending are ASCII"));
+    Ok(answer)
+}
+
+/// Sends a file, until its end, or until a client has taken nothing for as long as a body may pause.
+async fn send(mut file: File, mut sender: Sender<Bytes, io::Error>, pause: Duration, permit: OwnedSemaphorePermit) {
+    loop {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; PIECE_BYTES];
+            let length = file.read(&mut piece)?;
+            piece.truncate(length);
+            Ok::<_, io::Error>((file, piece))
+        });
+        let piece = match read.await {
+            Ok(Ok((again, piece))) => {
+                file = again;
+                piece
+            }
+            Ok(Err(error)) => return sender.abort(error),
+            Err(_) => return,
+        };
+        if piece.is_empty() {
+            drop(permit);
+            return;
+        }
+        match timeout(pause, sender.send_data(piece.into())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => return sender.abort(io::Error::from(io::ErrorKind::TimedOut)),
+        }
+    }
+}
