@@ -5,9 +5,10 @@ use super::serve::{bind, default_listen, open_profiles, runtime, told_to_stop};
 use super::{Failed, setting};
 use crate::client::{AnswerCounts, Body, Target};
 use crate::config::Config;
+use crate::dialect::Dialect;
 use crate::sample;
 use crate::server::{self, Server};
-use crate::store::Store;
+use crate::store::{Credential, Store};
 use crate::token;
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -48,6 +49,7 @@ impl Demo {
         let secret = token::random().map_err(Failed::refused)?;
         let store = Store::open(&folder.path().join("data"))?;
         store.add_account(ACCOUNT, "demo", &secret)?;
+        let keys = Keys::add(&store)?;
         server::raise_file_limit(&config.limits);
         let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits)?);
 
@@ -61,7 +63,7 @@ impl Demo {
             let pushed = tokio::task::spawn_blocking(move || push_three_times(&target, employees));
             pushed.await.map_err(Failed::refused)??;
             if !once {
-                explain(&url, &secret, folder.path());
+                explain(&url, &secret, &keys, folder.path());
                 told_to_stop()?.await;
             }
             drop(stop);
@@ -116,7 +118,31 @@ fn push(
     Ok(())
 }
 
-fn explain(url: &str, secret: &str, folder: &Path) {
+/// A key of the account for each dialect beside StartExam's.
+struct Keys {
+    springest: String,
+    collaborator: String,
+    echospan: String,
+}
+
+impl Keys {
+    fn add(store: &Store) -> Result<Keys, Failed> {
+        let add = |dialect, token: Result<String, _>, client_id| {
+            let token = token.map_err(Failed::refused)?;
+            let credential = Credential::Token { dialect, hash: token::hash(&token), client_id, site: None };
+            store.add_key(ACCOUNT, &credential)?;
+            Ok::<_, Failed>(token)
+        };
+        Ok(Keys {
+            springest: add(Dialect::Springest, token::random(), None)?,
+            collaborator: add(Dialect::Collaborator, token::random(), None)?,
+            echospan: add(Dialect::EchoSpan, token::random_guid(), Some("1234"))?,
+        })
+    }
+}
+
+fn explain(url: &str, secret: &str, keys: &Keys, folder: &Path) {
+    let Keys { springest, collaborator, echospan } = keys;
     println!(
         "
 The server keeps running until Ctrl-C; then its folder is erased. Push to it yourself:
@@ -126,8 +152,16 @@ The server keeps running until Ctrl-C; then its folder is erased. Push to it you
       rollcall push team.csv --url {url} --account {ACCOUNT} --profile {profile}
 
 In a checkout `rollcall` is `target/release/rollcall`. The profile is {profiles}: break one of
-its rules, with an address that is none or without a name, and read the answer.",
+its rules, with an address that is none or a birthday before 1900, and read the answer.
+
+Keys of the account for the README's lines about other systems' clients (EchoSpan's client id is 1234):
+
+    export ROLLCALL_URL={url} ROLLCALL_DATA={data}
+    export SPRINGEST_KEY={springest}
+    export COLLABORATOR_KEY={collaborator}
+    export ECHOSPAN_KEY={echospan}",
         profile = sample::PROFILE_ID,
+        data = folder.join("data").display(),
         profiles = folder.join("profiles/employees.toml").display(),
     );
 }
