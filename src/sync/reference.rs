@@ -181,7 +181,10 @@ impl<'p> References<'p> {
 
     /// Whom a stored employee, which the push has not changed, leads to.
     fn stored_next(&self, linked: &Linked, number: u32, directory: &mut Directory) -> Result<Option<u32>, Error> {
-        let employee = directory.rows.read(number)?;
+        // Who was rejected has no row; whom they lead to is seen when that is mended.
+        let Some(employee) = directory.rows.read_any(number)? else {
+            return Ok(None);
+        };
         let Some(value) = employee.data.get(linked.number).and_then(|value| std::str::from_utf8(value).ok()) else {
             return Ok(None);
         };

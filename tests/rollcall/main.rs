@@ -11,6 +11,7 @@ mod equal;
 mod export;
 mod golden;
 mod index;
+mod patches;
 mod plain;
 mod profile;
 mod push;

@@ -1,0 +1,260 @@
+//! Patches and whole pushes by turns, against a plain map: the same acceptance, counts and stored roster.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use rollcall::dialect::Dialect;
+use rollcall::limits::Limits;
+use rollcall::profile::{Folder, Profile};
+use rollcall::roster::{Counts, Patch, Status};
+use rollcall::server::STARTEXAM;
+use rollcall::store::{Roster, Store};
+use rollcall::sync::{Absent, Failure, PatchPush, Push, Receipt, Source, patch, sync};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+const PROFILE: &str = r#"
+    id = "d51b5efd-fb21-4cb8-94e2-145014839465"
+    name = "Patched"
+    [[field]]
+    name = "A"
+    type = "text"
+    required = true
+    max_length = 3
+    wire = { springest = "first_name" }
+    [[field]]
+    name = "E"
+    type = "email"
+    unique = "active"
+    wire = { springest = "email" }
+    [[field]]
+    name = "M"
+    type = "reference"
+    to = "id"
+    acyclic = true
+    wire = { springest = "business_unit" }
+"#;
+
+const WIRE: [(&str, &str); 3] = [("A", "first_name"), ("E", "email"), ("M", "business_unit")];
+
+/// One employee of a push: id, status, values by field.
+#[derive(Debug, Clone)]
+struct Row {
+    id: String,
+    status: Option<Status>,
+    data: BTreeMap<&'static str, String>,
+    must_exist: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Patch(Vec<Row>, bool),
+    Whole(Vec<Row>),
+    Restart,
+}
+
+type Plain = BTreeMap<String, (Status, BTreeMap<&'static str, String>)>;
+
+fn row() -> impl Strategy<Value = Row> {
+    let id = "[a-f]";
+    let status = prop::option::of(prop_oneof![3 => Just(Status::Active), 1 => Just(Status::Hidden)]);
+    let a = prop::option::weighted(
+        0.8,
+        prop_oneof![9 => "[xy]{1,3}", 1 => Just(String::new()), 1 => Just("long".to_owned())],
+    );
+    let e = prop::option::weighted(
+        0.4,
+        prop_oneof![6 => "[a-f]@[x]", 1 => Just(String::new()), 1 => Just("bad".to_owned())],
+    );
+    let m = prop::option::weighted(0.3, prop_oneof!["[a-g]", Just(String::new())]);
+    (id, status, a, e, m, prop::bool::weighted(0.1)).prop_map(|(id, status, a, e, m, must_exist)| {
+        let data = [("A", a), ("E", e), ("M", m)];
+        let data = data.into_iter().filter_map(|(field, value)| Some((field, value?))).collect();
+        Row { id, status, data, must_exist }
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (prop::collection::vec(row(), 1..4), prop::bool::weighted(0.2)).prop_map(|(rows, hide)| Step::Patch(rows, hide)),
+        2 => prop::collection::vec(row(), 1..5).prop_map(Step::Whole),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// What a push makes of the roster; none where it is refused.
+fn plain(before: &Plain, rows: &[Row], whole: bool, hide_absent: bool) -> Option<(Plain, Counts)> {
+    let (mut after, mut counts, mut carried) = (before.clone(), Counts::default(), BTreeSet::new());
+    for row in rows {
+        let stored = before.get(&row.id);
+        if !carried.insert(row.id.clone()) || (row.must_exist && !whole && stored.is_none()) {
+            return None;
+        }
+        let status = match row.status {
+            Some(status) => status,
+            None if whole => Status::Active,
+            None => stored.map_or(Status::Active, |(status, _)| *status),
+        };
+        let leaver = whole && status == Status::Hidden && row.data.is_empty();
+        let mut data = match stored {
+            Some((_, data)) if !whole || leaver => data.clone(),
+            _ => BTreeMap::new(),
+        };
+        for (field, value) in &row.data {
+            match (*field, value.as_str()) {
+                ("A", "long") | ("E", "bad") => return None,
+                (_, "") => drop(data.remove(field)),
+                _ => drop(data.insert(field, value.clone())),
+            }
+        }
+        let required = !leaver && (whole || stored.is_none() || row.data.contains_key("A"));
+        if required && !data.contains_key("A") {
+            return None;
+        }
+        match stored {
+            None => counts.created += 1,
+            Some((status_before, data_before)) => {
+                counts.updated += u64::from(data != *data_before);
+                counts.activated += u64::from((*status_before, status) == (Status::Hidden, Status::Active));
+                counts.hidden += u64::from((*status_before, status) == (Status::Active, Status::Hidden));
+                counts.unchanged += u64::from(data == *data_before && status == *status_before);
+            }
+        }
+        after.insert(row.id.clone(), (status, data));
+    }
+    if hide_absent {
+        for (_, (status, _)) in after.iter_mut().filter(|(id, _)| !carried.contains(*id)) {
+            counts.hidden += u64::from(*status == Status::Active);
+            *status = Status::Hidden;
+        }
+    }
+    let mut mails = BTreeSet::new();
+    for (id, (status, data)) in &after {
+        let taken = data.get("E").is_some_and(|mail| *status == Status::Active && !mails.insert(mail));
+        let mut chain = BTreeSet::from([id]);
+        let mut at = data.get("M");
+        while let Some(manager) = at {
+            let (_, data) = after.get(manager)?;
+            if !chain.insert(manager) {
+                return None;
+            }
+            at = data.get("M");
+        }
+        if taken {
+            return None;
+        }
+    }
+    Some((after, counts))
+}
+
+struct Patched {
+    folder: TempDir,
+    store: Store,
+    profiles: Folder,
+    profile: Arc<Profile>,
+    limits: Limits,
+}
+
+impl Patched {
+    fn new() -> Patched {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("profiles")).unwrap();
+        std::fs::write(folder.path().join("profiles/patched.toml"), PROFILE).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.add_account(1, "", "secret").unwrap();
+        let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
+        let profile = profiles.of(1).remove(0);
+        Patched { folder, store, profiles, profile, limits: Limits::default() }
+    }
+
+    fn roster(&self) -> Roster {
+        self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap()
+    }
+
+    fn patch(&self, rows: &[Row], hide_absent: bool) -> Result<Receipt, Failure> {
+        let wire = |field: &str| WIRE.iter().find(|(name, _)| *name == field).unwrap().1.to_owned();
+        let mut patches = rows.iter().map(|row| {
+            let data = row.data.iter().map(|(field, value)| (wire(field), value.clone())).collect();
+            let (id, status, must_exist) = (Some(row.id.clone()), row.status, row.must_exist);
+            Ok(Patch { id, status, data, must_exist, ..Patch::default() })
+        });
+        let absent = if hide_absent { Absent::Hide } else { Absent::Stay };
+        let (profile, limits) = (&self.profile, &self.limits);
+        let push = PatchPush { dialect: Dialect::Springest, profile, limits, absent, find_by: None };
+        patch(&push, &mut self.roster(), Source::Given(&mut patches))
+    }
+
+    fn whole(&self, rows: &[Row]) -> Result<Receipt, Failure> {
+        let employees: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let data: Vec<_> =
+                    row.data.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+                json!({ "id": row.id, "status": row.status.unwrap_or(Status::Active).as_str(), "data": data })
+            })
+            .collect();
+        let body = json!({ "profileId": self.profile.id, "employees": employees }).to_string();
+        let push = Push {
+            account: 1,
+            format: &STARTEXAM,
+            profiles: &self.profiles,
+            limits: &self.limits,
+            spool_dir: self.folder.path(),
+        };
+        let mut pieces = Some(Bytes::from(body)).into_iter();
+        sync(&push, &mut self.roster(), Box::new(move || Ok(pieces.next())))
+    }
+
+    fn stored(&self) -> Plain {
+        let roster = self.roster();
+        let (stored, _) = roster.page(None, 0, usize::MAX, usize::MAX).unwrap();
+        let names = roster.names().unwrap();
+        let field = |number: &u32| WIRE.iter().find(|(name, _)| *name == names.fields[number]).unwrap().0;
+        let stored = stored.into_iter().map(|(_, employee)| {
+            let data = employee.data.iter().map(|(number, value)| (field(&number), value.to_owned())).collect();
+            (employee.id.clone(), (employee.status, data))
+        });
+        stored.collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+
+    #[test]
+    fn patches_and_whole_pushes_do_what_a_map_would(steps in prop::collection::vec(step(), 1..14)) {
+        let mut patched = Patched::new();
+        let mut expected = Plain::new();
+        for step in steps {
+            let (rows, outcome, planned) = match &step {
+                Step::Restart => {
+                    patched.store = Store::open(patched.folder.path()).unwrap();
+                    continue;
+                }
+                Step::Patch(rows, hide) => (rows, patched.patch(rows, *hide), plain(&expected, rows, false, *hide)),
+                Step::Whole(rows) => (rows, patched.whole(rows), plain(&expected, rows, true, false)),
+            };
+            match (outcome, planned) {
+                (Ok(receipt), Some((after, counts))) => {
+                    prop_assert_eq!(receipt.counts, counts, "{:?}", step);
+                    prop_assert_eq!(receipt.employees, rows.len() as u64);
+                    expected = after;
+                }
+                (Err(Failure::Rejected(_)), None) => {}
+                (outcome, planned) => prop_assert!(false, "{step:?}: {outcome:?}, planned {planned:?}"),
+            }
+            prop_assert_eq!(patched.stored(), expected.clone(), "{:?}", step);
+        }
+        // All of it again, as a whole: nobody has changed, so the index tells the truth.
+        let all: Vec<Row> = expected.iter().map(|(id, (status, data))| {
+            Row { id: id.clone(), status: Some(*status), data: data.clone(), must_exist: false }
+        }).collect();
+        if !all.is_empty() {
+            for _ in 0..2 {
+                let receipt = patched.whole(&all).unwrap();
+                prop_assert_eq!(receipt.counts, Counts { unchanged: all.len() as u64, ..Counts::default() });
+            }
+        }
+    }
+}
