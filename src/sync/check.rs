@@ -225,8 +225,8 @@ impl Rulebook<'_> {
         let mut faults = found.faults.clone();
         let id_hash = hash(self.seed, found.id.as_bytes());
         let before = found.stored.as_ref().map(|(_, employee)| employee);
-        let data = self.merge(found, before, &mut faults);
         let status = found.status.or(before.map(|before| before.status)).unwrap_or(Status::Active);
+        let data = self.merge(found, before, status, &mut faults);
         let kept = before.is_some_and(|before| before.data == data);
         let finding = match found.stored {
             _ if !faults.is_empty() => Finding::Invalid(faults),
@@ -244,7 +244,7 @@ impl Rulebook<'_> {
     }
 
     /// The stored data with what was sent in canonical form.
-    fn merge(&self, found: &Found, before: Option<&Employee>, faults: &mut Vec<Fault>) -> Data {
+    fn merge(&self, found: &Found, before: Option<&Employee>, status: Status, faults: &mut Vec<Fault>) -> Data {
         let mut values: BTreeMap<u32, Cow<str>> = BTreeMap::new();
         if let Some(before) = before {
             values.extend(before.data.iter().map(|(number, value)| (number, Cow::Borrowed(value))));
@@ -257,11 +257,12 @@ impl Rulebook<'_> {
                 Err(broken) => faults.push(Fault::new(&field.name, broken.rule, broken.message)),
             }
         }
+        // Who was stored without a value, as a leaver is, needs it to come back.
+        let comes = before.is_none_or(|before| before.status == Status::Hidden && status == Status::Active);
         let was_sent = |position| found.sent.iter().any(|(sent, _)| *sent == position);
         for (position, field) in self.profile.fields.iter().enumerate() {
             let empty = field.required && !values.contains_key(&self.field_numbers[position]);
-            if empty && (before.is_none() || was_sent(position)) && faults.iter().all(|fault| fault.field != field.name)
-            {
+            if empty && (comes || was_sent(position)) && faults.iter().all(|fault| fault.field != field.name) {
                 faults.push(Fault::new(&field.name, "required", "a value is required; none was sent"));
             }
         }
