@@ -14,10 +14,14 @@ mod keys;
 mod roster;
 mod rows;
 mod schema;
+mod snapshot;
+mod transaction;
 
 pub use accounts::{Account, Key};
 pub use error::Error;
 pub use folder::{Lock, Store};
 pub use keys::{Credential, ListedKey, TokenHolder};
-pub use roster::{Filter, Numbers, Roster, Since, Snapshot, Summary, Sync, Transaction};
+pub use roster::{Roster, Summary};
 pub use rows::Rows;
+pub use snapshot::{Filter, Since, Snapshot};
+pub use transaction::{Numbers, Sync, Transaction};

@@ -1,7 +1,6 @@
 //! Check: one employee's bytes against the profile, and what came of it against the index.
 
 use super::Format;
-use super::patch::Found;
 use super::recognise::{Batch, Unknown};
 use crate::json::{NotJson, Scratch};
 use crate::limits::Limits;
@@ -41,6 +40,22 @@ pub struct Chunk {
 
 /// Bytes of a [`Chunk`].
 type Lent = Range<usize>;
+
+/// A patch, and the employee that it is of.
+pub struct Found {
+    /// Its place in the push, counted from 0.
+    pub index: u64,
+    /// The id that the employee will have; empty where there is no usable one.
+    pub id: String,
+    /// See [`Patch::status`].
+    pub status: Option<Status>,
+    /// The values, by their fields' places in the profile.
+    pub sent: Vec<(usize, String)>,
+    /// What is wrong with it already.
+    pub faults: Vec<Fault>,
+    /// The place in the index, and the employee, where it is stored.
+    pub stored: Option<(u32, Employee)>,
+}
 
 /// A checked employee.
 #[derive(Debug, Clone)]

@@ -10,9 +10,9 @@ mod split;
 mod unique;
 mod write;
 
-pub use check::{Checked, Chunk, Finding, Rulebook};
+pub use check::{Checked, Chunk, Finding, Found, Rulebook};
 pub use intake::{Block, FirstBlock, Intake, Pieces};
-pub use patch::{Absent, Found, PatchPush, Source, patch};
+pub use patch::{Absent, PatchPush, Source, patch};
 pub use recognise::{Batch, Recogniser, Unknown};
 pub use split::{SplitError, Splitter};
 pub use write::Writer;

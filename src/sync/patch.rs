@@ -1,6 +1,6 @@
 //! Patch: a push of some employees, of which only what it carries changes.
 
-use super::check::Rulebook;
+use super::check::{Found, Rulebook};
 use super::unique::OF_HIDDEN;
 use super::write::Writer;
 use super::{Failure, Receipt};
@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::Fault;
-use crate::roster::{Employee, Entry, Index, Patch, Status, data_hash, hash};
+use crate::roster::{Employee, Entry, Index, Patch, data_hash, hash};
 use crate::store::{Numbers, Roster, Sync, Transaction};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -45,22 +45,6 @@ pub enum Source<'a> {
     Given(&'a mut dyn Iterator<Item = Result<Patch, Failure>>),
     /// The account's queue, of which each record is read so; it is empty afterwards.
     Queue(fn(&[u8]) -> Patch),
-}
-
-/// A patch, and the employee that it is of.
-pub struct Found {
-    /// Its place in the push, counted from 0.
-    pub index: u64,
-    /// The id that the employee will have; empty where there is no usable one.
-    pub id: String,
-    /// See [`Patch::status`].
-    pub status: Option<Status>,
-    /// The values, by their fields' places in the profile.
-    pub sent: Vec<(usize, String)>,
-    /// What is wrong with it already.
-    pub faults: Vec<Fault>,
-    /// The place in the index, and the employee, where it is stored.
-    pub stored: Option<(u32, Employee)>,
 }
 
 /// Carries out a push of patches: all of it, or nothing.

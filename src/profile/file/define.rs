@@ -1,0 +1,321 @@
+//! What a profile's file says becomes a profile, or faults with their places in it.
+
+use super::{ActiveOnly, Bound, CaseFile, FieldFile, Kind, OptionFile, ProfileFile, UniqueFile, UnknownFile};
+use crate::dialect::Dialect;
+use crate::profile::rules::Case;
+use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
+use regex::RegexBuilder;
+use std::collections::HashMap;
+use std::ops::Range;
+use toml::Spanned;
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The longest pattern, in characters, and the largest program it may become, in bytes.
+const PATTERN_CHARS_MAX: usize = 1_000;
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+type Faults = Vec<(Range<usize>, String)>;
+
+/// The profile that a file defines; none, with faults, where it cannot be.
+pub fn profile(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
+    let id = Uuid::parse_str(file.id.get_ref()).map_err(|_| {
+        faults.push((file.id.span(), "id must be a GUID like \"d51b5efd-fb21-4cb8-94e2-145014839465\"".into()))
+    });
+    if file.name.get_ref().trim().is_empty() {
+        faults.push((file.name.span(), "name must not be empty; it is what people call the profile".into()));
+    }
+    if file.fields.is_empty() {
+        faults.push((0..0, "a profile needs at least one [[field]]".into()));
+    }
+    let mut by_name = HashMap::new();
+    let mut fields = Vec::new();
+    for (place, written) in file.fields.iter().enumerate() {
+        let field = written.get_ref();
+        let name = field.name.get_ref();
+        if name.trim() != name || name.is_empty() {
+            faults.push((field.name.span(), "a field's name must not be empty, nor begin or end with a space".into()));
+        }
+        if by_name.insert(name.clone(), place).is_some() {
+            faults.push((field.name.span(), format!("field {name:?} is defined twice; remove or rename one")));
+        }
+        let before = faults.len();
+        let rules = match field.kind.get_ref() {
+            Kind::Reference => reference(field, file, faults).map(Rules::Reference),
+            _ => rules_of(field, faults),
+        };
+        let wire = wire_names(field, &file.fields[..place], faults);
+        for (_, message) in &mut faults[before..] {
+            *message = format!("field {name:?}: {message}");
+        }
+        let unique = match field.unique.as_ref().map(|unique| unique.get_ref()) {
+            None | Some(UniqueFile::Whole(false)) => Unique::No,
+            Some(UniqueFile::Whole(true)) => Unique::Roster,
+            Some(UniqueFile::Among(ActiveOnly::Active)) => Unique::Active,
+        };
+        if let (Kind::Reference | Kind::List | Kind::Object, Some(span)) = (field.kind.get_ref(), &field.unique)
+            && unique != Unique::No
+        {
+            let kind = field.kind.get_ref().name();
+            faults.push((span.span(), format!("field {name:?}: a field of type {kind} cannot be unique")));
+        }
+        fields.push(Field { name: name.clone(), required: field.required, unique, rules: rules?, wire });
+    }
+    let id = id.ok()?;
+    let definition = serde_json::json!({ "id": id, "name": file.name.get_ref(), "fields": file.fields });
+    let version = xxh3_128(definition.to_string().as_bytes());
+    let accounts = file.accounts.as_ref().map(|accounts| accounts.get_ref().clone());
+    Some(Profile { id, name: file.name.get_ref().clone(), accounts, fields, version, definition, by_name })
+}
+
+/// The rules of a field; none, with faults, where they cannot be.
+fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
+    let kind = *field.kind.get_ref();
+    for (rule, span) in written_rules(field) {
+        if !kind.rules().contains(&rule) {
+            let known = match kind.rules() {
+                [] => "it has none but required and unique".to_owned(),
+                rules => format!("it has {}", rules.join(", ")),
+            };
+            faults.push((span, format!("{rule} is not a rule of type {}; {known}", kind.name())));
+        }
+    }
+    let get = |rule: &Option<Spanned<u64>>| rule.as_ref().map(|rule| *rule.get_ref());
+    let case = || {
+        field.case.as_ref().map(|case| match case.get_ref() {
+            CaseFile::Lower => Case::Lower,
+            CaseFile::Upper => Case::Upper,
+        })
+    };
+    let rules = match kind {
+        Kind::Text => {
+            ordered(&field.min_length, &field.max_length, |a, b| a > b, faults);
+            Rules::Text {
+                min_length: get(&field.min_length),
+                max_length: get(&field.max_length),
+                pattern: field.pattern.as_ref().and_then(|pattern| compile(pattern, faults)),
+                trim: field.trim.as_ref().is_none_or(|trim| *trim.get_ref()),
+                case: case(),
+            }
+        }
+        Kind::Email => Rules::Email,
+        Kind::Phone => Rules::Phone,
+        Kind::Boolean => Rules::Boolean,
+        Kind::Date => {
+            let iso = |bound: &str| Format::Iso.canonical(bound).map(|date| date.into_owned());
+            let min = bound(&field.min, iso, "a date that exists, like \"1900-01-31\"", faults);
+            let max = bound(&field.max, iso, "a date that exists, like \"1900-01-31\"", faults);
+            ordered(&min, &max, |a, b| a > b, faults);
+            Rules::Date { formats: formats(field, faults), min: unspan(min), max: unspan(max) }
+        }
+        Kind::Number => {
+            let canonical = |bound: &str| number::canonical(bound).map(|number| number.into_owned());
+            let min = bound(&field.min, canonical, "a number", faults);
+            let max = bound(&field.max, canonical, "a number", faults);
+            ordered(&min, &max, |a, b| number::compare(a, b).is_gt(), faults);
+            let integer = field.integer.as_ref().is_some_and(|integer| *integer.get_ref());
+            Rules::Number { integer, min: unspan(min), max: unspan(max) }
+        }
+        Kind::Choice => Rules::Choice(choice(field, faults)?),
+        Kind::Image => Rules::Image { max_bytes: get(&field.max_bytes) },
+        Kind::Url => Rules::Url { max_length: get(&field.max_length) },
+        Kind::List => {
+            let ordered = is_true(&field.ordered);
+            Rules::List { ordered, case: case(), max_length: get(&field.max_length) }
+        }
+        Kind::Object => Rules::Object,
+        Kind::Reference => return None,
+    };
+    Some(rules)
+}
+
+fn is_true(rule: &Option<Spanned<bool>>) -> bool {
+    rule.as_ref().is_some_and(|rule| *rule.get_ref())
+}
+
+/// A reference, whose rules lean on those of the field that it names others by.
+fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Option<Reference> {
+    let before = faults.len();
+    rules_of(field, faults);
+    let Some(to) = &field.to else {
+        let message = "a reference needs to: what it names an employee by, \"id\", \"number\" or a unique field's name";
+        faults.push((field.kind.span(), message.into()));
+        return None;
+    };
+    let by = match to.get_ref().as_str() {
+        "id" => To::Id,
+        "number" => To::Number,
+        name => {
+            let named = file.fields.iter().map(Spanned::get_ref).find(|field| field.name.get_ref() == name);
+            let is_unique = |field: &&FieldFile| {
+                field.unique.as_ref().is_some_and(|unique| !matches!(unique.get_ref(), UniqueFile::Whole(false)))
+            };
+            let Some(named) = named.filter(is_unique) else {
+                let message = format!("to must be \"id\", \"number\" or the name of a unique field; {name:?} is none");
+                faults.push((to.span(), message));
+                return None;
+            };
+            // What is wrong with those rules is told where they stand.
+            let rules = rules_of(named, &mut Vec::new())?;
+            To::Field { name: name.to_owned(), rules: Box::new(rules) }
+        }
+    };
+    if let (true, true, Some(acyclic)) = (is_true(&field.many), is_true(&field.acyclic), &field.acyclic) {
+        faults.push((acyclic.span(), "acyclic goes with a reference to one employee, not with many".into()));
+    }
+    let must_exist = field.unknown.as_ref().is_none_or(|unknown| *unknown.get_ref() == UnknownFile::Error);
+    let (many, active, acyclic) = (is_true(&field.many), is_true(&field.active), is_true(&field.acyclic));
+    (faults.len() == before).then_some(Reference { to: by, many, must_exist, active, acyclic })
+}
+
+/// What dialects call a field; no two fields of a profile may be called the same.
+fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Faults) -> Vec<(Dialect, String)> {
+    let mut names = Vec::new();
+    for (dialect, name) in &field.wire {
+        let known = Dialect::parse(dialect.get_ref()).filter(|dialect| *dialect != Dialect::StartExam);
+        let Some(known) = known else {
+            let message =
+                "wire says what springest, collaborator and echospan call the field; startexam calls it by its name";
+            faults.push((dialect.span(), message.into()));
+            continue;
+        };
+        let fields = known.fields();
+        if !fields.contains(&name.get_ref().as_str()) {
+            let message = format!("{} has no field {:?}; it has {}", known.name(), name.get_ref(), fields.join(", "));
+            faults.push((name.span(), message));
+        }
+        let taken = others.iter().map(Spanned::get_ref).find(|other| {
+            other.wire.get(dialect.get_ref().as_str()).is_some_and(|other| other.get_ref() == name.get_ref())
+        });
+        if let Some(other) = taken {
+            let message =
+                format!("{} is {:?} already; a dialect's field has one place", name.get_ref(), other.name.get_ref());
+            faults.push((name.span(), message));
+        }
+        names.push((known, name.get_ref().clone()));
+    }
+    names
+}
+
+/// The rules that a field has beside those of every field, and where.
+fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
+    fn written<T>(name: &'static str, rule: &Option<Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
+        rule.as_ref().map(|rule| (name, rule.span()))
+    }
+    [
+        written("min_length", &field.min_length),
+        written("max_length", &field.max_length),
+        written("pattern", &field.pattern),
+        written("trim", &field.trim),
+        written("case", &field.case),
+        written("formats", &field.formats),
+        written("integer", &field.integer),
+        written("min", &field.min),
+        written("max", &field.max),
+        written("options", &field.options),
+        written("max_bytes", &field.max_bytes),
+        written("ordered", &field.ordered),
+        written("to", &field.to),
+        written("many", &field.many),
+        written("unknown", &field.unknown),
+        written("active", &field.active),
+        written("acyclic", &field.acyclic),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<(String, regex::Regex)> {
+    let written = pattern.get_ref();
+    if written.chars().count() > PATTERN_CHARS_MAX {
+        faults.push((pattern.span(), format!("pattern is longer than {PATTERN_CHARS_MAX} characters; shorten it")));
+        return None;
+    }
+    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+    match build(written).and_then(|_| build(&format!(r"\A(?:{written})\z"))) {
+        Ok(regex) => Some((written.clone(), regex)),
+        Err(error) => {
+            let last = error.to_string();
+            let reason = last.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let mend = "in a pattern written between single quotes ('…') a backslash stands for itself";
+            faults.push((pattern.span(), format!("pattern is no regular expression: {reason}; {mend}")));
+            None
+        }
+    }
+}
+
+fn formats(field: &FieldFile, faults: &mut Faults) -> Vec<Format> {
+    let Some(formats) = &field.formats else {
+        return vec![Format::Iso];
+    };
+    let known: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
+    if formats.get_ref().is_empty() {
+        faults.push((formats.span(), format!("formats is empty; leave it out, or list some of {}", known.join(", "))));
+    }
+    let mut read = Vec::new();
+    for name in formats.get_ref() {
+        match Format::NAMES.iter().find(|(known, _)| known == name) {
+            Some((_, format)) => read.push(*format),
+            None => {
+                faults.push((formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", "))))
+            }
+        }
+    }
+    read
+}
+
+fn choice(field: &FieldFile, faults: &mut Faults) -> Option<rules::Choice> {
+    let Some(options) = &field.options else {
+        faults.push((field.kind.span(), "a choice needs options, like options = [\"office\", \"remote\"]".into()));
+        return None;
+    };
+    let option = |option: &OptionFile| match option {
+        OptionFile::Value(value) => (value.clone(), Vec::new()),
+        OptionFile::Spelled { value, also } => (value.clone(), also.clone()),
+    };
+    let listed: Vec<(String, Vec<String>)> = options.get_ref().iter().map(option).collect();
+    if listed.is_empty() {
+        faults.push((options.span(), "options is empty; a choice needs at least one".into()));
+    }
+    let spellings = || listed.iter().flat_map(|(value, aliases)| aliases.iter().chain([value]));
+    if let Some(bad) = spellings().find(|spelling| spelling.trim() != spelling.as_str() || spelling.is_empty()) {
+        faults.push((options.span(), format!("option {bad:?} must not be empty, nor begin or end with a space")));
+    }
+    rules::Choice::new(listed)
+        .map_err(|twice| {
+            faults.push((options.span(), format!("{twice:?} would mean two options (case does not count)")))
+        })
+        .ok()
+}
+
+fn bound(
+    written: &Option<Spanned<Bound>>,
+    canonical: impl Fn(&str) -> Option<String>,
+    expected: &str,
+    faults: &mut Faults,
+) -> Option<Spanned<String>> {
+    let written = written.as_ref()?;
+    match canonical(&written.get_ref().text()) {
+        Some(bound) => Some(Spanned::new(written.span(), bound)),
+        None => {
+            faults.push((written.span(), format!("min and max must be {expected}")));
+            None
+        }
+    }
+}
+
+fn ordered<T>(min: &Option<Spanned<T>>, max: &Option<Spanned<T>>, above: impl Fn(&T, &T) -> bool, faults: &mut Faults) {
+    if let (Some(min), Some(max)) = (min, max)
+        && above(min.get_ref(), max.get_ref())
+    {
+        faults.push((
+            min.span(),
+            "the smallest allowed is above the largest allowed, so no value could pass; swap them".into(),
+        ));
+    }
+}
+
+fn unspan(bound: Option<Spanned<String>>) -> Option<String> {
+    bound.map(Spanned::into_inner)
+}

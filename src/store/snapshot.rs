@@ -1,0 +1,91 @@
+//! A roster at one moment, read as a whole.
+
+use super::{Error, roster, rows};
+use crate::roster::{Employee, Names, Status};
+use rusqlite::params;
+use uuid::Uuid;
+
+/// The roster at one moment.
+pub struct Snapshot<'a> {
+    pub(super) inner: rusqlite::Transaction<'a>,
+}
+
+/// Which employees are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those of this status.
+    pub status: Option<Status>,
+    /// Those that were last checked by this profile.
+    pub profile: Option<Uuid>,
+    /// Those that changed since.
+    pub since: Option<Since>,
+}
+
+/// A moment in the life of a roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// After this revision.
+    Revision(u64),
+    /// After the last sync that was finished by this time.
+    Time(jiff::Timestamp),
+}
+
+impl Snapshot<'_> {
+    /// What the numbers in an [`Employee`] stand for.
+    pub fn names(&self) -> Result<Names, Error> {
+        roster::names(&self.inner)
+    }
+
+    /// Calls `each` with every employee that the filter lets through, in the order of arrival, until it fails.
+    pub fn for_each<E: From<Error>>(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(Employee) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sqlite = |error: rusqlite::Error| E::from(error.into());
+        let since: u64 = match filter.since {
+            None => 0,
+            Some(Since::Revision(revision)) => revision,
+            Some(Since::Time(time)) => self
+                .inner
+                .query_row(
+                    "SELECT coalesce(max(revision), 0) FROM sync WHERE finished_at <= ?",
+                    [time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()],
+                    |row| row.get(0),
+                )
+                .map_err(sqlite)?,
+        };
+        let mut select = self
+            .inner
+            .prepare(
+                "SELECT id, status, profile, data FROM employee WHERE (?1 IS NULL OR status = ?1)
+                 AND (?2 IS NULL OR profile = (SELECT number FROM profile WHERE id = ?2)) AND revision > ?3 ORDER BY number",
+            )
+            .map_err(sqlite)?;
+        let status = filter.status.map(|status| status as u8);
+        let profile = filter.profile.map(|profile| profile.to_string());
+        let mut employees = select.query(params![status, profile, since]).map_err(sqlite)?;
+        while let Some(row) = employees.next().map_err(sqlite)? {
+            each(rows::employee(row, 0).map_err(sqlite)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Filter {
+    /// Reads one of the filters `status`, `profile` and `changed-since`; the error is what is wrong with it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "status" => self.status = Some(Status::parse(value).ok_or("status must be active or hidden")?),
+            "profile" => self.profile = Some(Uuid::parse_str(value).map_err(|_| "profile must be a GUID")?),
+            "changed-since" => {
+                let wrong = "changed-since must be a revision, like 7, or a time, like 2026-01-31T00:00:00Z";
+                let revision = value.parse().ok().map(Since::Revision);
+                let time = || value.parse().ok().map(Since::Time);
+                self.since = Some(revision.or_else(time).ok_or(wrong)?);
+            }
+            _ => return Err("there are the filters status, profile and changed-since, and no others".into()),
+        }
+        Ok(())
+    }
+}
