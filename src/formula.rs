@@ -22,7 +22,7 @@ pub fn unguard(value: &str) -> &str {
 fn is_formula(value: &str) -> bool {
     let mut characters = value.chars();
     match characters.next() {
-        Some('=' | '@' | '\t' | '\r' | '\n') => true,
+        Some('=' | '@' | '\t' | '\r' | '\n' | '＝' | '＠' | '＋' | '－') => true,
         Some('+' | '-') => !characters.all(|c| c.is_ascii_digit() || matches!(c, ' ' | '.')),
         _ => false,
     }

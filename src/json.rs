@@ -5,6 +5,7 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -148,7 +149,10 @@ pub fn string(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
-/// The members of an object, each of which may stand there once, in their order.
+/// The most members of an object that [`members`] reads.
+const MEMBERS_MAX: usize = 1_000;
+
+/// The members of an object, each of which may stand there once, in their order; a byte order mark before it is passed over.
 pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
     struct Members<'a>(Vec<(String, &'a RawValue)>);
     impl<'de> Deserialize<'de> for Members<'de> {
@@ -163,9 +167,13 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
 
                 fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                     let mut members: Vec<(String, &RawValue)> = Vec::new();
+                    let mut known = HashSet::new();
                     while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                        if members.iter().any(|(other, _)| *other == name) {
-                            return Err(A::Error::custom(format!("{name:?} stands twice in the object; send it once")));
+                        if members.len() == MEMBERS_MAX {
+                            return Err(A::Error::custom(format!("has more than {MEMBERS_MAX} members")));
+                        }
+                        if !known.insert(name.clone()) {
+                            return Err(A::Error::custom(format!("has {name:?} twice; send it once")));
                         }
                         members.push((name, value));
                     }
@@ -175,7 +183,39 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
             deserializer.deserialize_map(OfMap)
         }
     }
-    exact::<Members>(bytes).map(|members| members.0)
+    exact::<Members>(bytes.strip_prefix(BOM).unwrap_or(bytes)).map(|members| members.0)
+}
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The elements of an array, read one by one: the array is whole JSON already.
+pub struct Elements<B> {
+    bytes: B,
+    at: usize,
+}
+
+impl<B: AsRef<[u8]>> Elements<B> {
+    /// The elements of an array; a byte order mark before it is passed over. The error is what is wrong with the bytes.
+    pub fn new(bytes: B) -> Result<Elements<B>, Unreadable> {
+        let start = if bytes.as_ref().starts_with(BOM) { BOM.len() } else { 0 };
+        let json = &bytes.as_ref()[start..];
+        check(json).map_err(Unreadable::NotJson)?;
+        match json.trim_ascii_start().first() {
+            Some(b'[') => Ok(Elements { bytes, at: start }),
+            _ => Err(Unreadable::Wrong("must be an array".into())),
+        }
+    }
+
+    /// Calls `read` with the next element; none at the end.
+    pub fn next<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let bytes = self.bytes.as_ref();
+        // Before an element stands the array's bracket, or the comma behind the element before.
+        let before = self.at + bytes[self.at..].iter().position(|byte| matches!(byte, b'[' | b','))?;
+        let start = before + 1 + bytes[before + 1..].iter().position(|byte| !byte.is_ascii_whitespace())?;
+        let element = serde_json::Deserializer::from_slice(&bytes[start..]).into_iter::<&RawValue>().next()?.ok()?;
+        self.at = start + element.get().len();
+        Some(read(element.get().as_bytes()))
+    }
 }
 
 /// A `T` that is read from an object only; a derived struct would also take an array.
@@ -216,6 +256,23 @@ mod tests {
                 let exact = exact::<serde_json::Value>(bytes.as_bytes());
                 prop_assert_eq!(Ok(fast), exact, "{}", bytes);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn elements_one_by_one_are_those_of_the_array(
+            array in r#"( ?(\[\]|\[1, ?\[\]\]|"[,\]a]?"|\{"a": ?\[\]\}|-1\.5|null) ?,){0,5}"#
+        ) {
+            let array = format!(" [{}] ", array.trim_end_matches(','));
+            let whole: Vec<serde_json::Value> = serde_json::from_str(&array).unwrap();
+            let mut elements = Elements::new(array.as_bytes()).unwrap();
+            let mut read = Vec::new();
+            while let Some(element) = elements.next(|element| serde_json::from_slice(element).unwrap()) {
+                let element: serde_json::Value = element;
+                read.push(element);
+            }
+            prop_assert_eq!(read, whole, "{}", array);
         }
     }
 

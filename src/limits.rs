@@ -16,6 +16,8 @@ pub struct Limits {
     pub employees_max: u64,
     /// The longest body of an import that is read as a whole, in bytes: a user, a batch, a CSV.
     pub import_bytes_max: usize,
+    /// The longest form of one of EchoSpan's commands, in bytes.
+    pub form_bytes_max: usize,
     /// The most records that an account may queue in a day (UTC) by EchoSpan's commands.
     pub queued_per_day_max: u64,
     /// The most data rows of one employee.
@@ -58,6 +60,7 @@ impl Limits {
             ("employee_bytes_max", self.employee_bytes_max == 0),
             ("envelope_bytes_max", self.envelope_bytes_max == 0),
             ("import_bytes_max", self.import_bytes_max == 0),
+            ("form_bytes_max", self.form_bytes_max == 0),
             ("employees_max", self.employees_max == 0),
             ("depth_max", self.depth_max == 0),
             ("head_seconds_max", self.head_seconds_max == 0),
@@ -79,6 +82,7 @@ impl Default for Limits {
             envelope_bytes_max: 1 << 20,
             employees_max: 10_000_000,
             import_bytes_max: 64 << 20,
+            form_bytes_max: 65_536,
             queued_per_day_max: 1_000_000,
             data_rows_max: 1_000,
             depth_max: 64,

@@ -23,14 +23,14 @@ pub fn convert(
 ) -> Result<Places, InputError> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes)?;
-    let text = csv_text(&bytes);
+    let text = csv_text(bytes).map_err(InputError::Wrong)?;
     let fields = (columns.collaborator)().map_err(|error| InputError::Server(Box::new(error)))?;
     let field = |column: &str| {
         let found = fields.iter().find(|(wire, _)| wire.eq_ignore_ascii_case(column));
         found.map(|(_, name)| columns.map.get(name).unwrap_or(name).as_str())
     };
     let mut employees = Employees::new(out, &columns.profile, tell)?;
-    for (row, user) in Csv::new(&text).map_err(InputError::Wrong)? {
+    for (row, user) in Csv::new(text).map_err(InputError::Wrong)? {
         if let Some(fault) = user.faults.first() {
             return Err(InputError::Wrong(format!("row {row}: {}", fault.message)));
         }
@@ -41,7 +41,7 @@ pub fn convert(
             .filter_map(|(column, value)| Some((field(column)?, value.as_str())))
             .collect();
         let status = user.status.unwrap_or(Status::Active).as_str();
-        employees.write_named(user.id.as_deref().unwrap_or_default(), status, &data, row as u64)?;
+        employees.write_named(user.id.as_deref().unwrap_or_default(), status, &data, row)?;
     }
     employees.end()
 }

@@ -60,7 +60,8 @@ impl Export {
         let dir = if to_stdout { store.dir() } else { dir };
         let refused = |error: io::Error| Failed::Refused(format!("{}: {error}", self.file.display()));
         let mut file = tempfile::Builder::new().prefix(".rollcall-export-").tempfile_in(dir).map_err(refused)?;
-        let employees = export::write(&roster, &filter, form, file.as_file_mut(), dir).map_err(Failed::refused)?;
+        let (employees, revision) =
+            export::write(&roster, &filter, form, file.as_file_mut(), dir).map_err(Failed::refused)?;
         if to_stdout {
             export::rewind(file.as_file_mut()).map_err(refused)?;
             io::copy(file.as_file_mut(), &mut io::stdout().lock()).map_err(refused)?;
@@ -68,7 +69,7 @@ impl Export {
         }
         file.as_file().sync_all().map_err(refused)?;
         file.persist(&self.file).map_err(|error| refused(error.error))?;
-        println!("{employees} employees written to {}", self.file.display());
+        println!("{employees} employees written to {}, at revision {revision}", self.file.display());
         Ok(())
     }
 }

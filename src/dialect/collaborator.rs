@@ -4,11 +4,13 @@
 //! {"uid": "…", "secondname": "…", "firstname": "…", "login": "…", "email": "…", "position": "…", "is_active": 1, "tags": "a,b"}
 //! ```
 
+use super::Dialect;
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
 use crate::roster::{Counts, ID_CHARS_MAX, Patch, Status};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// What every user must have; told as the documents tell it.
 const REQUIRED: [&str; 6] = ["uid", "login", "email", "firstname", "secondname", "position"];
@@ -32,27 +34,31 @@ pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
     Ok(user.finish(None))
 }
 
-/// Reads an array of users.
-pub fn users(body: &[u8]) -> Result<Vec<&RawValue>, Unreadable> {
-    json::exact::<Vec<&RawValue>>(body).map_err(|error| match error {
-        Unreadable::Wrong(_) => Unreadable::Wrong("a batch must be a JSON array of users".into()),
-        not_json => not_json,
-    })
-}
-
 /// A value as text; none where it was not sent.
 fn text(name: &str, raw: &RawValue) -> Result<Option<String>, String> {
+    let one = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        _ => None,
+    };
+    let is_own = OWN.iter().any(|own| own.eq_ignore_ascii_case(name));
+    if !is_own && Dialect::Collaborator.fields().iter().all(|field| !field.eq_ignore_ascii_case(name)) {
+        // It is ignored, whatever its form.
+        return Ok(Some(String::new()));
+    }
     match serde_json::from_str::<Value>(raw.get()) {
+        _ if name.eq_ignore_ascii_case("password") => Ok(None),
         Ok(Value::Null) => Ok(None),
-        Ok(Value::Array(values)) if values.is_empty() => Ok(None),
+        Ok(Value::Array(values)) if values.is_empty() || values == [Value::Null] => Ok(None),
         // Tags are the one list; what is no list may stand in an array alone.
-        Ok(Value::Array(values)) if name == "tags" && values.iter().all(Value::is_string) => {
-            Ok(Some(raw.get().to_owned()))
+        Ok(Value::Array(values)) if name.eq_ignore_ascii_case("tags") => {
+            let tags: Option<Vec<String>> = values.iter().map(one).collect();
+            let tags = tags.ok_or("must be an array of strings, or a string with commas")?;
+            Ok(Some(serde_json::to_string(&tags).expect("strings are JSON")))
         }
         Ok(Value::Array(values)) => match &values[..] {
-            [Value::String(one)] => Ok(Some(one.clone())),
-            [Value::Number(one)] => Ok(Some(one.to_string())),
-            [Value::Null] => Ok(None),
+            [value] => Ok(Some(one(value).ok_or("must be a string or a number")?)),
             _ => Err("must be one value, not several".into()),
         },
         _ => Ok(Some(json::scalar(raw)?.into_owned())),
@@ -63,11 +69,15 @@ fn text(name: &str, raw: &RawValue) -> Result<Option<String>, String> {
 struct User {
     patch: Patch,
     given: Vec<&'static str>,
+    names: HashSet<String>,
 }
 
 impl User {
     fn set(&mut self, name: &str, value: String) {
         let value = value.trim();
+        if !self.names.insert(name.to_ascii_lowercase()) {
+            return self.patch.faults.push(Fault::new(name, "twice", "stands twice, in two spellings; send it once"));
+        }
         if let Some(required) =
             REQUIRED.iter().find(|required| required.eq_ignore_ascii_case(name) && !value.is_empty())
         {
@@ -92,14 +102,16 @@ impl User {
             Some(_) => return,
         };
         // Of two that say something, the one that blocks counts.
-        self.patch.status = if self.patch.status == Some(Status::Hidden) { self.patch.status } else { status };
+        if self.patch.status != Some(Status::Hidden) {
+            self.patch.status = status.or(self.patch.status);
+        }
     }
 
     fn finish(mut self, status: Option<Status>) -> Patch {
         self.patch.status = self.patch.status.or(status);
         if REQUIRED.iter().any(|required| !self.given.contains(required)) {
             let message = format!("Required fields: {}", REQUIRED.join(", "));
-            self.patch.faults.push(Fault::new("", REQUIRED_RULE, message));
+            self.patch.faults = vec![Fault::new("", REQUIRED_RULE, message)];
         }
         if self.patch.id.as_ref().is_some_and(|id| id.chars().count() > ID_CHARS_MAX || id.contains('\0')) {
             let message = format!("must have at most {ID_CHARS_MAX} characters, and none that is U+0000");
@@ -110,27 +122,43 @@ impl User {
     }
 }
 
-/// A CSV of all users, whose header was read.
+/// A CSV of all users, whose header was read; gives them one by one.
 #[derive(Debug)]
-pub struct Csv<'a> {
+pub struct Csv {
+    text: String,
+    /// How much of the text was read.
+    at: usize,
+    row: u64,
     columns: Vec<String>,
-    rows: std::iter::Enumerate<std::str::Lines<'a>>,
 }
 
-/// The text of a CSV: UTF-8, else cp1251.
-pub fn csv_text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).into(),
-        Err(_) => encoding_rs::WINDOWS_1251.decode_without_bom_handling(bytes).0,
+/// The text of a CSV: UTF-8, or cp1251 as older files have it. The error is what is wrong with another.
+pub fn csv_text(bytes: Vec<u8>) -> Result<String, String> {
+    let bytes = match String::from_utf8(bytes) {
+        Ok(text) => return Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+        Err(error) => error.into_bytes(),
+    };
+    // A file that is UTF-8 but for a few bytes is a damaged one, and would become nonsense.
+    let (mut letters, mut invalid, mut rows, mut row) = (0, 0, 1, None);
+    for chunk in bytes.utf8_chunks() {
+        letters += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        rows += chunk.valid().bytes().filter(|byte| *byte == b'\n').count();
+        if !chunk.invalid().is_empty() {
+            invalid += 1;
+            row.get_or_insert(rows);
+        }
+    }
+    match letters > invalid {
+        true => Err(format!("row {} is not UTF-8, as the others are; the file was damaged", row.unwrap_or(1))),
+        false => Ok(encoding_rs::WINDOWS_1251.decode_without_bom_handling(&bytes).0.into_owned()),
     }
 }
 
-impl<'a> Csv<'a> {
+impl Csv {
     /// Reads the header of a CSV. The error is what is wrong with it.
-    pub fn new(text: &'a str) -> Result<Csv<'a>, String> {
-        let mut rows = text.lines().enumerate();
-        let header = rows.by_ref().map(|(_, line)| line).find(|line| !line.trim().is_empty());
-        let header = header.ok_or("the CSV is empty; it begins with a header, uid;secondname;firstname;…")?;
+    pub fn new(text: String) -> Result<Csv, String> {
+        let mut csv = Csv { text, at: 0, row: 0, columns: Vec::new() };
+        let header = csv.next_row().ok_or("the CSV is empty; it begins with a header, uid;secondname;firstname;…")?;
         let columns = cells(header);
         if !columns.iter().any(|column| column.eq_ignore_ascii_case("uid")) {
             let message = match header.contains([',', '\t']) && !header.contains(';') {
@@ -139,23 +167,41 @@ impl<'a> Csv<'a> {
             };
             return Err(message.into());
         }
-        for (place, column) in columns.iter().enumerate() {
-            if columns[..place].iter().any(|other| !column.is_empty() && other.eq_ignore_ascii_case(column)) {
-                return Err(format!("the column {column:?} stands twice in the header"));
+        for (place, column) in columns.iter().enumerate().filter(|(_, column)| !column.is_empty()) {
+            if let Some(other) = columns[..place].iter().position(|other| other.eq_ignore_ascii_case(column)) {
+                return Err(format!("columns {} and {} of the header have one name", other + 1, place + 1));
             }
         }
-        Ok(Csv { columns, rows })
+        csv.columns = columns;
+        Ok(csv)
+    }
+
+    /// The next row that has anything in a cell.
+    fn next_row(&mut self) -> Option<&str> {
+        loop {
+            let rest = &self.text[self.at..];
+            if rest.is_empty() {
+                return None;
+            }
+            let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
+            let ends = if rest[length..].starts_with("\r\n") { 2 } else { rest[length..].len().min(1) };
+            let start = self.at;
+            self.at += length + ends;
+            self.row += 1;
+            if rest[..length].contains(|c: char| c != ';' && !c.is_whitespace()) {
+                return Some(&self.text[start..start + length]);
+            }
+        }
     }
 }
 
-impl Iterator for Csv<'_> {
+impl Iterator for Csv {
     /// A user, and the row that it stands in, counted from 1.
-    type Item = (usize, Patch);
+    type Item = (u64, Patch);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (row, line) = self.rows.by_ref().find(|(_, line)| !line.trim().is_empty())?;
+        let cells = cells(self.next_row()?);
         let mut user = User::default();
-        let cells = cells(line);
         if cells.iter().skip(self.columns.len()).any(|cell| !cell.is_empty()) {
             let message = format!("the row has {} cells, and the header {}", cells.len(), self.columns.len());
             user.patch.faults.push(Fault::new("", "cells", message));
@@ -164,7 +210,7 @@ impl Iterator for Csv<'_> {
             user.set(column, cell);
         }
         // A CSV is the whole list: who is in it works here.
-        Some((row + 1, user.finish(Some(Status::Active))))
+        Some((self.row, user.finish(Some(Status::Active))))
     }
 }
 
@@ -224,11 +270,15 @@ pub fn refused(message: &str) -> String {
 
 /// What is wrong with a user, in words; `field` is what the dialect calls the rejection's field, `row` the row of a batch.
 pub fn rejected(field: &str, rejection: &Rejection, row: Option<u64>) -> String {
-    let row = row.map(|row| format!("row {row}: ")).unwrap_or_default();
-    match field {
-        "" => format!("{row}{}", rejection.message),
-        field => format!("{row}{field}: {}", rejection.message),
-    }
+    let place = row.map(|row| format!("row {row}: ")).unwrap_or_default();
+    let message = match (field, rejection.rule) {
+        // Where cells are missing or shifted, what stands for the uid may be another value.
+        ("", _) => return format!("{place}{}", rejection.message),
+        ("uid", "twice") => "stands twice in the import; send each user once",
+        _ => &rejection.message,
+    };
+    let uid = rejection.id.as_ref().filter(|_| row.is_some()).map(|id| format!(" (uid {id:?})")).unwrap_or_default();
+    format!("{place}{field}: {message}{uid}")
 }
 
 #[cfg(test)]
@@ -246,22 +296,24 @@ mod tests {
             (r#""uid":"1","status":0"#, "1", Some(Status::Active)),
             (r#""uid":"1","status":null"#, "1", None),
             (r#""uid":"1","status":1,"is_active":1"#, "1", Some(Status::Hidden)),
-            (r#""uid":"1","password":"secret""#, "1", None),
+            (r#""uid":"1","status":"0","is_active":"""#, "1", Some(Status::Active)),
+            (r#""uid":"1","password":{}"#, "1", None),
         ] {
             let patch = user(format!("{{{members},{GOOD}}}").as_bytes()).unwrap();
             assert_eq!((patch.id.as_deref(), patch.status, patch.faults.len()), (Some(id), status, 0), "{members}");
             assert_eq!(patch.data.len(), 5, "{members}");
         }
         let patch =
-            user(format!(r#"{{"uid":"1",{GOOD},"structure_uid":["x"],"tags":["a","b"],"city":null}}"#).as_bytes());
+            user(format!(r#"{{"uid":"1",{GOOD},"structure_uid":["x"],"tags":["a",2],"city":null}}"#).as_bytes());
         let data = patch.unwrap().data;
-        assert_eq!(data[5..], [("structure_uid".into(), "x".into()), ("tags".into(), r#"["a","b"]"#.into())]);
+        assert_eq!(data[5..], [("structure_uid".into(), "x".into()), ("tags".into(), r#"["a","2"]"#.into())]);
     }
 
     #[test]
     fn what_is_required_is_told_as_documented() {
-        for body in ["{}", r#"{"uid":""}"#, &format!("{{{GOOD}}}"), &format!(r#"{{"uid":" ",{GOOD}}}"#)] {
+        for body in ["{}", r#"{"uid":"","city":{}}"#, &format!("{{{GOOD}}}"), &format!(r#"{{"uid":" ",{GOOD}}}"#)] {
             let patch = user(body.as_bytes()).unwrap();
+            assert_eq!(patch.faults.len(), 1);
             assert_eq!(patch.faults[0].message, "Required fields: uid, login, email, firstname, secondname, position");
         }
     }
@@ -272,7 +324,7 @@ mod tests {
                     1;B;A;l;a@x.com;\"Head; \"\"R&D\"\"\";0;Kyiv\r\n\
                     2;\"Stray;A;l;b@x.com;C;1\n\n\
                     3;B\"B;A;l;c@x.com;C";
-        let users: Vec<_> = Csv::new(text).unwrap().collect();
+        let users: Vec<_> = Csv::new(text.into()).unwrap().collect();
         assert_eq!(users.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [2, 3, 5]);
         let value = |user: usize, name: &str| {
             users[user].1.data.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
@@ -286,13 +338,23 @@ mod tests {
             ("", "the CSV is empty"),
             ("uid,login\n1,a", "separated by semicolons"),
             ("1;B;A\n", "the first row must be the header"),
-            ("uid;login;Login\n", "stands twice"),
+            ("uid;login;Login\n", "columns 2 and 3 of the header have one name"),
         ] {
-            assert!(Csv::new(text).unwrap_err().contains(expected), "{text}");
+            assert!(Csv::new(text.into()).unwrap_err().contains(expected), "{text}");
         }
-        let long = Csv::new("uid;login\n1;a;b\n").unwrap().next().unwrap().1;
-        assert_eq!(long.faults[0].rule, "cells");
-        assert_eq!(csv_text(b"\xcf\xe5\xf2\xf0\xee"), "Петро");
-        assert_eq!(csv_text("\u{feff}Петро".as_bytes()), "Петро");
+        let long = "uid;login;email;firstname;secondname;position\n1;a;b;c;d;e;f\n";
+        assert_eq!(Csv::new(long.into()).unwrap().next().unwrap().1.faults[0].rule, "cells");
+        let mac = "uid;login\r1;a\r\r;;;\r2;b";
+        assert_eq!(Csv::new(mac.into()).unwrap().map(|(row, _)| row).collect::<Vec<_>>(), [2, 5]);
+    }
+
+    #[test]
+    fn a_csv_is_utf8_or_cp1251_and_no_mixture() {
+        assert_eq!(csv_text(b"\xcf\xe5\xf2\xf0\xee".into()).unwrap(), "Петро");
+        // R and i of this name would be one character of UTF-8.
+        assert_eq!(csv_text(b"\xd0\xb3\xe7\xed\xe8\xea".into()).unwrap(), "Різник");
+        assert_eq!(csv_text("\u{feff}Петро".into()).unwrap(), "Петро");
+        let damaged = ["uid;Müller\nЙ".as_bytes(), b"\n\xff"].concat();
+        assert_eq!(csv_text(damaged).unwrap_err(), "row 3 is not UTF-8, as the others are; the file was damaged");
     }
 }

@@ -74,8 +74,8 @@ impl Code {
 #[derive(Debug, Default)]
 pub struct Form {
     fields: Vec<(&'static str, String)>,
-    /// What stands in the request twice, or under a name that is not known.
-    wrong: Vec<String>,
+    /// What is wrong with the fields: the first thing.
+    wrong: Option<String>,
 }
 
 const NAMES: [&str; 13] = [
@@ -102,10 +102,17 @@ impl Form {
     pub fn add(&mut self, name: &str, value: &str) {
         let known = NAMES.iter().chain([&TEST_FORM]).find(|known| known.eq_ignore_ascii_case(name));
         match known {
-            Some(known) if self.get(known).is_some() => self.wrong.push(format!("{known} stands twice")),
+            Some(known) if self.get(known).is_some() => {
+                self.wrong(format!("{known} stands twice in the request; send it once"));
+            }
             Some(known) => self.fields.push((known, value.trim().to_owned())),
             None => {}
         }
+    }
+
+    /// Notes what is wrong with a field, if nothing was before.
+    pub fn wrong(&mut self, what: String) {
+        self.wrong.get_or_insert(what);
     }
 
     /// The value of a field, by its documented name.
@@ -120,8 +127,8 @@ impl Form {
 
     /// What the request asks for. The error says what is wrong with it.
     pub fn command(&self) -> Result<Command, String> {
-        if let Some(wrong) = self.wrong.first() {
-            return Err(format!("{wrong} in the request; send it once"));
+        if let Some(wrong) = &self.wrong {
+            return Err(wrong.clone());
         }
         let record = match self.get("Cmd").unwrap_or_default().to_ascii_uppercase().as_str() {
             "I" => Record::I,
@@ -180,7 +187,10 @@ pub fn queued(record: &[u8]) -> Patch {
             _ => patch.data.push((name, value)),
         }
     }
-    patch.defaults.push(("IsManager".into(), "0".into()));
+    // It is the one field that is not kept when it is omitted.
+    if command != Record::T && patch.data.iter().all(|(name, _)| name != "IsManager") {
+        patch.data.push(("IsManager".into(), "0".into()));
+    }
     patch
 }
 
@@ -209,7 +219,7 @@ mod tests {
         let patch = queued(&form.record(Record::I));
         assert_eq!((patch.id.as_deref(), patch.status, patch.must_exist), (Some("1"), Some(Status::Active), false));
         let names: Vec<&str> = patch.data.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["Fname", "Lname", "Email"]);
+        assert_eq!(names, ["Fname", "Lname", "Email", "IsManager"]);
         let patch = queued(&form.record(Record::T));
         assert_eq!((patch.status, patch.must_exist, patch.data.len()), (Some(Status::Hidden), true, 0));
         assert_eq!(queued(b"{").faults.len(), 1);

@@ -4,6 +4,7 @@
 //! {"external_id": "…", "email": "…", "first_name": "…", "active": true, "tags": ["…"], "approvers": [{"email": "…", "label": "Manager"}]}
 //! ```
 
+use super::Dialect;
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
 use crate::roster::{Employee, ID_CHARS_MAX, Patch, Status};
@@ -41,8 +42,14 @@ pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
             },
             _ => {
                 let called = if name == "employee_end_date" { "employment_end_date" } else { name };
+                let is_field = Dialect::Springest.fields().contains(&called);
                 match json::scalar(raw) {
-                    Ok(value) => patch.data.push((called.to_owned(), value.into_owned())),
+                    Ok(value) => match wrong_form(called, value.trim()) {
+                        Some(message) => patch.faults.push(fault("format", message)),
+                        None => patch.data.push((called.to_owned(), value.into_owned())),
+                    },
+                    // What is no field is ignored, whatever its form.
+                    Err(_) if !is_field => patch.data.push((called.to_owned(), String::new())),
                     Err(message) => patch.faults.push(fault("text", message)),
                 }
             }
@@ -62,6 +69,17 @@ pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
         patch.id = None;
     }
     Ok(patch)
+}
+
+/// What is wrong with a value by the dialect's own documents, which are narrower than a profile need be.
+fn wrong_form(name: &str, value: &str) -> Option<&'static str> {
+    let is_date = || value.len() == 10 && value.parse::<jiff::civil::Date>().is_ok();
+    match name {
+        _ if value.is_empty() => None,
+        "gender" => (!matches!(value, "m" | "f")).then_some("must be m or f"),
+        "birthdate" | "employment_start_date" | "employment_end_date" => (!is_date()).then_some("must be yyyy-mm-dd"),
+        _ => None,
+    }
 }
 
 /// A boolean, also as a string or a number; null is none.
@@ -142,8 +160,7 @@ pub fn refused(message: &str) -> String {
 pub fn shown(number: u32, employee: &Employee, email: Option<&str>) -> String {
     json!({
         "id": number.to_string(),
-        // Who has only an e-mail is stored by it.
-        "external_id": if email == Some(employee.id.as_str()) { "" } else { &employee.id },
+        "external_id": employee.id,
         "user_email": email.unwrap_or_default(),
         "active": (employee.status == Status::Active).to_string(),
         "learning_track_status": "no_tracks_assigned",
@@ -192,6 +209,9 @@ mod tests {
             (json!({ "email": "a@x.com", "active": "maybe" }), "active"),
             (json!({ "email": "a@x.com", "tags": [1] }), "tags"),
             (json!({ "email": "a@x.com", "city": {} }), "city"),
+            (json!({ "email": "a@x.com", "gender": "x" }), "gender"),
+            (json!({ "email": "a@x.com", "birthdate": "03.04.1990" }), "birthdate"),
+            (json!({ "email": "a@x.com", "employee_end_date": "2023-02-29" }), "employee_end_date"),
             (json!({ "email": "a@x.com", "approvers": [{ "email": "b@x.com" }] }), "approvers"),
             (json!({ "email": "a@x.com", "approvers": [{ "label": "Manager" }] }), "approvers"),
             (json!({ "email": "a@x.com", "approvers": "b@x.com" }), "approvers"),

@@ -53,9 +53,10 @@ impl Form {
 }
 
 /// Writes the employees of a roster that the filter lets through to `file`, from its beginning, as they were at one moment. What does
-/// not fit into memory waits in `dir`. Gives how many employees there were.
-pub fn write(roster: &Roster, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<u64, Error> {
+/// not fit into memory waits in `dir`. Gives how many employees there were, and the roster's revision.
+pub fn write(roster: &Roster, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<(u64, u64), Error> {
     let snapshot = roster.snapshot()?;
+    let revision = snapshot.revision()?;
     let names = snapshot.names()?;
     let mut count = 0;
     let mut out = BufWriter::with_capacity(1 << 17, file);
@@ -84,7 +85,7 @@ pub fn write(roster: &Roster, filter: &Filter, form: Form, file: &mut File, dir:
     }
     out.flush()?;
     drop(out);
-    Ok(count)
+    Ok((count, revision))
 }
 
 /// Goes back to the beginning of a file that was written, and gives its length in bytes.

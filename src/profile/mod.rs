@@ -112,8 +112,12 @@ impl Profile {
             return Err(format!("field {:?} is required, and {name} has nothing for it", field.name));
         }
         let email = self.wire_position(dialect, "email").map(|place| &self.fields[place]);
-        if let Some(email) = email.filter(|email| dialect == Dialect::Springest && email.unique == Unique::No) {
-            return Err(format!("field {:?} must be unique: {name} finds employees by it", email.name));
+        let needs_unique = matches!(dialect, Dialect::Springest | Dialect::EchoSpan);
+        if let Some(email) = email.filter(|email| needs_unique && email.unique == Unique::No) {
+            return Err(format!(
+                "field {:?} must be unique: no two employees of {name}'s may have the same",
+                email.name
+            ));
         }
         Ok(dialect.fields().iter().copied().filter(unmapped).collect())
     }

@@ -44,24 +44,32 @@ impl<B: AsRef<[u8]>> Data<B> {
 
     /// Field numbers and values, in ascending order of the numbers. Ends early where the bytes are damaged.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.packed().map_while(|(number, value)| Some((number, std::str::from_utf8(value).ok()?)))
+        packed(self.as_bytes()).map_while(|(number, value)| Some((number, std::str::from_utf8(value).ok()?)))
     }
 
     /// The value of one field in UTF-8, or none where it is empty.
     pub fn get(&self, number: u32) -> Option<&[u8]> {
-        self.packed().find(|(n, _)| *n == number).map(|(_, value)| value)
+        packed(self.as_bytes()).find(|(n, _)| *n == number).map(|(_, value)| value)
     }
+}
 
-    fn packed(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        let mut rest = self.as_bytes();
-        std::iter::from_fn(move || {
-            let number = read_leb128(&mut rest)?;
-            let length = read_leb128(&mut rest)? as usize;
-            let (value, after) = rest.split_at_checked(length)?;
-            rest = after;
-            Some((number, value))
-        })
+impl<'a> Data<&'a [u8]> {
+    /// The value of one field as text, or none where it is empty; it lives as long as the lent bytes.
+    pub fn text(&self, number: u32) -> Option<&'a str> {
+        let lent: &'a [u8] = self.0;
+        let value = packed(lent).find(|(n, _)| *n == number).map(|(_, value)| value)?;
+        std::str::from_utf8(value).ok()
     }
+}
+
+fn packed(mut rest: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let number = read_leb128(&mut rest)?;
+        let length = read_leb128(&mut rest)? as usize;
+        let (value, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some((number, value))
+    })
 }
 
 fn leb128(out: &mut Vec<u8>, mut value: u32) {

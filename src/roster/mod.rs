@@ -62,8 +62,6 @@ pub struct Patch {
     pub status: Option<Status>,
     /// Values, each with what the dialect calls its field; an empty one takes what is stored away.
     pub data: Vec<(String, String)>,
-    /// Values for an employee who is not stored yet, where `data` has none.
-    pub defaults: Vec<(String, String)>,
     /// Whether the employee must be stored already.
     pub must_exist: bool,
     /// What is wrong with its form.

@@ -1,14 +1,15 @@
 //! LMS Collaborator's `/api/v2/users-import/…`: one user, a batch, or a CSV.
 
 use super::Server;
-use super::import::{self, Carried, Import, wire_field};
+use super::import::{self, Carried, Import, Patches, unreadable, wire_field};
 use super::log::Event;
 use super::respond::{Answer, JSON, Refusal, json_text, note};
-use crate::dialect::{Dialect, collaborator};
-use crate::json::{NotJson, Unreadable};
+use super::turn::Turn;
+use crate::dialect::Dialect;
+use crate::dialect::collaborator::{self, Csv};
+use crate::json::{Elements, Unreadable};
 use crate::profile::Profile;
 use crate::rejection::Rejection;
-use crate::roster::Patch;
 use crate::store::Key;
 use crate::sync::{Absent, Failure};
 use bytes::Bytes;
@@ -43,8 +44,10 @@ pub async fn import(
     let answer = async {
         let key = authenticate(server, &head.headers)?;
         event.account = Some(key.account);
-        let body = import::body(server, &head.headers, body).await?;
-        carry_out(server, key, kind, &head.headers, body, event).await
+        let turn = server.turns.take(key.account).await?;
+        let limit = ("import_bytes_max", server.limits.import_bytes_max);
+        let body = import::body(server, &head.headers, body, limit).await?;
+        carry_out(server, (key, turn), kind, &head.headers, body, event).await
     };
     answer.await.map_err(|refusal| match refusal.has_form() {
         true => refusal,
@@ -71,45 +74,59 @@ fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Key, Refusal> {
     Err(Refusal::new(StatusCode::UNAUTHORIZED, message))
 }
 
-/// The row of each user of a batch; a push of one has none.
-type Rows = Arc<Mutex<Vec<u64>>>;
+/// The rows of the users of a batch; a push of one has none. Most follow one another: those that do not are noted, with the user's
+/// place in the push.
+#[derive(Debug, Default)]
+struct Rows(Vec<(u64, u64)>);
+
+impl Rows {
+    fn note(&mut self, index: u64, row: u64) {
+        if self.row(index) != Some(row) {
+            self.0.push((index, row));
+        }
+    }
+
+    fn row(&self, index: u64) -> Option<u64> {
+        let before = self.0.partition_point(|(from, _)| *from <= index);
+        let (from, row) = self.0[before.checked_sub(1)?];
+        Some(row + (index - from))
+    }
+}
 
 async fn carry_out(
     server: &Arc<Server>,
-    key: Key,
+    (key, turn): (Key, Turn),
     kind: Kind,
     headers: &HeaderMap,
     body: Vec<u8>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
-    let csv =
-        match multer::parse_boundary(headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default()) {
-            Ok(boundary) if kind != Kind::Single => Some(file(&body, boundary).await.map_err(|message| bad(&message))?),
-            Ok(_) => return Err(bad("a single user is sent as JSON, not as multipart/form-data")),
-            Err(_) if kind == Kind::Csv => {
-                return Err(bad("a CSV is sent as multipart/form-data, in a part that is called file"));
-            }
-            Err(_) => None,
-        };
-    let profile = import::profile(server, key.account, DIALECT)?;
-    let absent = match csv.is_some() && server.store.setting(key.account, DIALECT, "absent")?.as_deref() != Some("stay")
-    {
-        true => Absent::Hide,
-        false => Absent::Stay,
+    let content_type = headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
+    let (body, is_csv) = match multer::parse_boundary(content_type) {
+        Ok(boundary) if kind != Kind::Single => (file(body, boundary).await.map_err(|message| bad(&message))?, true),
+        Ok(_) => return Err(bad("a single user is sent as JSON, not as multipart/form-data")),
+        Err(_) if kind == Kind::Csv => {
+            return Err(bad("a CSV is sent as multipart/form-data, in a part that is called file"));
+        }
+        Err(_) => (body, false),
     };
-    let rows: Rows = Arc::default();
-    let on_thread = rows.clone();
-    let read = move || {
-        let mut rows = on_thread.lock().expect("no holder of the lock panics");
-        match csv {
-            Some(csv) => csv_users(&csv, &mut rows),
-            None if kind == Kind::Single => Ok(vec![collaborator::user(&body).map_err(unreadable)?]),
-            None => batch(&body, &mut rows),
+    let profile = import::profile(server, key.account, DIALECT)?;
+    let stays = server.store.setting(key.account, DIALECT, "absent")?.as_deref() == Some("stay");
+    let absent = if is_csv && !stays { Absent::Hide } else { Absent::Stay };
+    let rows: Arc<Mutex<Rows>> = Arc::default();
+    let noted = rows.clone();
+    let read = move || -> Result<Patches, Failure> {
+        if is_csv {
+            return csv_users(body, noted);
+        }
+        match kind {
+            Kind::Single => Ok(Box::new(std::iter::once(collaborator::user(&body).map_err(unreadable)))),
+            _ => batch(body, noted),
         }
     };
     let import = Import { dialect: DIALECT, profile: profile.clone(), absent, find_by: None };
-    let result = import::run(server, key, import, Carried::Patches(Box::new(read)), event).await?;
+    let result = import::run(server, (key, turn), import, Carried::Patches(Box::new(read)), event).await?;
     let rows = rows.lock().expect("no holder of the lock panics");
     let receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;
     let mut answer = json_text(StatusCode::OK, collaborator::answer(&receipt.counts));
@@ -118,8 +135,8 @@ async fn carry_out(
 }
 
 /// The part `file` of a multipart body. The error is what is wrong with it.
-async fn file(body: &[u8], boundary: String) -> Result<Vec<u8>, String> {
-    let body = Bytes::copy_from_slice(body);
+async fn file(body: Vec<u8>, boundary: String) -> Result<Vec<u8>, String> {
+    let body = Bytes::from(body);
     let mut parts = Multipart::new(futures_util::stream::iter([Ok::<_, Infallible>(body)]), boundary);
     let wrong = |error: multer::Error| format!("the body is not whole multipart/form-data: {error}");
     let mut file = None;
@@ -133,58 +150,52 @@ async fn file(body: &[u8], boundary: String) -> Result<Vec<u8>, String> {
     file.ok_or_else(|| "the body has no part that is called file; send the CSV in it".into())
 }
 
-fn csv_users(csv: &[u8], rows: &mut Vec<u64>) -> Result<Vec<Patch>, Failure> {
-    let text = collaborator::csv_text(csv);
-    let mut users = Vec::new();
-    for (row, user) in collaborator::Csv::new(&text).map_err(Failure::Wrong)? {
-        rows.push(row as u64);
-        users.push(user);
+fn csv_users(csv: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {
+    let text = collaborator::csv_text(csv).map_err(Failure::Wrong)?;
+    let mut users = (0..).zip(Csv::new(text).map_err(Failure::Wrong)?).peekable();
+    if users.peek().is_none() {
+        let message = "the CSV has a header and no users; it is the whole list, so everybody would be blocked";
+        return Err(Failure::Wrong(message.into()));
     }
-    match users.is_empty() {
-        false => Ok(users),
-        true => Err(Failure::Wrong(
-            "the CSV has a header and no users; it is the whole list, so everybody would be blocked".into(),
-        )),
-    }
+    Ok(Box::new(users.map(move |(index, (row, user))| {
+        rows.lock().expect("no holder of the lock panics").note(index, row);
+        Ok(user)
+    })))
 }
 
-fn batch(body: &[u8], rows: &mut Vec<u64>) -> Result<Vec<Patch>, Failure> {
-    let users = collaborator::users(body).map_err(unreadable)?;
-    let mut patches = Vec::with_capacity(users.len());
-    for (place, user) in users.into_iter().enumerate() {
-        rows.push(place as u64 + 1);
-        let patch = collaborator::user(user.get().as_bytes());
-        patches.push(patch.map_err(|error| match error {
-            Unreadable::Wrong(message) => Failure::Wrong(format!("row {}: {message}", place + 1)),
+fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {
+    let mut users = Elements::new(body).map_err(|error| match error {
+        Unreadable::Wrong(_) => Failure::Wrong("a batch must be a JSON array of users".into()),
+        not_json => unreadable(not_json),
+    })?;
+    rows.lock().expect("no holder of the lock panics").note(0, 1);
+    let mut row = 0;
+    Ok(Box::new(std::iter::from_fn(move || {
+        row += 1;
+        let user = users.next(collaborator::user)?;
+        Some(user.map_err(|error| match error {
+            Unreadable::Wrong(message) => Failure::Wrong(format!("row {row}: it {message}")),
             not_json => unreadable(not_json),
-        })?);
-    }
-    Ok(patches)
-}
-
-fn unreadable(error: Unreadable) -> Failure {
-    match error {
-        Unreadable::NotJson(NotJson { at, message }) => Failure::NotJson { index: None, at, message },
-        Unreadable::Wrong(message) => Failure::Wrong(message),
-    }
+        }))
+    })))
 }
 
 /// A refused import, in the dialect's form: the first thing that is wrong, and how many more there are.
-fn refused(failure: Failure, profile: &Profile, rows: &[u64]) -> Refusal {
+fn refused(failure: Failure, profile: &Profile, rows: &Rows) -> Refusal {
     let refusal = Refusal::from(failure);
     let Some(rejected) = &refusal.rejected else {
         return refusal;
     };
     let told = |error: &Rejection| {
-        let row = error.index.and_then(|index| rows.get(index as usize).copied());
-        let message = collaborator::rejected(wire_field(profile, DIALECT, "uid", &error.field), error, row);
-        match (&error.id, row) {
-            (Some(id), Some(_)) => format!("{message} (uid {id:?})"),
-            _ => message,
-        }
+        let row = error.index.and_then(|index| rows.row(index));
+        collaborator::rejected(wire_field(profile, DIALECT, "uid", &error.field), error, row)
     };
-    let mut message = rejected.errors.first().map(told).unwrap_or_default();
-    if rejected.error_count > 1 {
+    // What a single user lacks is told as the documents tell it, and nothing else.
+    let lacking =
+        rejected.errors.iter().find(|error| error.field.is_empty() && error.rule == collaborator::REQUIRED_RULE);
+    let is_single = rows.0.is_empty();
+    let mut message = lacking.filter(|_| is_single).or(rejected.errors.first()).map(told).unwrap_or_default();
+    if rejected.error_count > 1 && !(is_single && lacking.is_some()) {
         message = format!("{message}; and {} more", rejected.error_count - 1);
     }
     let body = collaborator::refused(&message);

@@ -16,20 +16,21 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use multer::Multipart;
+use percent_encoding::percent_decode;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 const DIALECT: Dialect = Dialect::EchoSpan;
 
-/// A refusal as the dialect has it: a code, and what to do, for the answer in words and the log.
+/// A refusal as the dialect has it: a code, where there is one, and what to do, for the answer in words and the log.
 struct Refused {
-    code: Code,
+    code: Option<Code>,
     refusal: Refusal,
 }
 
 impl Refused {
     fn new(code: Code, mend: impl Into<String>) -> Refused {
-        Refused { code, refusal: Refusal::new(status(code), mend) }
+        Refused { code: Some(code), refusal: Refusal::new(status(code), mend) }
     }
 }
 
@@ -37,10 +38,13 @@ impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
         let code = match refusal.status {
             StatusCode::CONFLICT => Code::Waiting,
+            StatusCode::FORBIDDEN => Code::BadKey,
+            // To try again would not help.
+            StatusCode::INTERNAL_SERVER_ERROR => return Refused { code: None, refusal },
             status if status.is_server_error() => Code::Busy,
             _ => Code::BadRecord,
         };
-        Refused { code, refusal: refusal.with_status(status(code)) }
+        Refused { code: Some(code), refusal: refusal.with_status(status(code)) }
     }
 }
 
@@ -61,14 +65,18 @@ pub async fn command(server: &Arc<Server>, request: Request<Incoming>, event: &m
         Ok(form) => form,
         Err(Refused { refusal, .. }) => return Err(refusal.in_form(TEXT, String::new())),
     };
-    let words = |code, mend: Option<&str>| if form.is_test() { echospan::answer(code, mend) } else { String::new() };
+    let words = |code: Option<Code>, mend: Option<&str>| match (form.is_test(), code) {
+        (false, _) => String::new(),
+        (true, Some(code)) => echospan::answer(code, mend),
+        (true, None) => mend.unwrap_or_default().to_owned(),
+    };
     match carry_out(server, &head, &form, event).await {
         Ok(Some(receipt)) => {
-            let mut answer = text(StatusCode::OK, TEXT, words(Code::Successful, None));
+            let mut answer = text(StatusCode::OK, TEXT, words(Some(Code::Successful), None));
             note(&mut answer, &receipt);
             Ok(answer)
         }
-        Ok(None) => Ok(text(StatusCode::OK, TEXT, words(Code::Successful, None))),
+        Ok(None) => Ok(text(StatusCode::OK, TEXT, words(Some(Code::Successful), None))),
         Err(Refused { code, refusal }) => {
             let body = words(code, Some(&refusal.message));
             Err(refusal.in_form(TEXT, body))
@@ -77,14 +85,23 @@ pub async fn command(server: &Arc<Server>, request: Request<Incoming>, event: &m
 }
 
 async fn read_form(server: &Server, head: &Parts, body: Incoming) -> Result<Form, Refused> {
-    let body = import::body(server, &head.headers, body).await?;
+    let body = import::body(server, &head.headers, body, ("form_bytes_max", server.limits.form_bytes_max)).await?;
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
     let mut form = Form::default();
     let Ok(boundary) = multer::parse_boundary(content_type) else {
         if content_type.contains("json") {
             return Err(Refused::new(Code::BadRecord, "send the fields form-encoded, not as JSON"));
         }
-        form_urlencoded::parse(&body).for_each(|(name, value)| form.add(&name, &value));
+        let charset = content_type.split_once("charset=").map(|(_, charset)| charset);
+        for field in body.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
+            let at = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+            let decoded = |part: &[u8]| {
+                let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+                percent_decode(&spaced).collect::<Vec<u8>>()
+            };
+            let value = decoded(field.get(at + 1..).unwrap_or_default());
+            add(&mut form, &String::from_utf8_lossy(&decoded(&field[..at])), &value, charset);
+        }
         return Ok(form);
     };
     let body = Bytes::from(body);
@@ -94,15 +111,32 @@ async fn read_form(server: &Server, head: &Parts, body: Incoming) -> Result<Form
     };
     while let Some(part) = parts.next_field().await.map_err(wrong)? {
         let name = part.name().unwrap_or_default().to_owned();
-        form.add(&name, &part.text().await.map_err(wrong)?);
+        let charset = part.headers().get(CONTENT_TYPE).and_then(|of| of.to_str().ok()?.split_once("charset="));
+        let charset = charset.map(|(_, charset)| charset.to_owned());
+        add(&mut form, &name, &part.bytes().await.map_err(wrong)?, charset.as_deref());
     }
     Ok(form)
+}
+
+/// Adds a field, whose value is in UTF-8 or in the charset that the request names.
+fn add(form: &mut Form, name: &str, value: &[u8], charset: Option<&str>) {
+    let label = charset.map(|charset| charset.trim_matches([' ', '"', '\'']));
+    let encoding = label.map_or(Some(encoding_rs::UTF_8), |label| encoding_rs::Encoding::for_label(label.as_bytes()));
+    let encoding = if value.is_ascii() { Some(encoding_rs::UTF_8) } else { encoding };
+    match encoding.and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(value)) {
+        Some(value) => form.add(name, &value),
+        None => {
+            form.add(name, "");
+            form.wrong(format!("{name} is not in UTF-8, nor in the charset that the request names"));
+        }
+    }
 }
 
 /// Whose key and client id these are; the key stands in the form, or bare in a header.
 fn authenticate(server: &Server, head: &Parts, form: &Form) -> Result<Key, Refused> {
     let in_header = head.headers.get(AUTHORIZATION).and_then(|key| key.to_str().ok());
-    let holder = match form.get("Key").or(in_header.map(str::trim)) {
+    let in_form = form.get("Key").filter(|key| !key.is_empty());
+    let holder = match in_form.or(in_header.map(str::trim)) {
         Some(key) => import::holder(server, DIALECT, key)?,
         None => None,
     };
@@ -126,8 +160,14 @@ async fn carry_out(
         Command::Queue(record) => {
             check(form, record, &profile)?;
             let record = form.record(record);
+            // Who waits for a P waits here, and not on a thread.
+            let turn = server.turns.take(key.account).await?;
             let queued = blocking(server, move |server| {
-                Ok(server.store.roster(&key)?.enqueue(&record, server.limits.queued_per_day_max)?)
+                let mut roster = server.store.roster(&key)?;
+                let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
+                roster.checkpoint_if_large()?;
+                drop(turn);
+                Ok(queued)
             });
             match queued.await? {
                 true => Ok(None),
@@ -137,12 +177,19 @@ async fn carry_out(
             }
         }
         Command::Delete => {
-            blocking(server, move |server| Ok(server.store.roster(&key)?.empty_queue()?)).await?;
+            let turn = server.turns.take(key.account).await?;
+            blocking(server, move |server| {
+                server.store.roster(&key)?.empty_queue()?;
+                drop(turn);
+                Ok(())
+            })
+            .await?;
             Ok(None)
         }
         Command::Process => {
             let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, find_by: None };
-            let result = import::run(server, key, import, Carried::Queue(echospan::queued), event).await?;
+            let turn = server.turns.take(key.account).await?;
+            let result = import::run(server, (key, turn), import, Carried::Queue(echospan::queued), event).await?;
             result.map(Some).map_err(|failure| refused(failure, &profile))
         }
     }
@@ -169,23 +216,30 @@ fn refused(failure: Failure, profile: &Profile) -> Refused {
     let Some(rejected) = &refusal.rejected else {
         return refusal.into();
     };
+    let called = |field| wire_field(profile, DIALECT, "EmpIDNumber", field);
+    // Not every rejection is listed, but every cause is.
     let is = |field: &str, rule: &str| {
-        rejected
-            .errors
-            .iter()
-            .find(|error| error.rule == rule && wire_field(profile, DIALECT, "EmpIDNumber", &error.field) == field)
+        rejected.causes.iter().any(|cause| cause.rule == rule && called(&cause.field) == field)
+    };
+    let first = |field: &str, rule: &str| {
+        rejected.errors.iter().find(|error| error.rule == rule && called(&error.field) == field)
     };
     let (code, first) = match (is("EmpIDNumber", "twice"), is("Email", "unique")) {
-        (Some(first), _) => (Code::DuplicateIds, Some(first)),
-        (None, Some(first)) => (Code::DuplicateEmails, Some(first)),
-        (None, None) => (Code::BadRecord, rejected.errors.first()),
+        (true, _) => (Code::DuplicateIds, first("EmpIDNumber", "twice")),
+        (false, true) => (Code::DuplicateEmails, first("Email", "unique")),
+        (false, false) => (Code::BadRecord, rejected.errors.first()),
     };
     let told = first.map(|error| {
-        let field = wire_field(profile, DIALECT, "EmpIDNumber", &error.field);
         let id = error.id.as_deref().map(|id| format!("EmpIDNumber {id:?}: ")).unwrap_or_default();
-        format!("{id}{field} {}; nothing was stored, and the queue stays", error.message)
+        let what = match (called(&error.field), error.rule) {
+            ("EmpIDNumber", "twice") => "is queued twice; queue each employee once".to_owned(),
+            ("EmpIDNumber", _) => error.message.clone(),
+            (field, _) => format!("{field} {}", error.message),
+        };
+        format!("{id}{what}; nothing was stored, and the queue stays")
     });
+    let message = told.unwrap_or_default();
     let mut refusal = refusal.with_status(status(code));
-    refusal.message = told.unwrap_or_default();
-    Refused { code, refusal }
+    refusal.message = message;
+    Refused { code: Some(code), refusal }
 }

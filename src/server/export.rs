@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::read::blocking;
-use super::respond::{Answer, Refusal};
+use super::respond::{Answer, REVISION, Refusal};
 use crate::export::{self, Form};
 use crate::store::{Filter, Key};
 use bytes::Bytes;
@@ -32,12 +32,12 @@ pub async fn export(server: &Arc<Server>, key: Key, form: Form, query: &str) -> 
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5));
     };
     let account = key.account;
-    let (file, length) = blocking(server, move |server| {
+    let (file, length, revision) = blocking(server, move |server| {
         let dir = server.store.dir();
         let mut file = tempfile::tempfile_in(dir).map_err(export::Error::from)?;
-        export::write(&server.store.roster(&key)?, &filter, form, &mut file, dir)?;
+        let (_, revision) = export::write(&server.store.roster(&key)?, &filter, form, &mut file, dir)?;
         let length = export::rewind(&mut file).map_err(export::Error::from)?;
-        Ok((file, length))
+        Ok((file, length, revision))
     })
     .await?;
     let (sender, body) = Channel::new(2);
@@ -51,6 +51,7 @@ pub async fn export(server: &Arc<Server>, key: Key, form: Form, query: &str) -> 
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(REVISION, revision.into());
     let name = format!("attachment; filename=\"employees-{account}.{}\"", form.ending());
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&name).expect("a number and an ending are ASCII"));
     Ok(answer)

@@ -4,7 +4,9 @@ use super::Server;
 use super::log::Event;
 use super::receive;
 use super::respond::Refusal;
+use super::turn::Turn;
 use crate::dialect::Dialect;
+use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
 use crate::roster::Patch;
 use crate::store::{Key, Roster, TokenHolder};
@@ -14,23 +16,27 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Whose token of a dialect this is.
 pub fn holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<TokenHolder>, Refusal> {
     Ok(server.store.token_holder(dialect, &token::hash(token))?)
 }
 
-/// The whole body of an import, within the limits.
-pub async fn body(server: &Server, headers: &HeaderMap, body: Incoming) -> Result<Vec<u8>, Refusal> {
+/// The whole body of an import, within the limits; it has `bytes_max`, which is the limit of that name.
+pub async fn body(
+    server: &Server,
+    headers: &HeaderMap,
+    body: Incoming,
+    (limit, bytes_max): (&str, usize),
+) -> Result<Vec<u8>, Refusal> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         let message = "the body must not be compressed; send it without a Content-Encoding";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let bytes_max = server.limits.import_bytes_max;
     let too_large = || {
-        let message = format!(
-            "the body is over the server's limit import_bytes_max, which is {bytes_max} bytes; send less at a time"
-        );
+        let message =
+            format!("the body is over the server's limit {limit}, which is {bytes_max} bytes; send less at a time");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -82,10 +88,13 @@ pub struct Import {
     pub find_by: Option<&'static str>,
 }
 
+/// Patches, one by one as they are read.
+pub type Patches = Box<dyn Iterator<Item = Result<Patch, Failure>>>;
+
 /// What an import carries.
 pub enum Carried {
-    /// Patches, which are read on the way.
-    Patches(Box<dyn FnOnce() -> Result<Vec<Patch>, Failure> + Send>),
+    /// Patches.
+    Patches(Box<dyn FnOnce() -> Result<Patches, Failure> + Send>),
     /// The account's queue, of which each record is read so.
     Queue(fn(&[u8]) -> Patch),
 }
@@ -93,21 +102,31 @@ pub enum Carried {
 /// Carries out an import in the account's turn, on a thread of its own.
 pub async fn run(
     server: &Arc<Server>,
-    key: Key,
+    (key, turn): (Key, Turn),
     import: Import,
     carried: Carried,
     event: &mut Event,
 ) -> Result<Result<Receipt, Failure>, Refusal> {
-    let turn = server.turns.take(key.account).await?;
+    let (answer, result) = oneshot::channel();
     let on_thread = server.clone();
-    let result = tokio::task::spawn_blocking(move || -> Result<Result<Receipt, Failure>, Refusal> {
+    let thread = tokio::task::spawn_blocking(move || {
         let server = on_thread;
-        let mut roster = server.store.roster(&key)?;
-        let result = carry_out(&server, &mut roster, &import, carried);
+        let mut roster = match server.store.roster(&key) {
+            Ok(roster) => roster,
+            Err(error) => return drop(answer.send(Err(error.into()))),
+        };
+        if let Err(Ok(receipt)) = answer.send(carry_out(&server, &mut roster, &import, carried)) {
+            tracing::warn!(account = key.account, ?receipt, "an import was applied, but its client had gone");
+        }
+        if let Err(error) = roster.checkpoint_if_large() {
+            tracing::error!(account = key.account, "checkpoint: {error}");
+        }
         drop(turn);
-        Ok(result)
     });
-    let result = result.await.unwrap_or_else(|panic| Err(Refusal::internal(panic)))?;
+    let Ok(result) = result.await else {
+        let panic = thread.await.err().map(|error| error.to_string());
+        return Err(Refusal::internal(panic.unwrap_or_default()));
+    };
     if let Ok(receipt) = &result {
         event.receipt = Some(receipt.clone());
     }
@@ -118,11 +137,16 @@ fn carry_out(server: &Server, roster: &mut Roster, import: &Import, carried: Car
     let Import { dialect, ref profile, absent, find_by } = *import;
     let push = PatchPush { dialect, profile, limits: &server.limits, absent, find_by };
     match carried {
-        Carried::Patches(read) => {
-            let mut patches = read()?.into_iter().map(Ok);
-            patch(&push, roster, Source::Given(&mut patches))
-        }
+        Carried::Patches(read) => patch(&push, roster, Source::Given(&mut *read()?)),
         Carried::Queue(read) => patch(&push, roster, Source::Queue(read)),
+    }
+}
+
+/// Bytes that cannot be read, as a failure.
+pub fn unreadable(error: Unreadable) -> Failure {
+    match error {
+        Unreadable::NotJson(NotJson { at, message }) => Failure::NotJson { index: None, at, message },
+        Unreadable::Wrong(message) => Failure::Wrong(format!("the body {message}")),
     }
 }
 

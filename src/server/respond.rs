@@ -45,7 +45,8 @@ pub struct Rejected {
     pub error_count: u64,
     /// The first of them.
     pub errors: Vec<Rejection>,
-    causes: Vec<Cause>,
+    /// All of them by field and rule.
+    pub causes: Vec<Cause>,
 }
 
 #[derive(Serialize)]
@@ -147,7 +148,8 @@ const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");
 pub fn note(answer: &mut Answer, receipt: &Receipt) {
     const NAMES_MAX: usize = 50;
     answer.headers_mut().insert(REVISION, receipt.revision.into());
-    let names = receipt.ignored.iter().take(NAMES_MAX);
+    const NAME_CHARS_MAX: usize = 100;
+    let names = receipt.ignored.iter().filter(|name| name.len() <= NAME_CHARS_MAX).take(NAMES_MAX);
     let names: Vec<String> =
         names.map(|name| utf8_percent_encode(name, NON_ALPHANUMERIC_BUT_UNDERSCORE).to_string()).collect();
     if let Ok(names) = HeaderValue::from_str(&names.join(", "))

@@ -6,7 +6,6 @@ use super::log::Event;
 use super::read::blocking;
 use super::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::dialect::{Dialect, springest};
-use crate::json::Unreadable;
 use crate::profile::Profile;
 use crate::store::Key;
 use crate::sync::{Absent, Failure};
@@ -72,20 +71,18 @@ async fn post(
     body: Incoming,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
-    let body = import::body(server, &head.headers, body).await?;
+    let turn = server.turns.take(key.account).await?;
+    let limit = ("employee_bytes_max", server.limits.employee_bytes_max);
+    let body = import::body(server, &head.headers, body, limit).await?;
     let profile = import::profile(server, key.account, DIALECT)?;
-    let patch = springest::user(&body).map_err(|error| {
-        let message = match error {
-            Unreadable::NotJson(not_json) => format!("the body is not JSON: {not_json}"),
-            Unreadable::Wrong(message) => format!("the body {message}"),
-        };
-        Refusal::new(StatusCode::BAD_REQUEST, message)
-    })?;
     let import =
         Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, find_by: Some(springest::FIND_BY) };
-    let carried = Carried::Patches(Box::new(|| Ok(vec![patch])));
-    let receipt =
-        import::run(server, key, import, carried, event).await?.map_err(|failure| refused(failure, &profile))?;
+    let carried = Carried::Patches(Box::new(move || {
+        let user = springest::user(&body).map_err(import::unreadable)?;
+        Ok(Box::new(std::iter::once(Ok(user))))
+    }));
+    let result = import::run(server, (key, turn), import, carried, event).await?;
+    let receipt = result.map_err(|failure| refused(failure, &profile))?;
     let number = receipt.first.unwrap_or_default();
     let mut answer = json_text(StatusCode::CREATED, springest::answer(number));
     note(&mut answer, &receipt);

@@ -7,6 +7,9 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
+/// How long the write-ahead log may become before a small change moves it into the database, in bytes.
+const LOG_BYTES_LARGE: u64 = 4 << 20;
+
 /// The roster of one account, opened. Any number may be open at a time; those that only read see the last committed state.
 pub struct Roster {
     pub(super) connection: Connection,
@@ -33,14 +36,7 @@ impl Roster {
     /// Begins to write. Waits a moment for another process that does.
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
         let inner = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let exists = self.shared.lock().expect("no holder of the lock panics").query_row(
-            "SELECT EXISTS (SELECT 1 FROM account WHERE id = ? AND generation = ?)",
-            [self.key.account, self.key.generation],
-            |row| row.get::<_, bool>(0),
-        )?;
-        if !exists {
-            return Err(Error::AccountGone(self.key.account));
-        }
+        exists(&self.shared, &self.key)?;
         let revision: u64 = inner.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
         let account = (self.key.account, self.key.generation);
         Ok(Transaction { inner, seed: self.seed, revision: revision + 1, account, indexes: &self.indexes })
@@ -54,6 +50,7 @@ impl Roster {
     /// Adds a record to the queue, and gives true; or false where `per_day_max` were added today, in UTC. The record is durable then.
     pub fn enqueue(&mut self, record: &[u8], per_day_max: u64) -> Result<bool, Error> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        exists(&self.shared, &self.key)?;
         transaction.execute("DELETE FROM request_count WHERE day < date()", [])?;
         let requests: u64 = transaction.query_row(
             "INSERT INTO request_count VALUES (date(), 1) ON CONFLICT DO UPDATE SET requests = requests + 1
@@ -108,6 +105,15 @@ impl Roster {
         Ok((page, false))
     }
 
+    /// Does so where the log has grown large: after a change that is too small to pay for it.
+    pub fn checkpoint_if_large(&self) -> Result<(), Error> {
+        let log = self.connection.path().map(|path| std::fs::metadata(format!("{path}-wal")));
+        match log {
+            Some(Ok(log)) if log.len() > LOG_BYTES_LARGE => self.checkpoint(),
+            _ => Ok(()),
+        }
+    }
+
     /// The roster as it is now, to be read as a whole: what is written meanwhile is not seen.
     pub fn snapshot(&self) -> Result<Snapshot<'_>, Error> {
         Ok(Snapshot { inner: self.connection.unchecked_transaction()? })
@@ -131,6 +137,16 @@ impl Roster {
         )?;
         Ok(Summary { active, hidden, revision, last_sync })
     }
+}
+
+/// Whether the account is still the one of the key: a push holds the roster when it looks.
+fn exists(shared: &Mutex<Connection>, key: &Key) -> Result<(), Error> {
+    let exists: bool = shared.lock().expect("no holder of the lock panics").query_row(
+        "SELECT EXISTS (SELECT 1 FROM account WHERE id = ? AND generation = ?)",
+        [key.account, key.generation],
+        |row| row.get(0),
+    )?;
+    if exists { Ok(()) } else { Err(Error::AccountGone(key.account)) }
 }
 
 /// What the account's numbers stand for.

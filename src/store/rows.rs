@@ -20,7 +20,7 @@ pub struct Rows<'t> {
     insert_uniques: Statement<'t>,
     delete_unique: Statement<'t>,
     holder: Statement<'t>,
-    /// Whether anybody held a unique value when the push began.
+    /// Whether anybody may hold a unique value.
     any_held: bool,
 }
 
@@ -94,6 +94,7 @@ impl<'t> Rows<'t> {
 
     /// Says which employees hold which unique values: field, hash, the employee's number.
     pub fn insert_uniques(&mut self, held: impl IntoIterator<Item = (u32, u128, u32)>) -> Result<(), Error> {
+        self.any_held = true;
         let mut group: [_; UNIQUES_AT_ONCE] = Default::default();
         let mut filled = 0;
         for (field, hash, number) in held {

@@ -25,8 +25,8 @@ pub struct Filter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     /// After this revision.
-    Revision(u64),
-    /// After the last sync that was finished by this time.
+    Revision(u32),
+    /// After the last sync that was finished before this time; a sync may come twice so, and none is missed.
     Time(jiff::Timestamp),
 }
 
@@ -34,6 +34,11 @@ impl Snapshot<'_> {
     /// What the numbers in an [`Employee`] stand for.
     pub fn names(&self) -> Result<Names, Error> {
         roster::names(&self.inner)
+    }
+
+    /// The roster's revision at that moment.
+    pub fn revision(&self) -> Result<u64, Error> {
+        Ok(self.inner.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?)
     }
 
     /// Calls `each` with every employee that the filter lets through, in the order of arrival, until it fails.
@@ -45,11 +50,11 @@ impl Snapshot<'_> {
         let sqlite = |error: rusqlite::Error| E::from(error.into());
         let since: u64 = match filter.since {
             None => 0,
-            Some(Since::Revision(revision)) => revision,
+            Some(Since::Revision(revision)) => revision.into(),
             Some(Since::Time(time)) => self
                 .inner
                 .query_row(
-                    "SELECT coalesce(max(revision), 0) FROM sync WHERE finished_at <= ?",
+                    "SELECT coalesce(max(revision), 0) FROM sync WHERE finished_at < ?",
                     [time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()],
                     |row| row.get(0),
                 )
@@ -80,7 +85,7 @@ impl Filter {
             "profile" => self.profile = Some(Uuid::parse_str(value).map_err(|_| "profile must be a GUID")?),
             "changed-since" => {
                 let wrong = "changed-since must be a revision, like 7, or a time, like 2026-01-31T00:00:00Z";
-                let revision = value.parse().ok().map(Since::Revision);
+                let revision = value.parse::<u32>().ok().map(Since::Revision);
                 let time = || value.parse().ok().map(Since::Time);
                 self.since = Some(revision.or_else(time).ok_or(wrong)?);
             }

@@ -5,8 +5,8 @@ use super::rows::{self, Rows};
 use super::{Error, roster};
 use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Changes, Counts, Employee, Entry, Index, Names};
-use rusqlite::{OptionalExtension as _, params};
-use std::collections::HashMap;
+use rusqlite::params;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// A roster that is being written: everything or, when it is dropped, nothing.
@@ -25,7 +25,7 @@ pub struct Numbers {
     pub profile: u32,
     /// Of its fields, in the profile's order.
     pub fields: Vec<u32>,
-    /// Whether other fields were unique when the profile was last used.
+    /// Whether other fields of the account were unique before.
     pub uniques_changed: bool,
 }
 
@@ -78,29 +78,19 @@ impl<'a> Transaction<'a> {
             })
             .collect();
         let uniques = uniques.join(",");
+        let before = self.unique_fields()?;
         let id = profile.id.to_string();
-        let known = self
-            .inner
-            .query_row("SELECT number, uniques FROM profile WHERE id = ?", [&id], |row| {
-                Ok((row.get(0)?, row.get::<_, String>(1)?))
-            })
-            .optional()?;
-        match known {
-            Some((profile, known)) if known == uniques => Ok(Numbers { profile, fields, uniques_changed: false }),
-            Some((profile, _)) => {
-                self.inner.execute("UPDATE profile SET uniques = ? WHERE number = ?", params![uniques, profile])?;
-                self.inner.execute(
-                    "DELETE FROM unique_value WHERE employee IN (SELECT number FROM employee WHERE profile = ?)",
-                    [profile],
-                )?;
-                Ok(Numbers { profile, fields, uniques_changed: true })
-            }
-            None => {
-                self.inner.execute("INSERT INTO profile (id, uniques) VALUES (?, ?)", [&id, &uniques])?;
-                let profile = u32::try_from(self.inner.last_insert_rowid()).expect("an account has few profiles");
-                Ok(Numbers { profile, fields, uniques_changed: false })
-            }
+        self.inner.execute(
+            "INSERT INTO profile (id, uniques) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET uniques = ?2 WHERE uniques <> ?2",
+            [&id, &uniques],
+        )?;
+        let profile = self.inner.query_row("SELECT number FROM profile WHERE id = ?", [&id], |row| row.get(0))?;
+        let uniques_changed = self.unique_fields()? != before;
+        if uniques_changed {
+            self.inner.execute("DELETE FROM unique_value", [])?;
         }
+        Ok(Numbers { profile, fields, uniques_changed })
     }
 
     fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {
@@ -117,18 +107,23 @@ impl<'a> Transaction<'a> {
         profile.fields.iter().map(number).collect()
     }
 
-    /// The unique fields of each profile, by number.
-    pub fn unique_fields(&self) -> Result<HashMap<u32, Vec<(u32, Unique)>>, Error> {
-        let mut select = self.inner.prepare("SELECT number, uniques FROM profile")?;
+    /// The fields that some profile of the account wants to be unique, by number, each with the widest of their demands.
+    pub fn unique_fields(&self) -> Result<BTreeMap<u32, Unique>, Error> {
+        let mut select = self.inner.prepare("SELECT uniques FROM profile")?;
         let mut profiles = select.query([])?;
-        let mut fields = HashMap::new();
+        let mut fields = BTreeMap::new();
         while let Some(row) = profiles.next()? {
-            let uniques: String = row.get(1)?;
-            let of_profile = uniques.split(',').filter_map(|unique| match unique.split_once(' ') {
-                Some((number, _)) => Some((number.parse().ok()?, Unique::Active)),
-                None => Some((unique.parse().ok()?, Unique::Roster)),
-            });
-            fields.insert(row.get(0)?, of_profile.collect());
+            let uniques: String = row.get(0)?;
+            for unique in uniques.split(',') {
+                let (number, unique) = match unique.split_once(' ') {
+                    Some((number, _)) => (number.parse(), Unique::Active),
+                    None => (unique.parse(), Unique::Roster),
+                };
+                if let Ok(number) = number {
+                    let widest = fields.entry(number).or_insert(unique);
+                    *widest = if *widest == Unique::Roster { Unique::Roster } else { unique };
+                }
+            }
         }
         Ok(fields)
     }

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::Fault;
-use crate::roster::{Employee, Entry, Index, Patch, data_hash, hash};
+use crate::roster::{Employee, Entry, ID_CHARS_MAX, Index, Patch, Status, data_hash, hash};
 use crate::store::{Numbers, Roster, Sync, Transaction};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -129,7 +129,10 @@ impl<'t> Patcher<'t> {
             limits,
             seed: transaction.seed(),
         };
-        let writer = Writer::new(transaction, (&index, false), (profile, numbers), limits.errors_listed_max)?;
+        let mut writer = Writer::new(transaction, (&index, false), (profile, numbers), limits.errors_listed_max)?;
+        if numbers.uniques_changed {
+            writer.enter_uniques()?;
+        }
         let (positions, ignored) = (HashMap::new(), BTreeSet::new());
         Ok(Patcher { push, rulebook, writer, index, positions, ignored, patches: 0, first: None })
     }
@@ -148,7 +151,7 @@ impl<'t> Patcher<'t> {
 
     /// Finds the employee of a patch: by its id, else by the field that the dialect has for that.
     fn find(&mut self, patch: Patch) -> Result<Found, Failure> {
-        let Patch { id, status, data, defaults, must_exist, mut faults } = patch;
+        let Patch { id, status, data, must_exist, mut faults } = patch;
         let mut sent: Vec<(usize, String)> = Vec::with_capacity(data.len());
         for (name, value) in data {
             match self.position(&name) {
@@ -170,11 +173,25 @@ impl<'t> Patcher<'t> {
             None => None,
         };
         if let (None, Some((field, value))) = (&stored, &key) {
-            stored = self.holder(*field, value)?;
+            // A leaver with an id of their own is not the colleague who came after, with another id and the same address.
+            let same = |(_, employee): &(u32, Employee)| {
+                id.is_none() || employee.status == Status::Active || employee.id == *value
+            };
+            stored = self.holder(*field, value)?.filter(same);
         }
-        // Who is known by nothing else is known by that field's value.
-        if let (None, None, Some((_, value))) = (&stored, &id, &key) {
+        // Who is known by nothing else is known by that field's value, as long as it has no other.
+        if let (None, None, Some((field, value))) = (&stored, &id, &key) {
             stored = self.stored(value)?;
+            let other =
+                |(_, employee): &(u32, Employee)| employee.data.get(*field).is_some_and(|has| has != value.as_bytes());
+            if stored.as_ref().is_some_and(other) {
+                let name = self.push.find_by.unwrap_or_default();
+                faults.push(Fault::new(
+                    name,
+                    "unique",
+                    "is the id of an employee who has another address by now; send an id, too",
+                ));
+            }
         }
         let id = match (id, &stored, key) {
             (Some(id), _, _) => id,
@@ -182,17 +199,11 @@ impl<'t> Patcher<'t> {
             (None, None, Some((_, value))) => value,
             (None, None, None) => String::new(),
         };
-        if stored.is_none() {
-            if must_exist {
-                faults.push(Fault::new("id", "unknown", "nobody in the roster has this id"));
-            }
-            for (name, value) in defaults {
-                if let Some(position) = self.position(&name)
-                    && sent.iter().all(|(other, _)| *other != position)
-                {
-                    sent.push((position, value));
-                }
-            }
+        if id.chars().count() > ID_CHARS_MAX {
+            faults.push(Fault::new("id", "max_length", format!("an id has at most {ID_CHARS_MAX} characters")));
+        }
+        if stored.is_none() && must_exist {
+            faults.push(Fault::new("id", "unknown", "nobody in the roster has this id"));
         }
         let stored = stored.map(|(number, employee)| (self.place(number, &employee), employee));
         if self.first.is_none() {

@@ -4,7 +4,7 @@ use crate::profile::Unique;
 use crate::roster::{Data, Employee, Status, hash};
 use crate::store::{Error, Rows, Transaction};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The unique values that a push adds to the roster and takes from it. Nothing is decided before the end of the push, so the
 /// order of its employees does not matter.
@@ -13,13 +13,15 @@ pub struct Uniques {
     names: HashMap<u32, String>,
     added: Vec<Added>,
     removed: Vec<Held>,
+    /// Values that several stored employees had when the fields became unique.
+    suspected: Vec<Held>,
 }
 
 /// Which values are unique.
 struct Scopes {
     seed: u64,
-    /// The unique fields of each profile of the account, by the account's numbers.
-    fields: HashMap<u32, Vec<(u32, Unique)>>,
+    /// The unique fields of the account's profiles, by the account's numbers.
+    fields: BTreeMap<u32, Unique>,
 }
 
 /// What of an employee decides which unique values it holds.
@@ -27,15 +29,13 @@ struct Scopes {
 pub struct Holder<'a> {
     /// The status.
     pub status: Status,
-    /// The account's number of the profile that the data was checked by.
-    pub profile: u32,
     /// The values.
     pub data: Data<&'a [u8]>,
 }
 
 impl<'a> From<&'a Employee> for Holder<'a> {
     fn from(employee: &'a Employee) -> Holder<'a> {
-        Holder { status: employee.status, profile: employee.profile, data: employee.data.lend() }
+        Holder { status: employee.status, data: employee.data.lend() }
     }
 }
 
@@ -84,20 +84,31 @@ pub struct Conflict {
 }
 
 impl Uniques {
-    /// No changes yet. With `entered_anew`, all values of that profile's employees count as added, since its rules were other
-    /// ones when they were stored.
-    pub fn new(transaction: &Transaction, seed: u64, entered_anew: Option<u32>) -> Result<Uniques, Error> {
+    /// No changes yet. With `entered_anew`, the values of all stored employees count as added, since other fields were unique
+    /// before.
+    pub fn new(transaction: &Transaction, seed: u64, entered_anew: bool) -> Result<Uniques, Error> {
         let names = transaction.names()?.fields;
         let scopes = Scopes { seed, fields: transaction.unique_fields()? };
-        let mut uniques = Uniques { scopes, names, added: Vec::new(), removed: Vec::new() };
-        if let Some(profile) = entered_anew {
-            transaction.for_each_employee(|number, employee| {
-                if employee.profile == profile {
-                    uniques.add_at(number, NOT_PUSHED, (&employee).into());
-                }
-            })?;
+        let (added, removed, suspected) = (Vec::new(), Vec::new(), Vec::new());
+        let mut uniques = Uniques { scopes, names, added, removed, suspected };
+        if entered_anew {
+            transaction.for_each_employee(|number, employee| uniques.add_at(number, NOT_PUSHED, (&employee).into()))?;
         }
         Ok(uniques)
+    }
+
+    /// Brings what was added so far to the store; what is in conflict is looked at again at the end.
+    pub fn enter(&mut self, rows: &mut Rows) -> Result<(), Error> {
+        self.sort();
+        for group in self.added.chunk_by(|a, b| a.held.same_value(&b.held)).filter(|group| group.len() > 1) {
+            self.suspected.extend(group.iter().map(|added| added.held));
+        }
+        rows.insert_uniques(self.added.drain(..).map(|Added { held, .. }| (held.field, held.hash(), held.number)))
+    }
+
+    fn sort(&mut self) {
+        self.added
+            .par_sort_unstable_by_key(|Added { held, index }| (held.field, held.high, held.low, *index, held.number));
     }
 
     /// An employee was created.
@@ -126,8 +137,8 @@ impl Uniques {
         self.removed.sort_unstable();
         let removed = &self.removed;
         self.added.retain(|added| removed.binary_search(&added.held).is_err());
-        self.added
-            .par_sort_unstable_by_key(|Added { held, index }| (held.field, held.high, held.low, *index, held.number));
+        self.sort();
+        let removed = &self.removed;
         for held in removed {
             rows.delete_unique(held.field, held.hash(), held.number)?;
         }
@@ -150,15 +161,21 @@ impl Uniques {
             }));
         }
         rows.insert_uniques(self.added.iter().map(|Added { held, .. }| (held.field, held.hash(), held.number)))?;
+        for group in self.suspected.chunk_by(Held::same_value).filter(|group| group[0].field & OF_HIDDEN == 0) {
+            let field = group[0].field;
+            if let [other, number] = rows.holders(field, group[0].hash())?[..] {
+                let field = self.names.get(&field).cloned().unwrap_or_default();
+                conflicts.push(Conflict { field, number, index: None, other });
+            }
+        }
         Ok(conflicts)
     }
 }
 
 impl Scopes {
     fn held<'a>(&'a self, number: u32, employee: Holder<'a>) -> impl Iterator<Item = Held> + 'a {
-        let Holder { status, profile, data } = employee;
-        let fields = self.fields.get(&profile).into_iter().flatten();
-        fields.filter_map(move |&(field, unique)| {
+        let Holder { status, data } = employee;
+        self.fields.iter().filter_map(move |(&field, &unique)| {
             let hash = hash(self.seed, data.get(field)?);
             let aside = unique == Unique::Active && status == Status::Hidden;
             let field = if aside { field | OF_HIDDEN } else { field };

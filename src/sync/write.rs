@@ -59,7 +59,7 @@ impl<'t> Writer<'t> {
             seen_created: Vec::new(),
             next_number: transaction.next_number()?,
             changes: Changes::default(),
-            uniques: Uniques::new(transaction, seed, numbers.uniques_changed.then_some(numbers.profile))?,
+            uniques: Uniques::new(transaction, seed, numbers.uniques_changed)?,
             references: References::new(profile, &numbers.fields, seed),
             whole,
             counts: Counts::default(),
@@ -67,6 +67,11 @@ impl<'t> Writer<'t> {
             rejected: HashSet::new(),
             rejections: Rejections::new(errors_listed_max),
         })
+    }
+
+    /// Brings the values that became unique to the store at once, so that employees can be found by them. Conflicts are told at the end.
+    pub fn enter_uniques(&mut self) -> Result<(), Failure> {
+        Ok(self.uniques.enter(&mut self.rows)?)
     }
 
     /// The rows.
@@ -177,8 +182,8 @@ impl<'t> Writer<'t> {
         });
         if let Some(number) = self.first_time_created(index, id, Entry { data: data_hash, ..entry })? {
             self.rows.insert(number, id, entry.status, self.profile, &data)?;
-            self.uniques.add(number, index, Holder { status: entry.status, profile: self.profile, data });
-            self.references.add(number, index, &data);
+            self.uniques.add(number, index, Holder { status: entry.status, data });
+            self.references.add(number, index, None, &data);
             self.counts.created += 1;
         }
         Ok(())
@@ -198,15 +203,16 @@ impl<'t> Writer<'t> {
             self.counts.updated += u64::from(data_hash != entry.data);
             entry.data = data_hash;
             (profile, after) = (self.profile, data);
-            self.references.add(number, index, &after);
         }
+        // Another id can close a circle, as other data can.
+        self.references.add(number, index, Some(&before.data.lend()), &after);
         match (before.status, status) {
             (Status::Hidden, Status::Active) => self.counts.activated += 1,
             (Status::Active, Status::Hidden) => self.counts.hidden += 1,
             _ => {}
         }
         self.rows.update(number, status, profile, &after)?;
-        self.uniques.change(number, index, (&before).into(), Holder { status, profile, data: after });
+        self.uniques.change(number, index, (&before).into(), Holder { status, data: after });
         self.replaced.push((place, entry));
         Ok(())
     }

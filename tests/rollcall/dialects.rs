@@ -126,7 +126,7 @@ fn one_person_goes_from_dialect_to_dialect() {
         [("Cmd", "I"), ("Fname", "G"), ("Lname", "S"), ("Email", "a@x.com"), ("EmpIDNumber", "7"), ("Phone", "1")];
     assert_eq!((keyed.echospan(&fields).status, keyed.echospan(&[("Cmd", "P")]).status), (200, 200));
     roster(
-        "7 active | First Name: G | Last Name: S | Email: a@x.com | Login: l | Phone: 1 | City: Rome | Position: P | Tags: a,b",
+        "7 active | First Name: G | Last Name: S | Email: a@x.com | Login: l | Phone: 1 | City: Rome | Position: P | Is Manager: false | Tags: a,b",
     );
     // The whole employee at once: what is not sent is gone.
     let data = [("First Name", "H"), ("Email", "a@x.com"), ("Tags", "[\"A, b\", \"c\"]")];
@@ -305,10 +305,10 @@ fn lists_in_parts_block_nobody_and_old_files_are_read() {
 
 #[test]
 fn bodies_are_bounded_and_whole() {
-    let keyed = Keyed::with("import_bytes_max = 1000");
+    let keyed = Keyed::with("import_bytes_max = 1000\nemployee_bytes_max = 1000\nform_bytes_max = 1000");
     let long = keyed.springest(&json!({ "email": "a@x.com", "city": "x".repeat(1000) }));
     assert_eq!(long.status, 413);
-    assert!(long.text.contains("import_bytes_max"), "{}", long.text);
+    assert!(long.text.contains("employee_bytes_max"), "{}", long.text);
     assert_eq!(keyed.collaborator("batch", &json!([{ "uid": "x".repeat(1000) }])).status, 413);
     assert_eq!(keyed.echospan(&[("Cmd", &"x".repeat(1000))]).status, 451);
     let mut cut = unsigned("POST", &format!("/users.json?api_key={}", keyed.springest), b"{\"email\":\"a@x.com\"}");
@@ -410,4 +410,54 @@ fn killed_during_p_it_has_the_queue_or_the_roster() {
         database.execute("DELETE FROM queue", []).unwrap();
     }
     eprintln!("killed at 12 moments of a P: {queued} times the queue was there, {applied} times the roster");
+}
+
+#[test]
+fn a_form_is_in_utf8_or_in_the_charset_that_it_names() {
+    let keyed = Keyed::new();
+    let form = |names: &str| {
+        format!("Key={}&ClientID=1234&Cmd=I&Email=a%40x.com&EmpIDNumber=1&APITestForm=1&{names}", keyed.echospan)
+    };
+    let post = |content_type: &str, names: &str| {
+        unsigned("POST", ECHOSPAN, form(names).as_bytes()).header("Content-Type", content_type).send(&keyed.world)
+    };
+    let latin = "Fname=Jos%E9&Lname=M%FCller+X";
+    let refused = post("application/x-www-form-urlencoded", latin);
+    assert_eq!(refused.status, 451);
+    assert!(
+        refused.text.ends_with("Fname is not in UTF-8, nor in the charset that the request names"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(post("application/x-www-form-urlencoded; charset=no-such", latin).status, 451);
+    assert_eq!(post("application/x-www-form-urlencoded; charset=ISO-8859-1", latin).status, 200);
+    assert_eq!(keyed.echospan(&[("Cmd", "P")]).status, 200);
+    assert_eq!(
+        keyed.roster(),
+        ["1 active | First Name: José | Last Name: Müller X | Email: a@x.com | Is Manager: false"]
+    );
+}
+
+#[test]
+fn what_becomes_unique_is_found_at_once() {
+    let keyed = Keyed::new();
+    for (id, login) in [("1", "a"), ("2", "b"), ("3", "b")] {
+        let data = [("Email", format!("p{id}@x.com")), ("Login", login.to_owned())];
+        let data: Vec<(&str, &str)> = data.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(keyed.world.push_employees(json!([employee(id, "active", &data)])).counts(), [1, 0, 0, 0, 0]);
+    }
+    let profile = rollcall::sample::PROFILE_TOML.replace("name = \"Login\"", "name = \"Login\"\nunique = true");
+    std::fs::write(keyed.world.path("profiles/people.toml"), profile).unwrap();
+    keyed.world.signal("-HUP");
+    keyed.world.wait_for_log("profiles read again");
+    // Two have what only one may have now: told until it is mended, by whatever push.
+    let refused = keyed.springest(&json!({ "email": "p1@x.com", "city": "Rome" }));
+    assert_eq!(refused.status, 400);
+    assert!(refused.text.contains("\"login\"") || refused.text.contains("Login"), "{}", refused.text);
+    let user =
+        json!({ "uid": "3", "login": "c", "email": "p3@x.com", "firstname": "F", "secondname": "S", "position": "P" });
+    assert_eq!(keyed.collaborator("single", &user).status, 200);
+    assert_eq!(keyed.springest(&json!({ "email": "p1@x.com", "city": "Rome" })).status, 201);
+    assert_eq!(keyed.roster()[0], "1 active | Email: p1@x.com | Login: a | City: Rome");
+    assert_eq!(keyed.roster().len(), 3);
 }
