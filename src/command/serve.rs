@@ -64,14 +64,8 @@ pub fn default_data() -> PathBuf {
     PathBuf::from("./data")
 }
 
-/// The threads of the server, and the memory that they share: with an arena for each, what one frees another cannot use, and a
-/// million employees take a third more.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: no other thread runs yet that could be allocating.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 2);
-    }
+    server::share();
     tokio::runtime::Runtime::new().map_err(Failed::refused)
 }
 

@@ -54,11 +54,14 @@ impl<B: AsRef<[u8]>> Data<B> {
 }
 
 impl<'a> Data<&'a [u8]> {
+    /// As [`Data::iter`], with values that live as long as the lent bytes.
+    pub fn texts(&self) -> impl Iterator<Item = (u32, &'a str)> + use<'a> {
+        packed(self.0).map_while(|(number, value)| Some((number, std::str::from_utf8(value).ok()?)))
+    }
+
     /// The value of one field as text, or none where it is empty; it lives as long as the lent bytes.
     pub fn text(&self, number: u32) -> Option<&'a str> {
-        let lent: &'a [u8] = self.0;
-        let value = packed(lent).find(|(n, _)| *n == number).map(|(_, value)| value)?;
-        std::str::from_utf8(value).ok()
+        self.texts().find(|(n, _)| *n == number).map(|(_, value)| value)
     }
 }
 

@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod listen;
 mod log;
+mod memory;
 mod push;
 mod read;
 mod receive;
@@ -16,6 +17,7 @@ mod springest;
 mod turn;
 
 pub use listen::{raise_file_limit, serve};
+pub use memory::share;
 pub use push::STARTEXAM;
 
 use crate::limits::Limits;

@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::log::Event;
+use super::memory;
 use super::receive;
 use super::respond::{Answer, Refusal, json_text, note};
 use crate::dialect::startexam;
@@ -17,6 +18,9 @@ use tokio::sync::oneshot;
 /// StartExam's pushes, as the steps of a push read them.
 pub const STARTEXAM: Format =
     Format { employees: startexam::EMPLOYEES, envelope: startexam::envelope, employee: startexam::employee };
+
+/// How many employees a push must have written to leave memory behind that is worth the time to give back.
+const WROTE_MUCH: u64 = 5_000;
 
 /// The length that the head of a push says; without one nothing could be signed.
 pub fn content_length(headers: &HeaderMap) -> Result<u64, Refusal> {
@@ -65,12 +69,18 @@ pub async fn push(
             limits: &server.limits,
             spool_dir: server.store.dir(),
         };
-        if let Err(Ok(receipt)) = answer.send(sync(&push, &mut roster, pieces)) {
+        let result = sync(&push, &mut roster, pieces);
+        let wrote = result.as_ref().map_or(0, |receipt| receipt.employees - receipt.counts.unchanged);
+        if let Err(Ok(receipt)) = answer.send(result) {
             tracing::warn!(account = key.account, ?receipt, "a push was applied, but its client had gone");
         }
         // The client has its answer; the account's next push waits for this.
         if let Err(error) = roster.checkpoint() {
             tracing::error!(account = key.account, "checkpoint: {error}");
+        }
+        drop(roster);
+        if wrote >= WROTE_MUCH {
+            memory::give_back();
         }
         drop(turn);
     });

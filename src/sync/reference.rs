@@ -84,10 +84,14 @@ impl<'p> References<'p> {
 
     /// An employee was created, or changed from the data `before`, and has this data now.
     pub fn add(&mut self, number: u32, index: u64, before: Option<&Data<&[u8]>>, data: &Data<&[u8]>) {
-        for (field, linked) in self.fields.iter().enumerate() {
-            let Some(value) = data.text(linked.number) else {
+        if self.fields.is_empty() {
+            return;
+        }
+        for (number_of_field, value) in data.texts() {
+            let Some(field) = self.fields.iter().position(|linked| linked.number == number_of_field) else {
                 continue;
             };
+            let linked = &self.fields[field];
             let named_before = before.and_then(|before| before.text(linked.number));
             let named_before = named_before.map(|value| linked.reference.targets(value)).unwrap_or_default();
             for target in linked.reference.targets(value) {

@@ -29,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that have one home, and where.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("hyper", &["server"]),
     ("http_body_util", &["server"]),
     ("tokio", &["server", "command"]),
@@ -40,6 +40,7 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("rayon", &["sync"]),
     ("ureq", &["client"]),
     ("clap", &["command", "config"]),
+    ("libc", &["server"]),
     ("multer", &["server"]),
     ("calamine", &["client"]),
     ("rust_xlsxwriter", &["export"]),
