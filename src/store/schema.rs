@@ -9,7 +9,7 @@ use std::time::Duration;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pages that a connection may hold in memory, in KiB.
-const CACHE_KIB: i64 = 24 << 10;
+const CACHE_KIB: i64 = 16 << 10;
 
 /// The steps of `rollcall.db`; its `user_version` is how many were taken. A released step never changes.
 pub const SHARED: &[&str] = &["
