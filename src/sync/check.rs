@@ -47,7 +47,7 @@ pub struct Found {
     pub index: u64,
     /// The id that the employee will have; empty where there is no usable one.
     pub id: String,
-    /// See [`Patch::status`].
+    /// See [`crate::roster::Patch::status`].
     pub status: Option<Status>,
     /// The values, by their fields' places in the profile.
     pub sent: Vec<(usize, String)>,
