@@ -1,5 +1,6 @@
 //! EchoSpan's employee import: one command a request, form-encoded; what is queued is applied by the command P.
 
+use super::Dialect;
 use crate::rejection::Fault;
 use crate::roster::{ID_CHARS_MAX, Patch, Status};
 use serde::{Deserialize, Serialize};
@@ -78,21 +79,11 @@ pub struct Form {
     wrong: Option<String>,
 }
 
-const NAMES: [&str; 13] = [
-    "Key",
-    "ClientID",
-    "Cmd",
-    "Fname",
-    "Lname",
-    "Email",
-    "EmpIDNumber",
-    "Title",
-    "Phone",
-    "Department",
-    "StartDate",
-    "IsManager",
-    "ManagerEmpIDNumber",
-];
+/// The fields of a request that are none of an employee's.
+const OWN: [&str; 4] = ["Key", "ClientID", "Cmd", TEST_FORM];
+
+/// The field that has the employee's id.
+const ID: &str = "EmpIDNumber";
 
 /// The field that asks for an answer in words.
 const TEST_FORM: &str = "APITestForm";
@@ -100,7 +91,8 @@ const TEST_FORM: &str = "APITestForm";
 impl Form {
     /// Takes a field of the request, whose name may be in any case; what is not known is passed over.
     pub fn add(&mut self, name: &str, value: &str) {
-        let known = NAMES.iter().chain([&TEST_FORM]).find(|known| known.eq_ignore_ascii_case(name));
+        let names = OWN.iter().chain([&ID]).chain(Dialect::EchoSpan.fields());
+        let known = names.copied().find(|known| known.eq_ignore_ascii_case(name));
         match known {
             Some(known) if self.get(known).is_some() => {
                 self.wrong(format!("{known} stands twice in the request; send it once"));
@@ -157,7 +149,7 @@ impl Form {
     pub fn record(&self, command: Record) -> Vec<u8> {
         let fields = self.fields.iter().filter(|(name, value)| {
             // An optional field that is sent empty is as good as omitted.
-            !["Key", "ClientID", "Cmd", TEST_FORM].contains(name) && !value.is_empty()
+            !OWN.contains(name) && !value.is_empty()
         });
         let record =
             Queued { command, fields: fields.map(|(name, value)| ((*name).to_owned(), value.clone())).collect() };

@@ -49,13 +49,7 @@ pub async fn import(
         let body = import::body(server, &head.headers, body, limit).await?;
         carry_out(server, (key, turn), kind, &head.headers, body, event).await
     };
-    answer.await.map_err(|refusal| match refusal.has_form() {
-        true => refusal,
-        false => {
-            let body = collaborator::refused(&refusal.message);
-            refusal.in_form(JSON, body)
-        }
-    })
+    answer.await.map_err(|refusal| refusal.in_form_by(JSON, collaborator::refused))
 }
 
 /// Whose token stands in one of the two headers; without a good one 401.

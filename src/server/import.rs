@@ -1,6 +1,7 @@
 //! Imports: what the dialects that carry some employees have in common.
 
 use super::Server;
+use super::apply::apply;
 use super::log::Event;
 use super::receive;
 use super::respond::Refusal;
@@ -14,9 +15,8 @@ use crate::sync::{Absent, Failure, PatchPush, Receipt, Source, patch};
 use crate::token;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// Whose token of a dialect this is.
 pub fn holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<TokenHolder>, Refusal> {
@@ -30,10 +30,7 @@ pub async fn body(
     body: Incoming,
     (limit, bytes_max): (&str, usize),
 ) -> Result<Vec<u8>, Refusal> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        let message = "the body must not be compressed; send it without a Content-Encoding";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
+    receive::refuse_compressed(headers)?;
     let too_large = || {
         let message =
             format!("the body is over the server's limit {limit}, which is {bytes_max} bytes; send less at a time");
@@ -107,30 +104,8 @@ pub async fn run(
     carried: Carried,
     event: &mut Event,
 ) -> Result<Result<Receipt, Failure>, Refusal> {
-    let (answer, result) = oneshot::channel();
-    let on_thread = server.clone();
-    let thread = tokio::task::spawn_blocking(move || {
-        let server = on_thread;
-        let mut roster = match server.store.roster(&key) {
-            Ok(roster) => roster,
-            Err(error) => return drop(answer.send(Err(error.into()))),
-        };
-        if let Err(Ok(receipt)) = answer.send(carry_out(&server, &mut roster, &import, carried)) {
-            tracing::warn!(account = key.account, ?receipt, "an import was applied, but its client had gone");
-        }
-        if let Err(error) = roster.checkpoint_if_large() {
-            tracing::error!(account = key.account, "checkpoint: {error}");
-        }
-        drop(turn);
-    });
-    let Ok(result) = result.await else {
-        let panic = thread.await.err().map(|error| error.to_string());
-        return Err(Refusal::internal(panic.unwrap_or_default()));
-    };
-    if let Ok(receipt) = &result {
-        event.receipt = Some(receipt.clone());
-    }
-    Ok(result)
+    let work = move |server: &Server, roster: &mut Roster| carry_out(server, roster, &import, carried);
+    apply(server, (key, turn), Roster::checkpoint_if_large, work).result(event).await
 }
 
 fn carry_out(server: &Server, roster: &mut Roster, import: &Import, carried: Carried) -> Result<Receipt, Failure> {

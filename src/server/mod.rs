@@ -1,5 +1,6 @@
 //! HTTP: listen, route, authenticate, receive, respond. Nothing below this module knows of it.
 
+mod apply;
 mod authenticate;
 mod collaborator;
 mod echospan;

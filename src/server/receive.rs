@@ -1,17 +1,29 @@
 //! Receive: a body as it comes, within the limits of time and rate, handed on piece by piece.
 
+use super::respond::Refusal;
 use crate::digest::{ContentDigest, Digesting};
 use crate::limits::Limits;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use hyper::StatusCode;
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How many pieces may wait for the push; a piece is at most what hyper reads at a time, some 400 KiB.
 const PIECES_WAITING_MAX: usize = 8;
+
+/// A body must come as it is.
+pub fn refuse_compressed(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let message = "the body must not be compressed; send it without a Content-Encoding";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    Ok(())
+}
 
 /// What comes of a body: bytes, and at its good end none.
 type Piece = Result<Option<Bytes>, BodyError>;

@@ -99,9 +99,15 @@ impl Refusal {
         self
     }
 
-    /// Whether it has such a body.
-    pub fn has_form(&self) -> bool {
-        self.body.is_some()
+    /// The same with its message in a dialect's form, where it has no such body yet.
+    pub fn in_form_by(self, content_type: &'static str, form: fn(&str) -> String) -> Refusal {
+        match self.body {
+            Some(_) => self,
+            None => {
+                let body = form(&self.message);
+                self.in_form(content_type, body)
+            }
+        }
     }
 
     pub fn answer(&self) -> Answer {

@@ -28,13 +28,7 @@ pub async fn users(server: &Arc<Server>, request: Request<Incoming>, event: &mut
             _ => get(server, key, &head).await,
         }
     };
-    answer.await.map_err(|refusal| match refusal.has_form() {
-        true => refusal,
-        false => {
-            let body = springest::refused(&refusal.message);
-            refusal.in_form(JSON, body)
-        }
-    })
+    answer.await.map_err(|refusal| refusal.in_form_by(JSON, springest::refused))
 }
 
 /// Whose key stands in the query: 401 without one, 403 with a wrong one, or with another site's host.
