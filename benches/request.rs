@@ -17,7 +17,7 @@ fn whole_request(c: &mut Criterion) {
     let store = Store::open(&folder.path().join("data")).unwrap();
     store.add_account(1, "", "secret").unwrap();
     let profiles = Folder::open(folder.path()).unwrap();
-    let server = Arc::new(Server::new(store, profiles, Limits::default()).unwrap());
+    let server = Arc::new(Server::new(store, profiles, Limits::default(), Vec::new()).unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

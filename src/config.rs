@@ -1,6 +1,7 @@
 //! The configuration file: TOML. Every option of the program has a place in it, and a key that is not known is an error.
 
 use crate::limits::Limits;
+use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,9 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// The folder of the profiles.
     pub profiles: Option<PathBuf>,
+    /// The proxies whose `X-Forwarded-For` is believed: addresses, or networks like `10.0.0.0/8`.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
     /// How log lines are written.
     pub log: Option<LogFormat>,
     /// The limits of the server.

@@ -1,7 +1,6 @@
 //! The digest of a body: the header `Content-Digest` (RFC 9530), with which a client can protect what SharedKey does not sign.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// The value of a `Content-Digest` header (RFC 9530) that this server can check.
@@ -13,20 +12,25 @@ pub enum ContentDigest {
 }
 
 impl ContentDigest {
-    /// Reads a header's value: every digest in it that can be checked. The error is what is wrong with it.
+    /// Reads the header's value, its lines joined by commas: a dictionary of structured fields (RFC 9651). Returns every digest in it
+    /// that can be checked, or what is wrong with it.
     pub fn parse(value: &str) -> Result<Vec<ContentDigest>, &'static str> {
+        let members: Dictionary = Parser::new(value).parse().map_err(|_| "it must read 'sha-256=:…base64…:'")?;
         let mut found = Vec::new();
-        for member in value.split(',') {
-            let (algorithm, digest) = member.trim().split_once('=').ok_or("it must read 'sha-256=:…base64…:'")?;
-            let length = match algorithm {
-                "sha-256" => 32,
-                "sha-512" => 64,
+        for (algorithm, member) in members {
+            let (length, digest): (_, fn(Vec<u8>) -> ContentDigest) = match algorithm.as_str() {
+                "sha-256" => (32, ContentDigest::Sha256),
+                "sha-512" => (64, ContentDigest::Sha512),
                 _ => continue,
             };
-            let digest = digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
-            let digest = digest.and_then(|digest| STANDARD.decode(digest).ok()).filter(|digest| digest.len() == length);
-            let digest = digest.ok_or("its digest must be base64 between colons, of the algorithm's length")?;
-            found.push(if length == 32 { ContentDigest::Sha256(digest) } else { ContentDigest::Sha512(digest) });
+            match member {
+                ListEntry::Item(Item { bare_item: BareItem::ByteSequence(bytes), .. }) if bytes.len() == length => {
+                    found.push(digest(bytes));
+                }
+                // A member without a value says nothing.
+                ListEntry::Item(Item { bare_item: BareItem::Boolean(_), .. }) => {}
+                _ => return Err("its digest must be base64 between colons, of the algorithm's length"),
+            }
         }
         if found.is_empty() { Err("it must have a digest by sha-256 or sha-512") } else { Ok(found) }
     }
@@ -69,6 +73,23 @@ impl Digesting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_structured_fields_allow() {
+        let digest = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:";
+        for header in [
+            format!("{digest};p=1"),
+            format!("sha-512, {digest}"),
+            format!("unixsum=30637,{digest}"),
+            format!("x=\"a, b\" ,\t{digest}"),
+            format!("sha-256=:AAAA:, {digest}"),
+        ] {
+            assert_eq!(ContentDigest::parse(&header).map(|found| found.len()), Ok(1), "{header}");
+        }
+        for header in ["", "sha-256", "sha-256=1", "sha-256=:AAAA:", "md5=:AAAA:", "sha-256=RK/0qy18", "{digest},"] {
+            assert!(ContentDigest::parse(header).is_err(), "{header}");
+        }
+    }
 
     #[test]
     fn the_example_of_the_rfc() {

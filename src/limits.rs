@@ -26,21 +26,41 @@ pub struct Limits {
     pub depth_max: u32,
     /// The most rejections that an answer lists, and the most causes; all are counted.
     pub errors_listed_max: usize,
-    /// The time a connection has to send a request's head, also the time it may stay idle between two requests.
+    /// The time a connection has to send a request's head, from its first byte; a new connection from its beginning.
     pub head_seconds_max: u64,
-    /// The longest pause between two pieces of a body.
+    /// The longest head of a request, in bytes: over it 431.
+    pub head_bytes_max: usize,
+    /// The most bytes of heads that have not ended, over all connections: one that exceeds it loses its connection.
+    pub heads_bytes_max: usize,
+    /// The time a connection may stay idle between two requests; longer than a proxy keeps it in its pool, so that the proxy closes first.
+    pub idle_seconds_max: u64,
+    /// How long a refused body is still received, so that its client reads the answer.
+    pub drain_seconds_max: u64,
+    /// The longest pause between two pieces of a body, or of an answer that a client takes.
     pub body_pause_seconds_max: u64,
-    /// The slowest body, in bytes a second on average, once `body_grace_seconds` have passed.
+    /// The slowest body or answer, in bytes a second on average, once `body_grace_seconds` have passed.
     pub body_bytes_per_second_min: u64,
-    /// How long a body may be slower than `body_bytes_per_second_min`.
+    /// How long a body or an answer may be slower than `body_bytes_per_second_min`.
     pub body_grace_seconds: u64,
-    /// The most connections at once: one more gets 503.
+    /// The most connections at once: one more takes the place of the one whose client has kept the server waiting longest, or gets 503.
     pub connections_max: usize,
-    /// The most pushes at once over all accounts: one more waits, then gets 503.
+    /// The most pushes at once over all accounts: one more waits, then gets 503. While it waits, whoever is slowest to send a body
+    /// loses its place.
     pub pushes_max: usize,
-    /// The most exports at once over all accounts: one more gets 503.
+    /// The most exports that are written at once over all accounts, and half of them for one account: one more waits, then gets 503.
     pub exports_max: usize,
-    /// How long a push waits for another of the same account, or for its turn among all; then it gets 409, or 503.
+    /// The most requests that read at once over all accounts: one more waits, then gets 503.
+    pub reads_max: usize,
+    /// The most requests of one account that read at once.
+    pub account_reads_max: usize,
+    /// The most requests of one account that wait for their turn: to push, to read, or to export.
+    pub account_waiting_max: usize,
+    /// The most bytes of bodies that are collected before they are applied, over all connections; an account's share is a quarter.
+    pub collected_bytes_max: usize,
+    /// The most bytes of answers that clients have not taken, over all connections; an account's share is a quarter.
+    pub answers_bytes_max: usize,
+    /// How long a push waits for another of the same account, or for its turn among all; then it gets 409, or 503. Reads and exports
+    /// wait as long.
     pub push_wait_seconds_max: u64,
     /// How long requests under way may still take after the server was told to stop.
     pub stop_seconds_max: u64,
@@ -64,6 +84,14 @@ impl Limits {
             ("employees_max", self.employees_max == 0),
             ("depth_max", self.depth_max == 0),
             ("head_seconds_max", self.head_seconds_max == 0),
+            ("head_bytes_max", self.head_bytes_max == 0),
+            ("heads_bytes_max", self.heads_bytes_max == 0),
+            ("idle_seconds_max", self.idle_seconds_max == 0),
+            ("reads_max", self.reads_max == 0),
+            ("account_reads_max", self.account_reads_max == 0),
+            ("account_waiting_max", self.account_waiting_max == 0),
+            ("collected_bytes_max", self.collected_bytes_max == 0),
+            ("answers_bytes_max", self.answers_bytes_max == 0),
             ("body_pause_seconds_max", self.body_pause_seconds_max == 0),
             ("connections_max", self.connections_max == 0),
             ("pushes_max", self.pushes_max == 0),
@@ -88,12 +116,21 @@ impl Default for Limits {
             depth_max: 64,
             errors_listed_max: 1_000,
             head_seconds_max: 15,
+            head_bytes_max: 65_536,
+            heads_bytes_max: 16 << 20,
+            idle_seconds_max: 75,
+            drain_seconds_max: 30,
             body_pause_seconds_max: 30,
             body_bytes_per_second_min: 1_024,
             body_grace_seconds: 30,
             connections_max: 4_096,
             pushes_max: 32,
             exports_max: 4,
+            reads_max: 16,
+            account_reads_max: 4,
+            account_waiting_max: 32,
+            collected_bytes_max: 256 << 20,
+            answers_bytes_max: 128 << 20,
             push_wait_seconds_max: 10,
             stop_seconds_max: 30,
             index_bytes_max: 1 << 30,

@@ -51,7 +51,7 @@ impl Demo {
         store.add_account(ACCOUNT, "demo", &secret)?;
         let keys = Keys::add(&store)?;
         server::raise_file_limit(&config.limits);
-        let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits)?);
+        let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, Vec::new())?);
 
         runtime()?.block_on(async {
             let listener = bind(listen).await?;

@@ -10,9 +10,6 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// How many employees a push must have written to leave memory behind that is worth the time to give back.
-const WROTE_MUCH: u64 = 5_000;
-
 /// A push under way.
 pub struct Applying {
     thread: JoinHandle<()>,
@@ -20,11 +17,12 @@ pub struct Applying {
 }
 
 /// Opens the roster of the key and does `work` with it. When the result is on its way, `checkpoint` moves the log into the
-/// database; the account's next push waits for that.
+/// database; the account's next push waits for that. `body_bytes` is about how much memory it leaves behind.
 pub fn apply(
     server: &Arc<Server>,
     (key, turn): (Key, Turn),
     checkpoint: fn(&Roster) -> Result<(), store::Error>,
+    body_bytes: usize,
     work: impl FnOnce(&Server, &mut Roster) -> Result<Receipt, Failure> + Send + 'static,
 ) -> Applying {
     let (answer, result) = oneshot::channel();
@@ -35,7 +33,6 @@ pub fn apply(
             Err(error) => return drop(answer.send(Err(error.into()))),
         };
         let result = work(&server, &mut roster);
-        let wrote = result.as_ref().map_or(0, |receipt| receipt.employees - receipt.counts.unchanged);
         if let Err(Ok(receipt)) = answer.send(result) {
             tracing::warn!(account = key.account, ?receipt, "a push was applied, but its client had gone");
         }
@@ -43,9 +40,7 @@ pub fn apply(
             tracing::error!(account = key.account, "checkpoint: {error}");
         }
         drop(roster);
-        if wrote >= WROTE_MUCH {
-            memory::give_back();
-        }
+        memory::done_with(body_bytes);
         drop(turn);
     });
     Applying { thread, result }

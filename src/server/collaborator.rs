@@ -1,8 +1,10 @@
 //! LMS Collaborator's `/api/v2/users-import/…`: one user, a batch, or a CSV.
 
 use super::Server;
+use super::body::Body;
 use super::import::{self, Carried, Import, Patches, unreadable, wire_field};
 use super::log::Event;
+use super::read::looked_up;
 use super::respond::{Answer, JSON, Refusal, json_text, note};
 use super::turn::Turn;
 use crate::dialect::Dialect;
@@ -13,7 +15,6 @@ use crate::rejection::Rejection;
 use crate::store::Key;
 use crate::sync::{Absent, Failure};
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use hyper::{Request, StatusCode};
 use multer::Multipart;
@@ -37,16 +38,16 @@ pub enum Kind {
 pub async fn import(
     server: &Arc<Server>,
     kind: Kind,
-    request: Request<Incoming>,
+    request: Request<Body>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
     let answer = async {
-        let key = authenticate(server, &head.headers)?;
+        let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head.headers)?, head))).await?;
         event.account = Some(key.account);
-        let turn = server.turns.take(key.account).await?;
+        let turn = server.turns.take(key.account, body.pace()).await?;
         let limit = ("import_bytes_max", server.limits.import_bytes_max);
-        let body = import::body(server, &head.headers, body, limit).await?;
+        let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;
         carry_out(server, (key, turn), kind, &head.headers, body, event).await
     };
     answer.await.map_err(|refusal| refusal.in_form_by(JSON, collaborator::refused))
@@ -105,9 +106,11 @@ async fn carry_out(
         }
         Err(_) => (body, false),
     };
-    let profile = import::profile(server, key.account, DIALECT)?;
-    let stays = server.store.setting(key.account, DIALECT, "absent")?.as_deref() == Some("stay");
-    let absent = if is_csv && !stays { Absent::Hide } else { Absent::Stay };
+    let body_bytes = body.len();
+    let profile = import::profile(server, key.account, DIALECT).await?;
+    let account = key.account;
+    let setting = looked_up(server, move |server| Ok(server.store.setting(account, DIALECT, "absent")?)).await?;
+    let absent = if is_csv && setting.as_deref() != Some("stay") { Absent::Hide } else { Absent::Stay };
     let rows: Arc<Mutex<Rows>> = Arc::default();
     let noted = rows.clone();
     let read = move || -> Result<Patches, Failure> {
@@ -119,7 +122,7 @@ async fn carry_out(
             _ => batch(body, noted),
         }
     };
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent, find_by: None };
+    let import = Import { dialect: DIALECT, profile: profile.clone(), absent, find_by: None, body_bytes };
     let result = import::run(server, (key, turn), import, Carried::Patches(Box::new(read)), event).await?;
     let rows = rows.lock().expect("no holder of the lock panics");
     let receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;

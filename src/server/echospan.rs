@@ -1,9 +1,11 @@
 //! EchoSpan's `/echotools7/api/api_import_emps.asp`: a command a request.
 
 use super::Server;
+use super::body::Body;
 use super::import::{self, Carried, Import, wire_field};
 use super::log::Event;
-use super::read::blocking;
+use super::pace::Pace;
+use super::read::looked_up;
 use super::respond::{Answer, Refusal, TEXT, note, text};
 use crate::dialect::Dialect;
 use crate::dialect::echospan::{self, Code, Command, Form, Record};
@@ -11,7 +13,6 @@ use crate::profile::Profile;
 use crate::store::{self, Key};
 use crate::sync::{Absent, Failure};
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
@@ -59,7 +60,7 @@ fn status(code: Code) -> StatusCode {
 }
 
 /// Answers a command: the status is its code, and the body says it in words where the request asks for that.
-pub async fn command(server: &Arc<Server>, request: Request<Incoming>, event: &mut Event) -> Result<Answer, Refusal> {
+pub async fn command(server: &Arc<Server>, request: Request<Body>, event: &mut Event) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
     let form = match read_form(server, &head, body).await {
         Ok(form) => form,
@@ -84,8 +85,8 @@ pub async fn command(server: &Arc<Server>, request: Request<Incoming>, event: &m
     }
 }
 
-async fn read_form(server: &Server, head: &Parts, body: Incoming) -> Result<Form, Refused> {
-    let body = import::body(server, &head.headers, body, ("form_bytes_max", server.limits.form_bytes_max)).await?;
+async fn read_form(server: &Server, head: &Parts, body: Body) -> Result<Form, Refused> {
+    let body = import::body(server, &head.headers, body, ("form_bytes_max", server.limits.form_bytes_max), None).await?;
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
     let mut form = Form::default();
     let Ok(boundary) = multer::parse_boundary(content_type) else {
@@ -133,11 +134,11 @@ fn add(form: &mut Form, name: &str, value: &[u8], charset: Option<&str>) {
 }
 
 /// Whose key and client id these are; the key stands in the form, or bare in a header.
-fn authenticate(server: &Server, head: &Parts, form: &Form) -> Result<Key, Refused> {
+async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result<Key, Refused> {
     let in_header = head.headers.get(AUTHORIZATION).and_then(|key| key.to_str().ok());
     let in_form = form.get("Key").filter(|key| !key.is_empty());
-    let holder = match in_form.or(in_header.map(str::trim)) {
-        Some(key) => import::holder(server, DIALECT, key)?,
+    let holder = match in_form.or(in_header.map(str::trim)).map(str::to_owned) {
+        Some(key) => looked_up(server, move |server| import::holder(server, DIALECT, &key)).await?,
         None => None,
     };
     match holder {
@@ -152,17 +153,17 @@ async fn carry_out(
     form: &Form,
     event: &mut Event,
 ) -> Result<Option<crate::sync::Receipt>, Refused> {
-    let key = authenticate(server, head, form)?;
+    let key = authenticate(server, head, form).await?;
     event.account = Some(key.account);
     let command = form.command().map_err(|mend| Refused::new(Code::BadRecord, mend))?;
-    let profile = import::profile(server, key.account, DIALECT)?;
+    let profile = import::profile(server, key.account, DIALECT).await?;
     match command {
         Command::Queue(record) => {
             check(form, record, &profile)?;
             let record = form.record(record);
             // Who waits for a P waits here, and not on a thread.
-            let turn = server.turns.take(key.account).await?;
-            let queued = blocking(server, move |server| {
+            let turn = server.turns.take(key.account, &Pace::of_request()).await?;
+            let queued = looked_up(server, move |server| {
                 let mut roster = server.store.roster(&key)?;
                 let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
                 roster.checkpoint_if_large()?;
@@ -177,8 +178,8 @@ async fn carry_out(
             }
         }
         Command::Delete => {
-            let turn = server.turns.take(key.account).await?;
-            blocking(server, move |server| {
+            let turn = server.turns.take(key.account, &Pace::of_request()).await?;
+            looked_up(server, move |server| {
                 server.store.roster(&key)?.empty_queue()?;
                 drop(turn);
                 Ok(())
@@ -187,8 +188,14 @@ async fn carry_out(
             Ok(None)
         }
         Command::Process => {
-            let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, find_by: None };
-            let turn = server.turns.take(key.account).await?;
+            let import = Import {
+                dialect: DIALECT,
+                profile: profile.clone(),
+                absent: Absent::Stay,
+                find_by: None,
+                body_bytes: 0,
+            };
+            let turn = server.turns.take(key.account, &Pace::of_request()).await?;
             let result = import::run(server, (key, turn), import, Carried::Queue(echospan::queued), event).await?;
             result.map(Some).map_err(|failure| refused(failure, &profile))
         }

@@ -1,12 +1,14 @@
 //! `GET /v1/employees.csv`, `.xlsx` and `.ndjson`: the whole roster in one file.
 
 use super::Server;
-use super::read::blocking;
+use super::content::Content;
+use super::gate::Shut;
+use super::pace::{Pace, Place};
+use super::read::looked_up;
 use super::respond::{Answer, REVISION, Refusal};
 use crate::export::{self, Form};
 use crate::store::{Filter, Key};
 use bytes::Bytes;
-use http_body_util::Either;
 use http_body_util::channel::{Channel, Sender};
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -14,35 +16,55 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 /// How much of a file is sent at a time, in bytes.
 const PIECE_BYTES: usize = 1 << 17;
 
-/// Writes the export to a file without a name, so that the roster is not held while a client takes its time, and sends that.
-pub async fn export(server: &Arc<Server>, key: Key, form: Form, query: &str) -> Result<Answer, Refusal> {
+/// How many exports may be sent at a time for each that may be written: they wait in files, and cost nothing but disk.
+const SENT_FOR_EACH_WRITTEN: usize = 16;
+
+/// How long a client must have kept the server waiting to lose its export when too many are being sent.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Writes the export to a file without a name, so that the roster is not held while a client takes its time, and sends that on a
+/// connection of this pace.
+pub async fn export(
+    server: &Arc<Server>,
+    key: Key,
+    form: Form,
+    query: &str,
+    pace: &Arc<Pace>,
+) -> Result<Answer, Refusal> {
     let mut filter = Filter::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty()) {
         filter.set(&name, &value).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     }
-    let Ok(permit) = server.exports.clone().try_acquire_owned() else {
+    let too_many = |whose: &str| {
         let message =
-            "as many exports are under way as this server takes at a time (limit exports_max); ask again in a moment";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5));
+            format!("as many exports are under way {whose} (limit exports_max); ask again in a moment");
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5)
     };
+    let ticket = server.exports.enter(key.account, Duration::from_secs(server.limits.push_wait_seconds_max)).await;
+    let ticket = ticket.map_err(|shut| match shut {
+        Shut::Account => too_many("as an account may have at a time"),
+        Shut::All => too_many("as this server takes at a time"),
+    })?;
     let account = key.account;
-    let (file, length, revision) = blocking(server, move |server| {
+    let (file, length, revision) = looked_up(server, move |server| {
         let dir = server.store.dir();
         let mut file = tempfile::tempfile_in(dir).map_err(export::Error::from)?;
         let (_, revision) = export::write(&server.store.roster(&key)?, &filter, form, &mut file, dir)?;
         let length = export::rewind(&mut file).map_err(export::Error::from)?;
+        drop(ticket);
         Ok((file, length, revision))
     })
     .await?;
+    let sent_max = server.limits.exports_max * SENT_FOR_EACH_WRITTEN;
+    let place = server.sending.take_one_of(sent_max, LATE, pace).ok_or_else(|| too_many("as this server sends at a time"))?;
     let (sender, body) = Channel::new(2);
-    tokio::spawn(send(file, sender, Duration::from_secs(server.limits.body_pause_seconds_max), permit));
-    let mut answer = Response::new(Either::Right(body));
+    tokio::spawn(send(file, sender, Duration::from_secs(server.limits.body_pause_seconds_max), place));
+    let mut answer = Response::new(Content::file(body));
     let content_type = match form {
         Form::Csv => "text/csv; charset=utf-8",
         Form::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -58,7 +80,7 @@ pub async fn export(server: &Arc<Server>, key: Key, form: Form, query: &str) -> 
 }
 
 /// Sends a file, until its end, or until a client has taken nothing for as long as a body may pause.
-async fn send(mut file: File, mut sender: Sender<Bytes, io::Error>, pause: Duration, permit: OwnedSemaphorePermit) {
+async fn send(mut file: File, mut sender: Sender<Bytes, io::Error>, pause: Duration, place: Place) {
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let mut piece = vec![0; PIECE_BYTES];
@@ -75,7 +97,7 @@ async fn send(mut file: File, mut sender: Sender<Bytes, io::Error>, pause: Durat
             Err(_) => return,
         };
         if piece.is_empty() {
-            drop(permit);
+            drop(place);
             return;
         }
         match timeout(pause, sender.send_data(piece.into())).await {

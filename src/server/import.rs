@@ -2,10 +2,13 @@
 
 use super::Server;
 use super::apply::apply;
+use super::body::Body;
 use super::log::Event;
-use super::receive;
+use super::read::looked_up;
+use super::receive::{Collecting, collect};
 use super::respond::Refusal;
 use super::turn::Turn;
+use super::unpack::Packing;
 use crate::dialect::Dialect;
 use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
@@ -14,7 +17,6 @@ use crate::store::{Key, Roster, TokenHolder};
 use crate::sync::{Absent, Failure, PatchPush, Receipt, Source, patch};
 use crate::token;
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use std::sync::Arc;
 
@@ -23,28 +25,29 @@ pub fn holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<T
     Ok(server.store.token_holder(dialect, &token::hash(token))?)
 }
 
-/// The whole body of an import, within the limits; it has `bytes_max`, which is the limit of that name.
+/// Receives the whole body of an import, within the limits: `limit` is the name of that of its length, and its value in bytes.
 pub async fn body(
     server: &Server,
     headers: &HeaderMap,
-    body: Incoming,
-    (limit, bytes_max): (&str, usize),
+    body: Body,
+    limit: (&'static str, usize),
+    account: Option<i64>,
 ) -> Result<Vec<u8>, Refusal> {
-    receive::refuse_compressed(headers)?;
-    let too_large = || {
-        let message =
-            format!("the body is over the server's limit {limit}, which is {bytes_max} bytes; send less at a time");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-    };
+    let packing = Packing::of(headers)?;
+    let collecting = Collecting { limit, packing, budget: &server.collected, account, limits: &server.limits };
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > bytes_max) {
-        return Err(too_large());
+    if length.is_some_and(|length| length > limit.1) {
+        return Err(collecting.too_large());
     }
-    receive::collect(body, bytes_max, &server.limits).await?.ok_or_else(too_large)
+    collect(body, collecting).await
 }
 
 /// The profile that a dialect of an account uses: the one that was named, else the only one that serves it.
-pub fn profile(server: &Server, account: i64, dialect: Dialect) -> Result<Arc<Profile>, Refusal> {
+pub async fn profile(server: &Arc<Server>, account: i64, dialect: Dialect) -> Result<Arc<Profile>, Refusal> {
+    looked_up(server, move |server| profile_of(server, account, dialect)).await
+}
+
+fn profile_of(server: &Server, account: i64, dialect: Dialect) -> Result<Arc<Profile>, Refusal> {
     let name = dialect.name();
     let operator = |message: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message);
     let profile = match server.store.setting(account, dialect, "profile")?.and_then(|id| id.parse().ok()) {
@@ -83,6 +86,8 @@ pub struct Import {
     pub absent: Absent,
     /// See [`PatchPush::find_by`].
     pub find_by: Option<&'static str>,
+    /// How long its body is, in bytes.
+    pub body_bytes: usize,
 }
 
 /// Patches, one by one as they are read.
@@ -104,12 +109,13 @@ pub async fn run(
     carried: Carried,
     event: &mut Event,
 ) -> Result<Result<Receipt, Failure>, Refusal> {
+    let body_bytes = import.body_bytes;
     let work = move |server: &Server, roster: &mut Roster| carry_out(server, roster, &import, carried);
-    apply(server, (key, turn), Roster::checkpoint_if_large, work).result(event).await
+    apply(server, (key, turn), Roster::checkpoint_if_large, body_bytes, work).result(event).await
 }
 
 fn carry_out(server: &Server, roster: &mut Roster, import: &Import, carried: Carried) -> Result<Receipt, Failure> {
-    let Import { dialect, ref profile, absent, find_by } = *import;
+    let Import { dialect, ref profile, absent, find_by, .. } = *import;
     let push = PatchPush { dialect, profile, limits: &server.limits, absent, find_by };
     match carried {
         Carried::Patches(read) => patch(&push, roster, Source::Given(&mut *read()?)),

@@ -3,7 +3,7 @@
 use super::respond::Refusal;
 use crate::sync::Receipt;
 use hyper::StatusCode;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -21,13 +21,13 @@ pub struct Event {
     refused: Option<String>,
     method: String,
     route: &'static str,
-    peer: SocketAddr,
+    peer: IpAddr,
     content_length: Option<u64>,
     started: Instant,
 }
 
 impl Event {
-    pub fn new(method: &str, route: &'static str, peer: SocketAddr, content_length: Option<u64>) -> Event {
+    pub fn new(method: &str, route: &'static str, peer: IpAddr, content_length: Option<u64>) -> Event {
         Event {
             id: Uuid::now_v7(),
             account: None,
@@ -67,7 +67,7 @@ impl Drop for Event {
                     route = self.route,
                     status = self.status.map(|status| status.as_u16()),
                     account = self.account,
-                    peer = %self.peer.ip(),
+                    peer = %self.peer,
                     bytes = self.content_length,
                     duration_ms = self.started.elapsed().as_millis() as u64,
                     revision = receipt.map(|receipt| receipt.revision),

@@ -1,4 +1,12 @@
-//! Memory: how the threads of the server share what the C library's allocator has. Elsewhere these do nothing.
+//! Memory: what large requests leave behind in the C library's allocator goes back to the system. Elsewhere these do nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many bytes requests must have used since the last time to leave memory behind that is worth the time to give back.
+const MUCH_BYTES: usize = 16 << 20;
+
+/// How many bytes requests have used since memory was last given back.
+static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets the threads share two arenas, before there are any: with one for each, what a thread frees another cannot use.
 pub fn share() {
@@ -9,8 +17,20 @@ pub fn share() {
     }
 }
 
-/// Gives back to the system what a large push has left behind in the arenas; the next one may be another thread's.
-pub fn give_back() {
+/// Notes that a request is done with so many bytes of memory. When many have been used, what is free goes back to the system, on
+/// a thread of its own if this is one that must not wait.
+pub fn done_with(bytes: usize) {
+    let used = USED_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    if used < MUCH_BYTES || USED_BYTES.swap(0, Ordering::Relaxed) < MUCH_BYTES {
+        return;
+    }
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(give_back)),
+        Err(_) => give_back(),
+    }
+}
+
+fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it frees only what nobody uses.
     unsafe {

@@ -2,30 +2,41 @@
 
 mod apply;
 mod authenticate;
+mod body;
+mod budget;
 mod collaborator;
+mod connection;
+mod content;
 mod echospan;
 mod export;
+mod gate;
 mod import;
 mod listen;
 mod log;
 mod memory;
+mod pace;
 mod push;
 mod read;
 mod receive;
 mod respond;
 mod route;
 mod springest;
+mod stream;
 mod turn;
+mod unpack;
 
 pub use listen::{raise_file_limit, serve};
 pub use memory::share;
 pub use push::STARTEXAM;
 
 use crate::limits::Limits;
+use budget::Budget;
 use crate::profile::Folder;
 use crate::store::{Lock, Store};
+use gate::Gate;
+use ipnet::IpNet;
+use pace::Places;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use turn::Turns;
 
 /// What a server serves from; one for all its connections.
@@ -33,18 +44,46 @@ pub struct Server {
     store: Store,
     profiles: Folder,
     limits: Limits,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    trusted_proxies: Vec<IpNet>,
+    connections: Arc<Places>,
     turns: Turns,
-    exports: Arc<Semaphore>,
+    reads: Gate,
+    exports: Gate,
+    /// Exports that are being sent.
+    sending: Arc<Places>,
+    /// The bytes of unfinished heads, of collected bodies, of answers.
+    heads: Arc<Budget>,
+    collected: Arc<Budget>,
+    answers: Arc<Budget>,
     _lock: Lock,
 }
 
 impl Server {
-    /// A server of the store, which no other process may serve from, with the profiles, within the limits.
-    pub fn new(store: Store, profiles: Folder, limits: Limits) -> Result<Server, crate::store::Error> {
+    /// A server of the store, which no other process may serve from, with the profiles, within the limits. It believes the
+    /// `X-Forwarded-For` of these proxies.
+    pub fn new(
+        store: Store,
+        profiles: Folder,
+        limits: Limits,
+        trusted_proxies: Vec<IpNet>,
+    ) -> Result<Server, crate::store::Error> {
         let lock = store.lock()?;
-        let turns = Turns::new(&limits);
-        let exports = Arc::new(Semaphore::new(limits.exports_max));
-        Ok(Server { store, profiles, limits, turns, exports, _lock: lock })
+        Ok(Server {
+            trusted_proxies,
+            connections: Arc::default(),
+            turns: Turns::new(&limits),
+            reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
+            exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),
+            sending: Arc::default(),
+            heads: Budget::new(limits.heads_bytes_max),
+            collected: Budget::new(limits.collected_bytes_max),
+            answers: Budget::new(limits.answers_bytes_max),
+            store,
+            profiles,
+            limits,
+            _lock: lock,
+        })
     }
 
     /// Reads the profiles again, and logs what is wrong with them: there the old version stays in force.

@@ -2,15 +2,16 @@
 
 use super::Server;
 use super::apply::apply;
+use super::body::Body;
 use super::log::Event;
 use super::receive;
 use super::respond::{Answer, Refusal, json_text, note};
+use super::unpack::{Packing, unpack_beside};
 use crate::dialect::startexam;
 use crate::digest::ContentDigest;
 use crate::store::{Key, Roster};
 use crate::sync::{Format, Push, sync};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HeaderMap};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub fn content_length(headers: &HeaderMap) -> Result<u64, Refusal> {
 pub async fn push(
     server: &Arc<Server>,
     key: Key,
-    request: Request<Incoming>,
+    request: Request<Body>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let content_length = content_length(request.headers())?;
@@ -42,13 +43,16 @@ pub async fn push(
             format!("the body has {content_length} bytes; the server takes at most {limit} (limit body_bytes_max)");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
-    receive::refuse_compressed(request.headers())?;
+    let packing = Packing::of(request.headers())?;
     let digests = content_digests(request.headers())?;
     let account = key.account;
-    let turn = server.turns.take(account).await?;
+    let turn = server.turns.take(account, request.body().pace()).await?;
 
-    let (sender, pieces) = receive::channel();
-    let applying = apply(server, (key, turn), Roster::checkpoint, move |server, roster| {
+    let (sender, mut pieces) = receive::channel();
+    if packing != Packing::None {
+        pieces = unpack_beside(pieces, packing, ("body_bytes_max", limit));
+    }
+    let applying = apply(server, (key, turn), Roster::checkpoint, content_length as usize, move |server, roster| {
         let push = Push {
             account,
             format: &STARTEXAM,
@@ -66,13 +70,16 @@ pub async fn push(
 }
 
 fn content_digests(headers: &HeaderMap) -> Result<Vec<ContentDigest>, Refusal> {
-    let mut digests = Vec::new();
-    for value in headers.get_all("content-digest") {
-        let parsed = value.to_str().map_err(|_| "it must be ASCII").and_then(ContentDigest::parse);
-        digests.extend(parsed.map_err(|cause| {
-            let message = format!("HTTP header 'Content-Digest' is incorrect: {cause}");
-            Refusal::new(StatusCode::BAD_REQUEST, message)
-        })?);
-    }
-    Ok(digests)
+    // Several lines are one list (RFC 9110, 5.3).
+    let lines = headers.get_all("content-digest").iter().map(HeaderValue::to_str);
+    let lines: Result<Vec<&str>, _> = lines.collect();
+    let parsed = match lines {
+        Ok(lines) if lines.is_empty() => return Ok(Vec::new()),
+        Ok(lines) => ContentDigest::parse(&lines.join(", ")),
+        Err(_) => Err("it must be ASCII"),
+    };
+    parsed.map_err(|cause| {
+        let message = format!("HTTP header 'Content-Digest' is incorrect: {cause}");
+        Refusal::new(StatusCode::BAD_REQUEST, message)
+    })
 }

@@ -1,6 +1,7 @@
 //! The requests that read: employees, profiles, health.
 
 use super::Server;
+use super::gate::Shut;
 use super::respond::{Answer, Refusal, json};
 use crate::dialect::startexam;
 use crate::roster::Status;
@@ -9,20 +10,45 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
-/// Runs what reads from the store on a thread where it may wait.
-pub async fn blocking<T: Send + 'static>(
+/// Looks something up in what accounts share, on a thread that may wait for the disk. It takes so little time that nobody waits for
+/// another's.
+pub async fn looked_up<T: Send + 'static>(
     server: &Arc<Server>,
-    read: impl FnOnce(&Server) -> Result<T, Refusal> + Send + 'static,
+    look_up: impl FnOnce(&Server) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let server = server.clone();
-    tokio::task::spawn_blocking(move || read(&server)).await.unwrap_or_else(|panic| Err(Refusal::internal(panic)))
+    tokio::task::spawn_blocking(move || look_up(&server)).await.unwrap_or_else(|panic| Err(Refusal::internal(panic)))
+}
+
+/// Reads from an account's roster, on a thread that may wait for the disk; so many at a time.
+pub async fn reading<T: Send + 'static>(
+    server: &Arc<Server>,
+    account: i64,
+    read: impl FnOnce(&Server) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let seconds = server.limits.push_wait_seconds_max;
+    let ticket = server.reads.enter(account, Duration::from_secs(seconds)).await.map_err(|shut| {
+        let limit = match shut {
+            Shut::Account => "account_reads_max",
+            Shut::All => "reads_max",
+        };
+        let message = format!("as many requests read from the server as may at a time (limit {limit}); ask again in a moment");
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(seconds.max(1))
+    })?;
+    looked_up(server, move |server| {
+        let read = read(server);
+        drop(ticket);
+        read
+    })
+    .await
 }
 
 /// `GET /v1/employees/{id}`.
 pub async fn employee(server: &Arc<Server>, key: Key, id: String) -> Result<Answer, Refusal> {
-    blocking(server, move |server| {
+    reading(server, key.account, move |server| {
         let roster = server.store.roster(&key)?;
         let Some((_, employee)) = roster.employee(&id)? else {
             let message = "the account has no employee with this id; ids are compared as they are, case and all";
@@ -37,7 +63,7 @@ pub async fn employee(server: &Arc<Server>, key: Key, id: String) -> Result<Answ
 pub async fn employees(server: &Arc<Server>, key: Key, query: String) -> Result<Answer, Refusal> {
     let page = Page::parse(&query, server.limits.page_employees_max)
         .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
-    blocking(server, move |server| {
+    reading(server, key.account, move |server| {
         let roster = server.store.roster(&key)?;
         let (found, more) = roster.page(page.status, page.after, page.limit, server.limits.page_bytes_max)?;
         let next_cursor = found.last().filter(|_| more).map(|(number, _)| number.to_string());
@@ -104,7 +130,7 @@ pub fn profile(server: &Server, account: i64, id: &str) -> Result<Answer, Refusa
 
 /// `GET /health`: whether the server can read its store.
 pub async fn health(server: &Arc<Server>) -> Result<Answer, Refusal> {
-    blocking(server, |server| {
+    looked_up(server, |server| {
         server.store.key(0)?;
         Ok(json(StatusCode::OK, &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
     })

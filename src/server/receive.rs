@@ -1,29 +1,21 @@
 //! Receive: a body as it comes, within the limits of time and rate, handed on piece by piece.
 
+use super::body::{Body, Broken};
+use super::budget::Budget;
 use super::respond::Refusal;
+use super::unpack::{Packing, unpack};
 use crate::digest::{ContentDigest, Digesting};
 use crate::limits::Limits;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How many pieces may wait for the push; a piece is at most what hyper reads at a time, some 400 KiB.
 const PIECES_WAITING_MAX: usize = 8;
-
-/// A body must come as it is.
-pub fn refuse_compressed(headers: &HeaderMap) -> Result<(), Refusal> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        let message = "the body must not be compressed; send it without a Content-Encoding";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    Ok(())
-}
 
 /// What comes of a body: bytes, and at its good end none.
 type Piece = Result<Option<Bytes>, BodyError>;
@@ -45,7 +37,7 @@ pub fn channel() -> (mpsc::Sender<Piece>, Box<Pieces<'static>>) {
 }
 
 /// Receives a body and sends it on, until it ends, breaks a limit, or nobody wants more of it.
-pub async fn receive(body: Incoming, digests: Vec<ContentDigest>, limits: &Limits, sender: mpsc::Sender<Piece>) {
+pub async fn receive(body: Body, digests: Vec<ContentDigest>, limits: &Limits, sender: mpsc::Sender<Piece>) {
     let mut receiving = Receiving::new(body, limits);
     let mut digests: Vec<Digesting> = digests.into_iter().map(Digesting::new).collect();
     loop {
@@ -67,52 +59,98 @@ pub async fn receive(body: Incoming, digests: Vec<ContentDigest>, limits: &Limit
     drop(sender.send(end).await);
 }
 
-/// Receives all of a body that may have `bytes_max`; none is one that has more.
-pub async fn collect(body: Incoming, bytes_max: usize, limits: &Limits) -> Result<Option<Vec<u8>>, BodyError> {
+/// How a body is collected.
+pub struct Collecting<'a> {
+    /// The name of the limit of its length, and the limit, in bytes: as it is sent, and unpacked.
+    pub limit: (&'static str, usize),
+    /// How it is compressed.
+    pub packing: Packing,
+    /// The bytes that all bodies may take that are collected.
+    pub budget: &'a Arc<Budget>,
+    /// Whose it is, if that is known.
+    pub account: Option<i64>,
+    /// The limits of time and rate.
+    pub limits: &'a Limits,
+}
+
+impl Collecting<'_> {
+    /// The refusal of a body that is too long.
+    pub fn too_large(&self) -> Refusal {
+        let (limit, bytes_max) = self.limit;
+        let message =
+            format!("the body is over the server's limit {limit}, which is {bytes_max} bytes; send less at a time");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+}
+
+/// Receives all of a body, and unpacks it.
+pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, Refusal> {
+    let Collecting { limit: (limit, bytes_max), packing, budget, account, limits } = collecting;
     let mut receiving = Receiving::new(body, limits);
+    let mut reserved = budget.nothing(account);
     let mut collected = Vec::new();
     while let Some(piece) = receiving.next().await? {
         if collected.len() + piece.len() > bytes_max {
-            return Ok(None);
+            return Err(collecting.too_large());
+        }
+        if !reserved.add(piece.len()) {
+            let message = "the server holds as many bodies as it may (limit collected_bytes_max); send this again in a moment";
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(10));
         }
         collected.extend_from_slice(&piece);
     }
-    Ok(Some(collected))
+    if packing == Packing::None {
+        return Ok(collected);
+    }
+    let mut pieces = Some(Bytes::from(collected));
+    let unpacked = tokio::task::spawn_blocking(move || {
+        let mut unpacked = Vec::new();
+        unpack(Box::new(move || Ok(pieces.take())), packing, (limit, bytes_max as u64), |piece| {
+            unpacked.extend_from_slice(&piece);
+            true
+        })?;
+        Ok(unpacked)
+    });
+    unpacked.await.map_err(Refusal::internal)?.map_err(|error| match error {
+        BodyError::OverLimit { .. } => collecting.too_large(),
+        error => error.into(),
+    })
 }
 
 /// A body on its way in, within the limits of time and rate.
 struct Receiving<'a> {
-    body: Incoming,
+    body: Body,
     limits: &'a Limits,
     started: Instant,
     received: u64,
 }
 
 impl<'a> Receiving<'a> {
-    fn new(body: Incoming, limits: &'a Limits) -> Receiving<'a> {
+    fn new(body: Body, limits: &'a Limits) -> Receiving<'a> {
         Receiving { body, limits, started: Instant::now(), received: 0 }
     }
 
-    /// The next piece; none at the end.
+    /// The next piece; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let Limits { body_pause_seconds_max, body_grace_seconds, body_bytes_per_second_min, .. } = *self.limits;
-        loop {
-            let frame = match timeout(Duration::from_secs(body_pause_seconds_max), self.body.frame()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(_))) => return Err(BodyError::Cut { received: self.received }),
-                Ok(None) => return Ok(None),
-                Err(_) => return Err(BodyError::Slow { limit: "body_pause_seconds_max", max: body_pause_seconds_max }),
-            };
-            let Ok(piece) = frame.into_data() else {
-                continue;
-            };
-            self.received += piece.len() as u64;
-            let elapsed = self.started.elapsed();
-            let least = body_bytes_per_second_min as f64 * elapsed.as_secs_f64();
-            if elapsed > Duration::from_secs(body_grace_seconds) && (self.received as f64) < least {
-                return Err(BodyError::Slow { limit: "body_bytes_per_second_min", max: body_bytes_per_second_min });
-            }
-            return Ok(Some(piece));
+        let Limits { body_pause_seconds_max, body_grace_seconds, body_bytes_per_second_min, pushes_max, .. } =
+            *self.limits;
+        let pace = self.body.pace().clone();
+        let next = tokio::select! {
+            next = timeout(Duration::from_secs(body_pause_seconds_max), self.body.next()) => next,
+            () = pace.closed() => return Err(BodyError::GaveWay { limit: "pushes_max", max: pushes_max as u64 }),
+        };
+        let piece = match next {
+            Ok(Some(Ok(piece))) => piece,
+            Ok(Some(Err(Broken))) => return Err(BodyError::Cut { received: self.received }),
+            Ok(None) => return Ok(None),
+            Err(_) => return Err(BodyError::Slow { limit: "body_pause_seconds_max", max: body_pause_seconds_max }),
+        };
+        self.received += piece.len() as u64;
+        let elapsed = self.started.elapsed();
+        let least = body_bytes_per_second_min as f64 * elapsed.as_secs_f64();
+        if elapsed > Duration::from_secs(body_grace_seconds) && (self.received as f64) < least {
+            return Err(BodyError::Slow { limit: "body_bytes_per_second_min", max: body_bytes_per_second_min });
         }
+        Ok(Some(piece))
     }
 }

@@ -1,20 +1,17 @@
 //! Respond: what happened becomes a status, a message that says what to do, and headers.
 
+use super::content::Content;
 use crate::export;
 use crate::rejection::{Cause, Rejection};
 use crate::store;
 use crate::sync::{BodyError, Failure, Receipt};
-use bytes::Bytes;
-use http_body_util::channel::Channel;
-use http_body_util::{Either, Full};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use std::io;
 
-/// An answer: whole, or a file that is sent bit by bit.
-pub type Answer = Response<Either<Full<Bytes>, Channel<Bytes, io::Error>>>;
+/// An answer.
+pub type Answer = Response<Content>;
 
 /// The request's id in the log; every answer carries it.
 pub const REQUEST: HeaderName = HeaderName::from_static("rollcall-request");
@@ -81,6 +78,12 @@ impl Refusal {
         self
     }
 
+    /// The same, saying which content codings would be taken (RFC 7694).
+    pub fn accept_encoding(mut self, codings: &'static str) -> Refusal {
+        self.headers.push((ACCEPT_ENCODING, HeaderValue::from_static(codings)));
+        self
+    }
+
     pub fn allow(methods: &'static str) -> Refusal {
         let message = format!("this path takes {methods} only");
         let mut refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -116,9 +119,6 @@ impl Refusal {
             None => json(self.status, &RefusalBody { message: &self.message, rejected: self.rejected.as_deref() }),
         };
         answer.headers_mut().extend(self.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
-        if self.status == StatusCode::REQUEST_TIMEOUT {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
         answer
     }
 }
@@ -136,7 +136,7 @@ pub fn json_text(status: StatusCode, body: String) -> Answer {
 
 /// An answer of another type.
 pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Either::Left(Full::new(Bytes::from(body))));
+    let mut answer = Response::new(Content::whole(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
@@ -250,6 +250,21 @@ impl From<BodyError> for Refusal {
                 StatusCode::REQUEST_TIMEOUT,
                 format!("the body came too slowly (limit {limit}, which is {max}); nothing was stored; send it again"),
             ),
+            BodyError::GaveWay { limit, max } => Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!(
+                    "the body came slowly while other pushes waited for a place (limit {limit}, which is {max}); \
+                     nothing was stored; send it again"
+                ),
+            ),
+            BodyError::NotPacked { coding, message } => Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "the body is not {coding} as its Content-Encoding says, or it was cut or damaged on its way: {message}; \
+                     nothing was stored"
+                ),
+            ),
+            BodyError::OverLimit { limit, max } => Failure::OverLimit { limit, max }.into(),
             BodyError::Digest => Refusal::new(
                 StatusCode::BAD_REQUEST,
                 "the body does not have the digest that its Content-Digest says: it was damaged on its way, \

@@ -1,17 +1,21 @@
 //! Every route on one page.
 
 use super::authenticate::authenticate;
+use super::body::{Body, drain};
 use super::collaborator::Kind;
 use super::log::Event;
+use super::pace::UnderWay;
 use super::respond::{Answer, REQUEST, Refusal};
 use super::{Server, collaborator, echospan, export, push, read, springest};
 use crate::export::Form;
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::http::uri::Authority;
+use hyper::{Method, Request, StatusCode, Version};
 use percent_encoding::percent_decode_str;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 enum Route<'a> {
     Health,
@@ -33,7 +37,9 @@ enum Signed<'a> {
 impl Route<'_> {
     /// The route of a path: its fixed parts in any case, an id as it is.
     fn of(path: &str) -> Option<Route<'_>> {
-        let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        let path = path.strip_prefix('/')?;
+        // An id may end in a slash, which is percent-encoded then.
+        let parts: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
         let is = |fixed: &[&str]| fixed.iter().zip(&parts).all(|(fixed, part)| part.eq_ignore_ascii_case(fixed));
         match parts[..] {
             [_] if is(&["health"]) => Some(Route::Health),
@@ -81,27 +87,90 @@ impl Route<'_> {
 }
 
 /// Answers a request, and logs it.
-pub async fn answer(server: Arc<Server>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-    let path = request.uri().path().to_owned();
+pub async fn answer(
+    server: Arc<Server>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    mut under_way: UnderWay,
+) -> Answer {
+    let (head, incoming) = request.into_parts();
+    let path = head.uri.path().to_owned();
     let route = Route::of(&path);
     let pattern = route.as_ref().map_or("none", Route::pattern);
-    let content_length = push::content_length(request.headers()).ok();
-    let mut event = Event::new(request.method().as_str(), pattern, peer, content_length);
-    let result = dispatch(&server, route, request, &mut event).await;
-    let (mut answer, refusal) = match result {
+    let peer = peer_of(&server, &head.headers, peer);
+    let mut event = Event::new(head.method.as_str(), pattern, peer, push::content_length(&head.headers).ok());
+    let (body, unread) = Body::new(incoming, under_way.pace().clone());
+    let version = head.version;
+    let result = match check_host(version, &head.headers) {
+        Ok(()) => dispatch(&server, route, Request::from_parts(head, body), &mut event).await,
+        Err(refusal) => Err(refusal),
+    };
+    let (mut answer, mut refusal) = match result {
         Ok(answer) => (answer, None),
         Err(refusal) => (refusal.answer(), Some(refusal)),
     };
+    let held = answer.body().held_bytes();
+    match server.answers.reserve(event.account, held) {
+        Some(reserved) => answer.body_mut().reserved = Some(reserved),
+        None => {
+            let message = "answers that nobody has read take all the memory they may (limit answers_bytes_max); \
+                           read those, then ask again";
+            let full = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5);
+            answer = full.answer();
+            refusal = Some(full);
+        }
+    }
     event.answered(answer.status(), refusal.as_ref());
-    let id = HeaderValue::from_str(&event.id.to_string()).expect("a UUID is ASCII");
-    answer.headers_mut().insert(REQUEST, id);
+    let headers = answer.headers_mut();
+    headers.insert(REQUEST, HeaderValue::from_str(&event.id.to_string()).expect("a UUID is ASCII"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match unread.take() {
+        None => {}
+        Some(body) if version == Version::HTTP_2 => {
+            drain(body, Duration::from_secs(server.limits.drain_seconds_max)).await;
+        }
+        // Nobody knows where the next request would begin, so there must be none.
+        Some(_) => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
+    }
+    under_way.answered();
+    answer.body_mut().under_way = Some(under_way);
     answer
+}
+
+/// Checks that a request names one host (RFC 9112, 3.2); HTTP/1.0 need not.
+fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let what = match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::HTTP_11 => "missing",
+        (Some(_), Some(_)) => "there more than once",
+        (Some(host), None) if host.as_bytes().contains(&b'@') || Authority::try_from(host.as_bytes()).is_err() => {
+            "not a host name, with or without a port"
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(StatusCode::BAD_REQUEST, format!("HTTP header 'Host' is {what}; send one, like 'Host: example.com'")))
+}
+
+/// Returns who sent a request: the other end of the connection, or, if that is a trusted proxy, the last address in
+/// `X-Forwarded-For` that is not a trusted proxy itself.
+fn peer_of(server: &Server, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
+    let trusted = |address: &IpAddr| server.trusted_proxies.iter().any(|network| network.contains(address));
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let mut addresses: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut peer = peer.ip().to_canonical();
+    while trusted(&peer)
+        && let Some(Ok(address)) = addresses.pop().map(str::parse)
+    {
+        peer = address;
+    }
+    peer
 }
 
 async fn dispatch(
     server: &Arc<Server>,
     route: Option<Route<'_>>,
-    request: Request<Incoming>,
+    request: Request<Body>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let Some(route) = route else {
@@ -126,7 +195,7 @@ async fn dispatch(
 async fn signed(
     server: &Arc<Server>,
     route: Signed<'_>,
-    request: Request<Incoming>,
+    request: Request<Body>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let posts = *request.method() == Method::POST;
@@ -134,13 +203,16 @@ async fn signed(
         push::content_length(request.headers())?;
     }
     let (head, body) = request.into_parts();
-    let key = authenticate(server, &head)?;
+    let (key, head) = read::looked_up(server, move |server| Ok((authenticate(server, &head)?, head))).await?;
     event.account = Some(key.account);
     match route {
         Signed::Employees if posts => push::push(server, key, Request::from_parts(head, body), event).await,
         Signed::Employees => read::employees(server, key, head.uri.query().unwrap_or_default().to_owned()).await,
         Signed::Employee(id) => read::employee(server, key, decoded(id)?).await,
-        Signed::Export(form) => export::export(server, key, form, head.uri.query().unwrap_or_default()).await,
+        Signed::Export(form) => {
+            let pace = body.connection_pace();
+            export::export(server, key, form, head.uri.query().unwrap_or_default(), pace).await
+        }
         Signed::Profiles => Ok(read::profiles(server, key.account)),
         Signed::Profile(id) => read::profile(server, key.account, &decoded(id)?),
     }

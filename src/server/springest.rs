@@ -1,15 +1,15 @@
 //! Springest's `/users.json`: one user pushed, or read back.
 
 use super::Server;
+use super::body::Body;
 use super::import::{self, Carried, Import, wire_field};
 use super::log::Event;
-use super::read::blocking;
+use super::read::{looked_up, reading};
 use super::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::dialect::{Dialect, springest};
 use crate::profile::Profile;
 use crate::store::Key;
 use crate::sync::{Absent, Failure};
-use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
@@ -18,10 +18,10 @@ use std::sync::Arc;
 const DIALECT: Dialect = Dialect::Springest;
 
 /// Answers a request to `/users.json`, also a refused one in the dialect's form.
-pub async fn users(server: &Arc<Server>, request: Request<Incoming>, event: &mut Event) -> Result<Answer, Refusal> {
+pub async fn users(server: &Arc<Server>, request: Request<Body>, event: &mut Event) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
     let answer = async {
-        let key = authenticate(server, &head)?;
+        let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head)?, head))).await?;
         event.account = Some(key.account);
         match head.method {
             Method::POST => post(server, key, &head, body, event).await,
@@ -62,15 +62,20 @@ async fn post(
     server: &Arc<Server>,
     key: Key,
     head: &Parts,
-    body: Incoming,
+    body: Body,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
-    let turn = server.turns.take(key.account).await?;
+    let turn = server.turns.take(key.account, body.pace()).await?;
     let limit = ("employee_bytes_max", server.limits.employee_bytes_max);
-    let body = import::body(server, &head.headers, body, limit).await?;
-    let profile = import::profile(server, key.account, DIALECT)?;
-    let import =
-        Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, find_by: Some(springest::FIND_BY) };
+    let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;
+    let profile = import::profile(server, key.account, DIALECT).await?;
+    let import = Import {
+        dialect: DIALECT,
+        profile: profile.clone(),
+        absent: Absent::Stay,
+        find_by: Some(springest::FIND_BY),
+        body_bytes: body.len(),
+    };
     let carried = Carried::Patches(Box::new(move || {
         let user = springest::user(&body).map_err(import::unreadable)?;
         Ok(Box::new(std::iter::once(Ok(user))))
@@ -99,8 +104,8 @@ async fn get(server: &Arc<Server>, key: Key, head: &Parts) -> Result<Answer, Ref
         let message = "external_id is missing; ask for /users.json?api_key=…&external_id=…";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
     };
-    let profile = import::profile(server, key.account, DIALECT)?;
-    blocking(server, move |server| {
+    let profile = import::profile(server, key.account, DIALECT).await?;
+    reading(server, key.account, move |server| {
         let roster = server.store.roster(&key)?;
         let Some((number, employee)) = roster.employee(&id)? else {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "no user has this external_id"));

@@ -1,63 +1,84 @@
 //! Turns: one push at a time for an account, and not too many at a time for the machine.
 
+use super::gate::{Gate, Shut, Ticket};
+use super::pace::{Pace, Place, Places};
 use super::respond::Refusal;
 use crate::limits::Limits;
 use hyper::StatusCode;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{self, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+
+/// How long a client must have kept the server waiting for its body to lose its place to another push.
+const LATE: Duration = Duration::from_millis(500);
+
+/// How often it is looked for such a client while a push waits.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Who may push.
 pub struct Turns {
-    accounts: Mutex<HashMap<i64, Arc<sync::Mutex<()>>>>,
-    all: Arc<Semaphore>,
+    gate: Gate,
+    pushing: Arc<Places>,
     wait: Duration,
     pushes_max: usize,
 }
 
 /// The right to push for one account, until it is dropped.
 pub struct Turn {
-    _account: OwnedMutexGuard<()>,
-    _all: OwnedSemaphorePermit,
+    _ticket: Ticket,
+    _place: Place,
 }
 
 impl Turns {
     pub fn new(limits: &Limits) -> Turns {
         Turns {
-            accounts: Mutex::default(),
-            all: Arc::new(Semaphore::new(limits.pushes_max)),
+            gate: Gate::new(limits.pushes_max, 1, limits.account_waiting_max),
+            pushing: Arc::default(),
             wait: Duration::from_secs(limits.push_wait_seconds_max),
             pushes_max: limits.pushes_max,
         }
     }
 
-    /// Waits for the account's turn, within the limit.
-    pub async fn take(&self, account: i64) -> Result<Turn, Refusal> {
-        let of_account = {
-            let mut accounts = self.accounts.lock().expect("no holder of the lock panics");
-            accounts.entry(account).or_default().clone()
+    /// Waits for the account's turn, within the limit. `pace` is that of the request: while other pushes wait for a place, whoever
+    /// is slowest to send its body loses it.
+    pub async fn take(&self, account: i64, pace: &Arc<Pace>) -> Result<Turn, Refusal> {
+        let make_room = async {
+            loop {
+                if self.gate.is_full() {
+                    self.pushing.close_latest(LATE);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
         };
+        let entered = tokio::select! {
+            biased;
+            entered = self.gate.enter(account, self.wait) => entered,
+            () = make_room => unreachable!("it never ends"),
+        };
+        match entered {
+            Ok(_ticket) => Ok(Turn { _ticket, _place: self.pushing.take(pace.clone()) }),
+            Err(shut) => Err(self.refusal(account, shut)),
+        }
+    }
+
+    fn refusal(&self, account: i64, shut: Shut) -> Refusal {
         let seconds = self.wait.as_secs();
-        let _account = timeout(self.wait, of_account.lock_owned()).await.map_err(|_| {
-            let message = format!(
-                "another push of account {account} is under way and did not end within {seconds} seconds; \
-                 nothing of this one was read; send it again in a moment"
-            );
-            Refusal::new(StatusCode::CONFLICT, message).retry_after(seconds.max(1))
-        })?;
-        let _all = match timeout(self.wait, self.all.clone().acquire_owned()).await {
-            Ok(permit) => permit.expect("the semaphore is never closed"),
-            Err(_) => {
-                let message = format!(
+        let (status, message) = match shut {
+            Shut::Account => (
+                StatusCode::CONFLICT,
+                format!(
+                    "another push of account {account} is under way and did not end within {seconds} seconds, or too many \
+                     wait for it; nothing of this one was read; send it again in a moment"
+                ),
+            ),
+            Shut::All => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!(
                     "{} pushes are under way, the most that this server takes at a time (limit pushes_max); \
                      send this one again in a moment",
                     self.pushes_max
-                );
-                return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(seconds.max(1)));
-            }
+                ),
+            ),
         };
-        Ok(Turn { _account, _all })
+        Refusal::new(status, message).retry_after(seconds.max(1))
     }
 }

@@ -131,6 +131,27 @@ pub enum BodyError {
         /// Its value.
         max: u64,
     },
+    /// It came slowly while others waited for a place, and there are only so many.
+    GaveWay {
+        /// The name of the limit of places in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+    /// It is not compressed as its head says, or was cut or damaged.
+    NotPacked {
+        /// How its head says that it is compressed.
+        coding: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// It is longer than a limit allows once it is unpacked.
+    OverLimit {
+        /// The limit's name in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
     /// It does not have the digest that its head says.
     Digest,
     /// It could not be read back.

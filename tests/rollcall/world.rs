@@ -141,6 +141,37 @@ impl World {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    /// A figure of the server's memory, in MiB: `VmHWM` is the most it has had, `VmRSS` what it has.
+    #[cfg(target_os = "linux")]
+    fn memory_mib(&self, figure: &str) -> u64 {
+        let pid = self.server.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(figure)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+    }
+
+    /// The processor time that the server has used.
+    #[cfg(target_os = "linux")]
+    pub fn cpu_time(&self) -> Duration {
+        let pid = self.server.as_ref().unwrap().id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let figures: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        // Hundredths of a second, in user mode and in the system.
+        Duration::from_millis(figures[11..13].iter().map(|figure| figure.parse::<u64>().unwrap() * 10).sum())
+    }
+
+    /// The most memory that the server has had, in MiB.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory_mib(&self) -> u64 {
+        self.memory_mib("VmHWM")
+    }
+
+    /// The memory that the server has, in MiB.
+    #[cfg(target_os = "linux")]
+    pub fn current_memory_mib(&self) -> u64 {
+        self.memory_mib("VmRSS")
+    }
+
     /// Waits for the server to end by itself.
     pub fn wait(&mut self) -> std::process::ExitStatus {
         self.server.as_mut().unwrap().wait().unwrap()

@@ -1,0 +1,109 @@
+//! Budgets: how many bytes all connections together may hold of something, and how many of those one account.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// So many bytes in all, and so many an account.
+#[derive(Debug)]
+pub struct Budget {
+    bytes_max: usize,
+    account_bytes_max: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    bytes: usize,
+    by_account: HashMap<i64, usize>,
+}
+
+/// Bytes of a budget, until they are dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    budget: Arc<Budget>,
+    account: Option<i64>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// A budget of `bytes_max`, of which an account may have a quarter.
+    pub fn new(bytes_max: usize) -> Arc<Budget> {
+        Arc::new(Budget { bytes_max, account_bytes_max: bytes_max / 4, held: Mutex::default() })
+    }
+
+    /// Nothing of the budget yet, for an account, or for somebody whose account is not known.
+    pub fn nothing(self: &Arc<Budget>, account: Option<i64>) -> Reserved {
+        Reserved { budget: self.clone(), account, bytes: 0 }
+    }
+
+    /// Reserves bytes; `None` if the budget, or the account's share of it, is used up.
+    pub fn reserve(self: &Arc<Budget>, account: Option<i64>, bytes: usize) -> Option<Reserved> {
+        let mut reserved = self.nothing(account);
+        reserved.add(bytes).then_some(reserved)
+    }
+}
+
+impl Reserved {
+    /// Reserves more; whether there was so much.
+    pub fn add(&mut self, bytes: usize) -> bool {
+        let mut held = self.budget.held.lock().expect("no holder of the lock panics");
+        let of_account = self.account.map_or(0, |account| held.by_account.get(&account).copied().unwrap_or_default());
+        // One alone may be larger than the share.
+        let within_share = of_account == self.bytes || of_account + bytes <= self.budget.account_bytes_max;
+        if held.bytes + bytes > self.budget.bytes_max || !within_share {
+            return false;
+        }
+        held.bytes += bytes;
+        if let Some(account) = self.account {
+            held.by_account.insert(account, of_account + bytes);
+        }
+        self.bytes += bytes;
+        true
+    }
+}
+
+impl Reserved {
+    /// Gives all of it back.
+    pub fn give_back(&mut self) {
+        if self.bytes == 0 {
+            return;
+        }
+        let mut held = self.budget.held.lock().expect("no holder of the lock panics");
+        held.bytes -= self.bytes;
+        if let Some(account) = self.account
+            && let Some(of_account) = held.by_account.get_mut(&account)
+        {
+            *of_account -= self.bytes;
+            if *of_account == 0 {
+                held.by_account.remove(&account);
+            }
+        }
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_gets_its_share_and_gives_it_back() {
+        let budget = Budget::new(100);
+        let first = budget.reserve(Some(1), 20).unwrap();
+        assert!(budget.reserve(Some(1), 6).is_none(), "over a quarter");
+        let mut others: Vec<Reserved> = (2..5).map(|account| budget.reserve(Some(account), 25).unwrap()).collect();
+        assert!(others[0].add(1) && !others[1].add(5), "one alone may grow, until all is used up");
+        others.swap_remove(0);
+        assert!(budget.reserve(None, 31).is_none(), "over all");
+        drop(others);
+        assert!(budget.reserve(Some(5), 80).is_some(), "one that is larger than the share");
+        drop(first);
+        assert!(budget.reserve(Some(1), 25).is_some());
+    }
+}

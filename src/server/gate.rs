@@ -1,0 +1,82 @@
+//! Gates: so many at a time for all, and so many for one account; others wait, in their order.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// A gate.
+pub struct Gate {
+    accounts: Mutex<HashMap<i64, Arc<Account>>>,
+    all: Arc<Semaphore>,
+    account_max: usize,
+    waiting_max: usize,
+}
+
+struct Account {
+    inside: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// Who is inside of a gate, until it is dropped.
+pub struct Ticket {
+    _account: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+/// Why a gate stayed shut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shut {
+    /// The account has as many inside as it may.
+    Account,
+    /// All accounts together have.
+    All,
+}
+
+impl Gate {
+    /// A gate for `all_max` at a time, `account_max` of each account; `waiting_max` of an account may wait.
+    pub fn new(all_max: usize, account_max: usize, waiting_max: usize) -> Gate {
+        Gate { accounts: Mutex::default(), all: Arc::new(Semaphore::new(all_max)), account_max, waiting_max }
+    }
+
+    /// Enters, and waits for that: `wait` for others of the account, and `wait` for all.
+    pub async fn enter(&self, account: i64, wait: Duration) -> Result<Ticket, Shut> {
+        let account = {
+            let mut accounts = self.accounts.lock().expect("no holder of the lock panics");
+            let new = || Account { inside: Arc::new(Semaphore::new(self.account_max)), waiting: AtomicUsize::new(0) };
+            accounts.entry(account).or_insert_with(|| Arc::new(new())).clone()
+        };
+        let _waiting = Waiting::new(&account);
+        if account.waiting.load(Ordering::Relaxed) > self.waiting_max {
+            return Err(Shut::Account);
+        }
+        let enter = |gate: &Arc<Semaphore>| timeout(wait, gate.clone().acquire_owned());
+        let _account = enter(&account.inside).await.map_err(|_| Shut::Account)?;
+        let _all = enter(&self.all).await.map_err(|_| Shut::All)?;
+        let open = "a gate is never closed";
+        Ok(Ticket { _account: _account.expect(open), _all: _all.expect(open) })
+    }
+
+    /// Whether nobody more may enter at the moment.
+    pub fn is_full(&self) -> bool {
+        self.all.available_permits() == 0
+    }
+}
+
+/// One who waits, counted.
+struct Waiting<'a>(&'a Account);
+
+impl Waiting<'_> {
+    fn new(account: &Account) -> Waiting<'_> {
+        account.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(account)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}

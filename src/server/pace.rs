@@ -1,0 +1,321 @@
+//! Pace: whose turn it is, the client's or the server's, and how long the client has kept the server waiting.
+//!
+//! A connection has a pace, and so does each request that takes one of a limited number of places. Where all places are taken,
+//! whoever has kept the server waiting longest gives way.
+
+use crate::limits::Limits;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// The pace, in bytes a second, below which a client counts as keeping the server waiting.
+const BYTES_PER_SECOND: f64 = 32_768.0;
+
+/// How much longer a connection may wait for a body than the body itself may pause: the request is answered first.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// The pace of one connection, or of one request.
+#[derive(Debug)]
+pub struct Pace {
+    state: Mutex<State>,
+    closing: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Requests under way, their answers included.
+    requests: u32,
+    /// Those of them for which it is the server's turn.
+    working: u32,
+    /// Those of them that are being answered.
+    answering: u32,
+    /// When the client's turn began, and how many bytes have moved since.
+    waiting_since: Instant,
+    bytes: u64,
+    /// The bytes of a head that has begun.
+    head_bytes: u64,
+    /// Whether the socket takes no more for now.
+    blocked: bool,
+    /// When a byte moved last, or the client's turn began.
+    moved: Instant,
+    /// Whether there has been no request yet.
+    fresh: bool,
+    /// Whether only the bytes of bodies count: on HTTP/2, where a client can also send and take frames of no use.
+    bodies_only: bool,
+    closed: bool,
+}
+
+impl Pace {
+    /// The pace of a client that has just connected: it is its turn.
+    pub fn of_connection() -> Arc<Pace> {
+        Pace::new(0)
+    }
+
+    /// The pace of a request: it is the server's turn, but for the times in which the server waits for the body.
+    pub fn of_request() -> Arc<Pace> {
+        Pace::new(1)
+    }
+
+    fn new(requests: u32) -> Arc<Pace> {
+        let now = Instant::now();
+        let state = State {
+            requests,
+            working: requests,
+            answering: 0,
+            waiting_since: now,
+            bytes: 0,
+            head_bytes: 0,
+            blocked: false,
+            moved: now,
+            fresh: requests == 0,
+            bodies_only: false,
+            closed: false,
+        };
+        Arc::new(Pace { state: Mutex::new(state), closing: Notify::new() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the lock panics")
+    }
+
+    /// Says that only the bytes of bodies count from now on.
+    pub fn count_bodies_only(&self) {
+        self.state().bodies_only = true;
+    }
+
+    /// Notes that bytes came from the client's socket.
+    pub fn received(&self, bytes: usize) {
+        let mut state = self.state();
+        if state.requests == 0 {
+            if state.head_bytes == 0 {
+                // A head begins: the time before it was idle.
+                state.waiting_since = Instant::now();
+            }
+            state.head_bytes += bytes as u64;
+        }
+        // A client that sends on has not taken its answer.
+        if !state.bodies_only && (state.requests == 0 || state.answering < state.requests) {
+            state.moved(bytes);
+        }
+    }
+
+    /// Notes that the client's socket took bytes.
+    pub fn sent(&self, bytes: usize) {
+        let mut state = self.state();
+        state.blocked = false;
+        if !state.bodies_only {
+            state.moved(bytes);
+        }
+    }
+
+    /// Notes that the client's socket takes no more for now.
+    pub fn is_blocked(&self) {
+        self.state().blocked = true;
+    }
+
+    /// Notes that bytes of a body came from the client or went to it.
+    pub fn moved_of_body(&self, bytes: usize) {
+        let mut state = self.state();
+        if state.bodies_only {
+            state.moved(bytes);
+        }
+    }
+
+    /// Notes that a request has come; it is the server's turn.
+    pub fn request(self: &Arc<Pace>) -> UnderWay {
+        let mut state = self.state();
+        (state.requests, state.working) = (state.requests + 1, state.working + 1);
+        (state.fresh, state.head_bytes) = (false, 0);
+        UnderWay { pace: self.clone(), answering: false }
+    }
+
+    /// Notes that the server waits for the client until the returned value is dropped.
+    pub fn clients_turn(&self) -> ClientsTurn<'_> {
+        self.state().stop_working();
+        ClientsTurn(self)
+    }
+
+    /// Returns how long the client has kept the server waiting: since a byte moved last, or beyond the time that all bytes of its turn
+    /// would have taken at a modest pace. Zero while it is the server's turn.
+    pub fn lateness(&self) -> Duration {
+        let state = self.state();
+        if state.working > 0 {
+            return Duration::ZERO;
+        }
+        let due = Duration::from_secs_f64(state.bytes as f64 / BYTES_PER_SECOND);
+        state.moved.elapsed().max(state.waiting_since.elapsed().saturating_sub(due))
+    }
+
+    /// Whether the head of a request is on its way; else the connection is idle, or a request is under way.
+    pub fn in_head(&self) -> bool {
+        self.state().in_head()
+    }
+
+    /// Whether the client has used up its time for a head, between two requests, or for taking an answer.
+    fn expired(&self, limits: &Limits) -> bool {
+        let state = self.state();
+        if state.closed || state.working > 0 {
+            return state.closed;
+        }
+        let seconds = Duration::from_secs;
+        let waited = state.waiting_since.elapsed();
+        let pause = seconds(limits.body_pause_seconds_max);
+        if state.requests == 0 && state.blocked {
+            return state.moved.elapsed() > pause;
+        }
+        if state.requests == 0 {
+            return waited > seconds(if state.in_head() { limits.head_seconds_max } else { limits.idle_seconds_max });
+        }
+        if state.answering < state.requests {
+            return state.moved.elapsed() > pause + SLACK;
+        }
+        let least = limits.body_bytes_per_second_min as f64 * waited.as_secs_f64();
+        let slow = waited > seconds(limits.body_grace_seconds) && (state.bytes as f64) < least;
+        slow || state.moved.elapsed() > pause
+    }
+
+    /// Done when the client's time is used up, or [`Pace::close`] was called.
+    pub async fn run_out(&self, limits: &Limits) {
+        while !self.expired(limits) {
+            // The limits are in seconds.
+            let _ = tokio::time::timeout(Duration::from_millis(500), self.closing.notified()).await;
+        }
+    }
+
+    /// Tells the holder of the place to give it up.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.closing.notify_one();
+    }
+
+    /// Done when [`Pace::close`] was called.
+    pub async fn closed(&self) {
+        while !self.state().closed {
+            self.closing.notified().await;
+        }
+    }
+}
+
+impl State {
+    fn in_head(&self) -> bool {
+        self.requests == 0 && (self.fresh || self.head_bytes > 0)
+    }
+
+    fn moved(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        self.moved = Instant::now();
+    }
+
+    fn stop_working(&mut self) {
+        self.working -= 1;
+        if self.working == 0 {
+            let now = Instant::now();
+            (self.waiting_since, self.moved, self.bytes) = (now, now, 0);
+        }
+    }
+}
+
+/// A time in which the server waits for the client.
+pub struct ClientsTurn<'p>(&'p Pace);
+
+impl Drop for ClientsTurn<'_> {
+    fn drop(&mut self) {
+        self.0.state().working += 1;
+    }
+}
+
+/// A request under way.
+pub struct UnderWay {
+    pace: Arc<Pace>,
+    answering: bool,
+}
+
+impl UnderWay {
+    /// Notes that the answer is ready: it is the client's turn to take it.
+    pub fn answered(&mut self) {
+        let mut state = self.pace.state();
+        state.stop_working();
+        state.answering += 1;
+        self.answering = true;
+    }
+
+    /// The pace of the connection.
+    pub fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.pace.state();
+        state.requests -= 1;
+        if self.answering {
+            state.answering -= 1;
+        } else {
+            state.stop_working();
+        }
+        if state.requests == 0 {
+            let now = Instant::now();
+            (state.waiting_since, state.moved, state.bytes) = (now, now, 0);
+        }
+    }
+}
+
+/// Those who hold one of a limited number of places.
+#[derive(Debug, Default)]
+pub struct Places(Mutex<Vec<Arc<Pace>>>);
+
+/// A place, until it is dropped.
+pub struct Place {
+    places: Arc<Places>,
+    pace: Arc<Pace>,
+}
+
+impl Place {
+    /// The pace of its holder.
+    pub fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+}
+
+impl Places {
+    fn held(&self) -> MutexGuard<'_, Vec<Arc<Pace>>> {
+        self.0.lock().expect("no holder of the lock panics")
+    }
+
+    /// Takes a place, however many are taken.
+    pub fn take(self: &Arc<Places>, pace: Arc<Pace>) -> Place {
+        self.held().push(pace.clone());
+        Place { places: self.clone(), pace }
+    }
+
+    /// Takes one of `max` places. Where all are taken, whoever has kept the server waiting longest, and at least for `late`, is told to
+    /// give its place up; `None` if there is nobody like that.
+    pub fn take_one_of(self: &Arc<Places>, max: usize, late: Duration, pace: &Arc<Pace>) -> Option<Place> {
+        if self.held().len() >= max && !self.close_latest(late) {
+            return None;
+        }
+        Some(self.take(pace.clone()))
+    }
+
+    /// Tells whoever has kept the server waiting longest, and at least for `late`, to give its place up; whether there was somebody.
+    pub fn close_latest(&self, late: Duration) -> bool {
+        let mut held = self.held();
+        let lateness = held.iter().map(|pace| pace.lateness()).enumerate();
+        let Some((latest, _)) = lateness.filter(|(_, lateness)| *lateness >= late).max_by_key(|(_, lateness)| *lateness)
+        else {
+            return false;
+        };
+        held.swap_remove(latest).close();
+        true
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.held();
+        if let Some(place) = held.iter().position(|pace| Arc::ptr_eq(pace, &self.pace)) {
+            held.swap_remove(place);
+        }
+    }
+}
