@@ -39,7 +39,12 @@ impl Serve {
         let profiles = setting(self.profiles, config.profiles, || PathBuf::from("./profiles"));
         start_log(setting(self.log, config.log, || LogFormat::Text));
         server::raise_file_limit(&config.limits);
-        let server = Arc::new(Server::new(Store::open(&data)?, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?);
+        let server = Arc::new(Server::new(
+            Store::open(&data)?,
+            open_profiles(&profiles)?,
+            config.limits,
+            config.trusted_proxies,
+        )?);
         let runtime = runtime()?;
         let served = runtime.block_on(async {
             let listener = bind(listen).await?;

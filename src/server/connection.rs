@@ -30,7 +30,13 @@ const LINGER_PAUSE: Duration = Duration::from_secs(5);
 const HTTP2_SEND_BYTES: usize = 1 << 16;
 
 /// Serves a connection, which has a place, until it ends, its client keeps the server waiting too long, or the place is taken.
-pub async fn serve(server: Arc<Server>, socket: TcpStream, peer: SocketAddr, stopping: watch::Receiver<bool>, place: Place) {
+pub async fn serve(
+    server: Arc<Server>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    stopping: watch::Receiver<bool>,
+    place: Place,
+) {
     let pace = place.pace().clone();
     let mut stream = Stream::new(socket, pace.clone(), server.heads.nothing(None));
     let http2 = tokio::select! {

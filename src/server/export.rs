@@ -41,8 +41,7 @@ pub async fn export(
         filter.set(&name, &value).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     }
     let too_many = |whose: &str| {
-        let message =
-            format!("as many exports are under way {whose} (limit exports_max); ask again in a moment");
+        let message = format!("as many exports are under way {whose} (limit exports_max); ask again in a moment");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5)
     };
     let ticket = server.exports.enter(key.account, Duration::from_secs(server.limits.push_wait_seconds_max)).await;
@@ -61,7 +60,8 @@ pub async fn export(
     })
     .await?;
     let sent_max = server.limits.exports_max * SENT_FOR_EACH_WRITTEN;
-    let place = server.sending.take_one_of(sent_max, LATE, pace).ok_or_else(|| too_many("as this server sends at a time"))?;
+    let place =
+        server.sending.take_one_of(sent_max, LATE, pace).ok_or_else(|| too_many("as this server sends at a time"))?;
     let (sender, body) = Channel::new(2);
     tokio::spawn(send(file, sender, Duration::from_secs(server.limits.body_pause_seconds_max), place));
     let mut answer = Response::new(Content::file(body));

@@ -1,10 +1,10 @@
 //! Listen: connections come, get a place or are turned away, and finish gracefully when the server stops.
 
+use super::Server;
 use super::connection::{linger, serve as serve_connection};
 use super::pace::Pace;
 use super::respond::Refusal;
 use super::stream::Stream;
-use super::Server;
 use crate::limits::Limits;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;

@@ -30,9 +30,9 @@ pub use memory::share;
 pub use push::STARTEXAM;
 
 use crate::limits::Limits;
-use budget::Budget;
 use crate::profile::Folder;
 use crate::store::{Lock, Store};
+use budget::Budget;
 use gate::Gate;
 use ipnet::IpNet;
 use pace::Places;

@@ -302,7 +302,8 @@ impl Places {
     pub fn close_latest(&self, late: Duration) -> bool {
         let mut held = self.held();
         let lateness = held.iter().map(|pace| pace.lateness()).enumerate();
-        let Some((latest, _)) = lateness.filter(|(_, lateness)| *lateness >= late).max_by_key(|(_, lateness)| *lateness)
+        let Some((latest, _)) =
+            lateness.filter(|(_, lateness)| *lateness >= late).max_by_key(|(_, lateness)| *lateness)
         else {
             return false;
         };

@@ -35,7 +35,8 @@ pub async fn reading<T: Send + 'static>(
             Shut::Account => "account_reads_max",
             Shut::All => "reads_max",
         };
-        let message = format!("as many requests read from the server as may at a time (limit {limit}); ask again in a moment");
+        let message =
+            format!("as many requests read from the server as may at a time (limit {limit}); ask again in a moment");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(seconds.max(1))
     })?;
     looked_up(server, move |server| {

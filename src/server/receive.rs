@@ -94,7 +94,8 @@ pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, 
             return Err(collecting.too_large());
         }
         if !reserved.add(piece.len()) {
-            let message = "the server holds as many bodies as it may (limit collected_bytes_max); send this again in a moment";
+            let message =
+                "the server holds as many bodies as it may (limit collected_bytes_max); send this again in a moment";
             return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(10));
         }
         collected.extend_from_slice(&piece);

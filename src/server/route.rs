@@ -149,7 +149,10 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
         }
         _ => return Ok(()),
     };
-    Err(Refusal::new(StatusCode::BAD_REQUEST, format!("HTTP header 'Host' is {what}; send one, like 'Host: example.com'")))
+    Err(Refusal::new(
+        StatusCode::BAD_REQUEST,
+        format!("HTTP header 'Host' is {what}; send one, like 'Host: example.com'"),
+    ))
 }
 
 /// Returns who sent a request: the other end of the connection, or, if that is a trusted proxy, the last address in

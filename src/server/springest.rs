@@ -58,13 +58,7 @@ fn parameter(head: &Parts, name: &str) -> Option<String> {
     found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 
-async fn post(
-    server: &Arc<Server>,
-    key: Key,
-    head: &Parts,
-    body: Body,
-    event: &mut Event,
-) -> Result<Answer, Refusal> {
+async fn post(server: &Arc<Server>, key: Key, head: &Parts, body: Body, event: &mut Event) -> Result<Answer, Refusal> {
     let turn = server.turns.take(key.account, body.pace()).await?;
     let limit = ("employee_bytes_max", server.limits.employee_bytes_max);
     let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;

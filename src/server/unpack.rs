@@ -45,7 +45,8 @@ impl Packing {
             _ => None,
         };
         packing.ok_or_else(|| {
-            let message = "the body must be compressed by gzip or zstd, once, or not at all; say which in Content-Encoding";
+            let message =
+                "the body must be compressed by gzip or zstd, once, or not at all; say which in Content-Encoding";
             Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).accept_encoding("gzip, zstd")
         })
     }
@@ -128,7 +129,8 @@ impl Decoder {
             Ok(_) => Ok(Some(piece.into())),
             Err(error) => {
                 let failed = self.failed.take();
-                Err(failed.unwrap_or_else(|| BodyError::NotPacked { coding: packing.name(), message: error.to_string() }))
+                Err(failed
+                    .unwrap_or_else(|| BodyError::NotPacked { coding: packing.name(), message: error.to_string() }))
             }
         }
     }

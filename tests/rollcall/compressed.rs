@@ -22,7 +22,8 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 fn a_push_is_unpacked_as_it_comes() {
     let world = World::new();
     let body = |version: &str| {
-        let employees: Vec<_> = (0..30_000).map(|n| employee(&n.to_string(), "active", &[("First Name", version)])).collect();
+        let employees: Vec<_> =
+            (0..30_000).map(|n| employee(&n.to_string(), "active", &[("First Name", version)])).collect();
         json!({ "profileId": PROFILE, "employees": employees }).to_string()
     };
     let push = |packed: &[u8], coding: &str| {
@@ -38,14 +39,19 @@ fn a_push_is_unpacked_as_it_comes() {
     }
     for other in ["br", "deflate", "gzip, zstd"] {
         let refused = push(b.as_bytes(), other);
-        assert_eq!((refused.status, refused.header("Accept-Encoding").as_deref()), (415, Some("gzip, zstd")), "{other}");
+        assert_eq!(
+            (refused.status, refused.header("Accept-Encoding").as_deref()),
+            (415, Some("gzip, zstd")),
+            "{other}"
+        );
     }
 }
 
 #[test]
 fn what_is_cut_or_damaged_on_its_way_is_refused() {
     let world = World::new();
-    let body = json!({ "profileId": PROFILE, "employees": [employee("1", "active", &[("First Name", "A")])] }).to_string();
+    let body =
+        json!({ "profileId": PROFILE, "employees": [employee("1", "active", &[("First Name", "A")])] }).to_string();
     for (packed, coding) in [(gzip(body.as_bytes()), "gzip"), (zstd(body.as_bytes()), "zstd")] {
         let mut damaged = packed.clone();
         let middle = packed.len() / 2;
@@ -98,7 +104,8 @@ fn a_bomb_is_refused_within_the_memory_of_a_push() {
 #[test]
 fn every_dialect_takes_them() {
     let keyed = Keyed::with("employee_bytes_max = 10000\nimport_bytes_max = 10000\nform_bytes_max = 1000");
-    let user = json!({ "uid": "1", "login": "l", "email": "a@x.com", "firstname": "A", "secondname": "B", "position": "C" });
+    let user =
+        json!({ "uid": "1", "login": "l", "email": "a@x.com", "firstname": "A", "secondname": "B", "position": "C" });
     let springest = |body: &[u8], coding: &str| {
         let path = format!("/users.json?api_key={}", keyed.springest);
         unsigned("POST", &path, body).header("Content-Encoding", coding).send(&keyed.world)

@@ -79,9 +79,8 @@ fn heads_that_do_not_end_take_no_more_than_all_may() {
             stream
         })
         .collect();
-    let ended = |error: std::io::Error| {
-        !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
-    };
+    let ended =
+        |error: std::io::Error| !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
     let closed = unfinished.iter_mut().filter_map(|stream| match stream.read(&mut [0]) {
         Ok(_) => Some(()),
         Err(error) => ended(error).then_some(()),

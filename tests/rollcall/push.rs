@@ -233,6 +233,7 @@ fn a_push_may_use_its_connection_again_and_send_a_digest() {
     let digest = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(empty_push()));
     let request = Request::push().header("Content-Digest", &format!("md5=:AA==:, sha-256=:{digest}:"));
     assert_eq!(request.send(&world).status, 200);
-    let over_two_lines = Request::push().header("Content-Digest", &format!("md5=:AA==:\r\nContent-Digest: x, sha-256=:{digest}:"));
+    let over_two_lines =
+        Request::push().header("Content-Digest", &format!("md5=:AA==:\r\nContent-Digest: x, sha-256=:{digest}:"));
     assert_eq!(over_two_lines.send(&world).status, 200);
 }

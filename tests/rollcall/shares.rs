@@ -222,7 +222,8 @@ fn slow_exports_of_one_account_are_not_everybodys() {
 fn memory_goes_back_after_a_push_also_a_refused_one() {
     let world = World::new();
     let name = "N".repeat(300);
-    let mut employees: Vec<_> = (0..100_000).map(|n| employee(&n.to_string(), "active", &[("First Name", &name)])).collect();
+    let mut employees: Vec<_> =
+        (0..100_000).map(|n| employee(&n.to_string(), "active", &[("First Name", &name)])).collect();
     employees.push(employee("x", "active", &[("Email", "none")]));
     let refused = world.push(json!({ "profileId": PROFILE, "employees": employees }).to_string());
     assert_eq!(refused.status, 400);
