@@ -103,6 +103,10 @@ fn measure(employees: u64, table: &mut Table) {
     }
     table.floor(&floors);
     table.add("rollcall", "unchanged", &unchanged, Some(rollcall.peak_memory()));
+    rollcall.reset_peak_memory();
+    let zstd = zstd::stream::encode_all(&bodies.base[..], 1).unwrap();
+    let compressed: Runs = (0..repeats).map(|_| rollcall.push_zstd(&zstd, [0, 0, 0, 0, employees])).collect();
+    table.add("rollcall", "unchanged, zstd", &compressed, Some(rollcall.peak_memory()));
     let mut alternate = |case: &str, body: &[u8], changed: u64, times: usize| {
         rollcall.reset_peak_memory();
         let mut runs = Runs::new();
