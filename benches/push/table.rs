@@ -67,7 +67,13 @@ impl Table {
     pub fn print_goals(&self) {
         println!("\ngoals, of a million employees");
         let million = 1_000_000;
-        for (case, most) in [("unchanged", 1.2), ("shuffled", 2.5), ("0.1 % changed", 1.4), ("cold start", 3.0), ("unchanged, zstd", 4.0)] {
+        for (case, most) in [
+            ("unchanged", 1.2),
+            ("shuffled", 2.5),
+            ("0.1 % changed", 1.4),
+            ("cold start", 3.0),
+            ("unchanged, zstd", 4.0),
+        ] {
             let floors = self.ours(million, case).map(|row| row.floors);
             print_goal(&format!("{case} ÷ floor"), floors, most, true);
         }
