@@ -3,7 +3,7 @@
 use super::pace::{Pace, Place};
 use super::respond::Answer;
 use super::stream::Stream;
-use super::{Server, route};
+use super::{Server, memory, route};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -22,6 +22,9 @@ use tokio::time::timeout;
 
 /// The most that is read from a connection at a time, in bytes: a piece of a body that still fits a core's cache.
 const PIECE_BYTES_MAX: usize = 1 << 19;
+
+/// About how much memory a connection leaves behind, in bytes.
+const CONNECTION_BYTES: usize = 1 << 13;
 
 /// How long a client whose answer was sent may pause in a body that nobody wants.
 const LINGER_PAUSE: Duration = Duration::from_secs(5);
@@ -49,6 +52,7 @@ pub async fn serve(
         Ok(false) => serve_http1(server, stream, peer, stopping, pace).await,
         Err(_) => return,
     };
+    memory::done_with(CONNECTION_BYTES);
     if let Err(error) = served {
         tracing::debug!(peer = %peer.ip(), "connection: {error}");
     }

@@ -1,10 +1,10 @@
 //! Listen: connections come, get a place or are turned away, and finish gracefully when the server stops.
 
-use super::Server;
 use super::connection::{linger, serve as serve_connection};
 use super::pace::Pace;
 use super::respond::Refusal;
 use super::stream::Stream;
+use super::{Server, memory};
 use crate::limits::Limits;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
@@ -33,6 +33,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
+    let tidying = tokio::spawn(memory::tidy());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -60,6 +61,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
         }
     }
     drop(listener);
+    tidying.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
     let all = async { while tasks.join_next().await.is_some() {} };

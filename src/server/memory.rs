@@ -1,9 +1,13 @@
 //! Memory: what large requests leave behind in the C library's allocator goes back to the system. Elsewhere these do nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// How many bytes requests must have used since the last time to leave memory behind that is worth the time to give back.
 const MUCH_BYTES: usize = 16 << 20;
+
+/// How often what many small requests have left behind is given back.
+const TIDY: Duration = Duration::from_secs(5);
 
 /// How many bytes requests have used since memory was last given back.
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -17,16 +21,22 @@ pub fn share() {
     }
 }
 
-/// Notes that a request is done with so many bytes of memory. When many have been used, what is free goes back to the system, on
-/// a thread of its own if this is one that must not wait.
+/// Notes that a request is done with so many bytes of memory. When many have been used, what is free goes back to the system at once.
 pub fn done_with(bytes: usize) {
     let used = USED_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    if used < MUCH_BYTES || USED_BYTES.swap(0, Ordering::Relaxed) < MUCH_BYTES {
-        return;
+    if used >= MUCH_BYTES && USED_BYTES.swap(0, Ordering::Relaxed) >= MUCH_BYTES {
+        // It takes a moment, which a thread that serves connections does not have.
+        drop(tokio::runtime::Handle::try_current().map(|runtime| runtime.spawn_blocking(give_back)));
     }
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(give_back)),
-        Err(_) => give_back(),
+}
+
+/// Gives back what small requests have left behind, every few seconds in which there were some.
+pub async fn tidy() {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        if USED_BYTES.swap(0, Ordering::Relaxed) > 0 {
+            drop(tokio::task::spawn_blocking(give_back).await);
+        }
     }
 }
 
