@@ -126,16 +126,16 @@ impl Default for Limits {
             connections_max: 4_096,
             pushes_max: 32,
             exports_max: 4,
-            reads_max: 16,
+            reads_max: 8,
             account_reads_max: 4,
             account_waiting_max: 32,
-            collected_bytes_max: 256 << 20,
+            collected_bytes_max: 128 << 20,
             answers_bytes_max: 128 << 20,
             push_wait_seconds_max: 10,
             stop_seconds_max: 30,
             index_bytes_max: 1 << 30,
             page_employees_max: 1_000,
-            page_bytes_max: 8 << 20,
+            page_bytes_max: 4 << 20,
         }
     }
 }

@@ -82,17 +82,16 @@ fn on_http2_it_arrives_and_the_next_request_does_too() {
     });
 }
 
-/// Runs a Python program that needs these modules, with the server's address; whether they are there.
-fn python(modules: &[&str], program: &str, world: &World) -> bool {
-    let imports: String = modules.iter().map(|module| format!("import {module}\n")).collect();
-    if !Command::new("python3").args(["-c", &imports]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no Python with {modules:?}");
+/// Runs a program with what it needs to push to the server; `false` if it is not installed, or what `probe` uses.
+fn client(program: &str, probe: &[&str], args: &[&str], world: &World) -> bool {
+    if !Command::new(program).args(probe).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {program} {probe:?} fails");
         return false;
     }
     let signed = Request::push();
     let header = |name: &str| signed.headers.iter().find(|(other, _)| other == name).unwrap().1.clone();
-    let output = Command::new("python3")
-        .args(["-c", &format!("{imports}{program}")])
+    let output = Command::new(program)
+        .args(args)
         .env("URL", format!("http://{}", world.address))
         .env("AUTHORIZATION", header("Authorization"))
         .env("DATE", header("Date"))
@@ -101,6 +100,33 @@ fn python(modules: &[&str], program: &str, world: &World) -> bool {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     true
+}
+
+/// Runs a Python program that needs these modules.
+fn python(modules: &[&str], program: &str, world: &World) -> bool {
+    let imports: String = modules.iter().map(|module| format!("import {module}\n")).collect();
+    client("python3", &["-c", &imports], &["-c", &format!("{imports}{program}")], world)
+}
+
+#[test]
+fn fetch_of_node_goes_on_after_it() {
+    let world = World::new();
+    let program = r#"
+const { URL: url, AUTHORIZATION, DATE, BODY } = process.env;
+const post = (authorization, body) =>
+    fetch(`${url}/v1/employees`, { method: "POST", body, headers: { Authorization: authorization, Date: DATE } });
+(async () => {
+    for (const length of [60_000, 5_000_000, 60_000, 5_000_000, 60_000, 5_000_000]) {
+        const refused = await post("SharedKey 99:AAAA", " ".repeat(length));
+        if (refused.status != 403) throw new Error(`${refused.status} for ${length} bytes`);
+        await refused.text();
+        const good = await post(AUTHORIZATION, BODY);
+        if (good.status != 200) throw new Error(`${good.status} after ${length} bytes`);
+        await good.text();
+    }
+})().catch((error) => { console.error(error); process.exit(1); });
+"#;
+    client("node", &["-e", "fetch"], &["-e", program], &world);
 }
 
 #[test]
