@@ -116,17 +116,14 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
             return Ok(());
         };
         let is_unknown = |name: &str| !matches!(name, "" | "id" | "status") && fields.iter().all(|field| field != name);
-        let unknown = names.iter().enumerate().filter(|(_, name)| is_unknown(name));
-        let mut unknown = unknown.map(|(position, name)| {
+        let unknown: Vec<(usize, &&str)> = names.iter().enumerate().filter(|(_, name)| is_unknown(name)).collect();
+        let first = unknown.iter().take(HEADINGS_LISTED_MAX).map(|(position, name)| {
             let alike = nearest(name, fields.iter().map(String::as_str));
             let alike = alike.map(|field| format!(" (did you mean {field:?}?)")).unwrap_or_default();
-            format!("column {} {name:?}{alike}", letters(position))
+            format!("column {} {name:?}{alike}", letters(*position))
         });
-        let first: Vec<String> = unknown.by_ref().take(HEADINGS_LISTED_MAX).collect();
-        let more = match unknown.count() {
-            0 => String::new(),
-            count => format!(" and {count} more"),
-        };
+        let first: Vec<String> = first.collect();
+        let more = and_more(unknown.len());
         match first.is_empty() {
             true => Ok(()),
             false => Err(format!(
@@ -210,11 +207,15 @@ fn without_id(names: &[&str]) -> String {
 }
 
 fn listed(names: &[&str]) -> String {
-    let more = match names.len().saturating_sub(HEADINGS_LISTED_MAX) {
+    format!("{}{}", names[..names.len().min(HEADINGS_LISTED_MAX)].join(", "), and_more(names.len()))
+}
+
+/// How many of so many headings a message does not list.
+fn and_more(count: usize) -> String {
+    match count.saturating_sub(HEADINGS_LISTED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
-    };
-    format!("{}{more}", names[..names.len().min(HEADINGS_LISTED_MAX)].join(", "))
+    }
 }
 
 /// Adds a row of data; the name is JSON already.

@@ -29,7 +29,10 @@ fn usage_is_two_and_help_is_help() {
     for (args, words) in [
         (&["--help"][..], &["serve", "demo", "account", "profile", "push", "Exit codes", "ROLLCALL_CONFIG"][..]),
         (&["serve", "--help"], &["--listen", "ROLLCALL_LISTEN", "127.0.0.1:8080", "--data", "--profiles", "SIGHUP"]),
-        (&["push", "--help"], &["--url", "--account", "--profile", "--secret-env", "--map", "--columns", "--sheet", "--json", ".zst"]),
+        (
+            &["push", "--help"],
+            &["--url", "--account", "--profile", "--secret-env", "--map", "--columns", "--sheet", "--json", ".zst"],
+        ),
         (&["account", "add", "--help"], &["--name", "--secret", "--data"]),
         (&["demo", "--help"], &["--employees", "--once"]),
     ] {
@@ -199,7 +202,10 @@ fn rejections_are_told_by_the_row_of_the_file() {
     let rows: Vec<&str> = told.lines().collect();
     assert_eq!(rows[0], "row 3, column B: id \"2\": First Name: a value is required; none was sent [required]");
     assert!(rows[1].starts_with("row 5, column C: id \"3\": Email: must be an e-mail address"), "{told}");
-    assert!(rows[2].starts_with("row 6, column A: id \"1\": id: another employee of this push has the same id"), "{told}");
+    assert!(
+        rows[2].starts_with("row 6, column A: id \"1\": id: another employee of this push has the same id"),
+        "{told}"
+    );
     assert!(rows[2].ends_with("; the other is row 2 [twice]"), "{told}");
     assert!(rows[3].contains("nothing was stored: 3 problems"), "{told}");
     let json = world.push_file(&file, &["--profile", PROFILE, "--json"]);
