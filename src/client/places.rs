@@ -81,6 +81,11 @@ impl Places {
         sheet.map(|sheet| format!("sheet {sheet:?}, row {row}")).unwrap_or_else(|| format!("row {row}"))
     }
 
+    /// Whether the table that has begun last is one of several sheets.
+    pub fn is_of_several(&self) -> bool {
+        self.tables.last().is_some_and(|table| table.sheet.is_some())
+    }
+
     /// The place of the employee at an index of the push, as in `row 3`.
     pub fn place(&self, index: u64) -> String {
         self.list(&[index])

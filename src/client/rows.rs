@@ -92,7 +92,7 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
             })
             .and_then(|positions| match positions.contains_key("id") {
                 true => self.all_known(&names),
-                false => Err(without_id(&names)),
+                false => Err(without_id(&names, self.places.is_of_several())),
             });
         checked.map_err(|message| InputError::Wrong(format!("{}: {message}", self.places.of_row(row))))?;
         for (position, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
@@ -197,12 +197,15 @@ fn unambiguous<'n>(names: &[&'n str]) -> Result<HashMap<&'n str, usize>, String>
     Ok(positions)
 }
 
-fn without_id(names: &[&str]) -> String {
+fn without_id(names: &[&str], is_of_several: bool) -> String {
+    let otherwise = match is_of_several {
+        true => "if other sheets hold the employees, push one with --sheet NAME",
+        false => "if this is a CSV of LMS Collaborator's, add --columns collaborator",
+    };
     let alike = names.iter().find(|name| name.eq_ignore_ascii_case("id")).unwrap_or(&"HEADING");
+    let listed = listed(names);
     format!(
-        "no column is called id; name the one that holds the ids with --map '{alike}=id', or if this is a CSV of LMS \
-         Collaborator's, add --columns collaborator; the file has {}",
-        listed(names)
+        "no column is called id; name the one that holds the ids with --map '{alike}=id', or {otherwise}; the file has {listed}"
     )
 }
 

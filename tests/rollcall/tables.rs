@@ -108,7 +108,7 @@ fn what_is_wrong_with_collaborators_csv_is_said_with_its_row_and_no_persons_name
         ("x77;Vandermeer;Zoya;;zoya;zoya@example.com\n".to_owned(), "its column 6 holds an e-mail address"),
         ("77;Vandermeer;Zoya;;zoya\n".to_owned(), "its column 1 holds a number"),
         ("Vandermeer;Zoya\nVandermeer;Zoya\n".to_owned(), "the header has 2 columns"),
-        ("uid;Vandermeer;Zoya;zoya;vandermeer".to_owned(), "columns 2 and 5 of the header have the same name"),
+        ("uid;Vandermeer;Zoya;z;vandermeer".to_owned(), "columns 2 and 5 of the header have the same name"),
         ("uid;login;firstname;Vandermeer\n".to_owned(), "the header names no column secondname"),
         (
             "login;uid;Vandermeer;Zoya;x\n".to_owned(),
@@ -427,6 +427,7 @@ fn one_sheet_of_a_workbook_is_pushed_by_its_name() {
     let file = world.file("x.xlsx", workbook(&[("Notes", notes), ("Staff", &staff)]));
     let printed = refused(&world, &file, &[]);
     assert!(printed.contains("sheet \"Notes\", row 3: no column is called id"), "{printed}");
+    assert!(printed.contains("push one with --sheet NAME"), "{printed}");
     let printed = refused(&world, &file, &["--sheet", "staff"]);
     assert!(printed.contains("the workbook has no sheet \"staff\"; it has \"Notes\", \"Staff\""), "{printed}");
     pushed(&world, &file, &["--sheet", "Staff"]);

@@ -185,7 +185,7 @@ impl Csv {
             let start = self.at;
             self.at += length + ends;
             self.row += 1;
-            if rest[..length].contains(|c: char| c != ';' && !c.is_whitespace()) {
+            if rest[..length].contains(|c: char| !matches!(c, ';' | '"' | '\u{feff}') && !c.is_whitespace()) {
                 return Some(start..start + length);
             }
         }
@@ -287,7 +287,8 @@ fn positions(header: &[String]) -> Result<Vec<String>, String> {
 fn value(cell: &str) -> Option<&'static str> {
     let is_number = cell.contains(|c: char| c.is_ascii_digit())
         && cell.chars().all(|c| c.is_ascii_digit() || " +-./()".contains(c));
-    let is_address = cell.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    let is_word = !cell.contains(|c: char| c.is_whitespace() || "()<>".contains(c));
+    let is_address = is_word && cell.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     match is_address {
         true => Some("an e-mail address"),
         false => is_number.then_some("a number or a date"),
@@ -400,7 +401,7 @@ mod tests {
         assert_eq!(users[2].1.status, Some(Status::Active));
         assert!(users.iter().all(|(_, patch)| patch.faults.is_empty()));
         let rows = |text| self::users(text).iter().map(|(row, _)| *row).collect::<Vec<_>>();
-        assert_eq!(rows("uid;secondname;firstname;login\r1;a\r\r;;;\r2;b"), [2, 5]);
+        assert_eq!(rows("uid;secondname;firstname;login\r1;a\r\r;\"\";\r2;b"), [2, 5]);
         assert_eq!(rows("sep=;\nuid;secondname;firstname;login\n1;B;A;a\n"), [2]);
     }
 
@@ -412,7 +413,11 @@ mod tests {
                 KnownBy::Position,
                 "uid secondname firstname patronymic login",
             ),
-            ("Номер; Фамилия ;Имя;;Логин;Email", KnownBy::Position, "uid secondname firstname patronymic login email"),
+            (
+                "Номер; Фамилия ;Имя;;Логин;Email (me@x.com)",
+                KnownBy::Position,
+                "uid secondname firstname patronymic login email",
+            ),
             ("uid;login;secondname;;firstname", KnownBy::Name, "uid login secondname  firstname"),
         ] {
             let csv = Csv::new(header.into(), 100).unwrap();
