@@ -1,9 +1,9 @@
 //! LMS Collaborator's CSV becomes a StartExam body; the server tells what its columns are in the profile.
 
 use super::places::Places;
-use super::rows::{Columns, Employees, trimmed};
+use super::rows::{Columns, Employees};
 use super::{InputError, ProfileField};
-use crate::dialect::collaborator::csv::{Csv, is_known, text};
+use crate::dialect::collaborator::csv::{Csv, known_header, text};
 use crate::roster::{Patch, Status};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
@@ -12,10 +12,8 @@ use std::io::{BufRead, Write};
 /// Whether a file that begins so is read as one: its header is known to be one of Collaborator's, and no column is called `id`, as
 /// one must be in any other CSV.
 pub fn is_one(start: &[u8], columns: &Columns) -> bool {
-    let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    let line = String::from_utf8_lossy(line);
-    let is_id = |heading: &str| columns.map.get(heading).map_or(heading, String::as_str) == "id";
-    is_known(start) && !line.split(';').any(|heading| is_id(trimmed(heading)))
+    let is_id = |heading: &String| columns.map.get(heading).unwrap_or(heading) == "id";
+    known_header(start).is_some_and(|header| !header.iter().any(is_id))
 }
 
 /// Writes the users of `input`, which fits into memory, to `out` as a body. `tell` is called with the number of users so far. Returns

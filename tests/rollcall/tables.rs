@@ -85,6 +85,8 @@ fn an_ordinary_csv_is_not_taken_for_collaborators() {
     let world = &keyed.world;
     let file = world.file("a.csv", "uid;id;First Name\nx;1;A\n");
     assert!(refused(world, &file, &[]).contains("the profile has no such field: column A \"uid\""));
+    let file = world.file("a.csv", "uid;\"id\";First Name\nx;1;A\n");
+    assert!(refused(world, &file, &[]).contains("the profile has no such field: column A \"uid\""));
     let file = world.file("b.csv", "ID;Last name;First name;Middle name;Login\n1;L;F;M;l\n");
     let map = ["ID=id", "Last name=Last Name", "First name=First Name", "Middle name=Middle Name"];
     let args: Vec<&str> = map.iter().flat_map(|map| ["--map", map]).collect();
@@ -130,7 +132,7 @@ fn what_is_wrong_with_collaborators_csv_is_said_with_its_row_and_no_persons_name
             "row 4: uid: appears twice in the import; send each user once; the other is in row 2 (uid \\\"1\\\")",
         ),
         (format!("{header}1;B;A;;a;a@x.com\n\n2;B;A;;b;a@x.com\n"), "the other is in row 2 (uid \\\"2\\\")"),
-        (format!("{header}1;B;A;;a;\"x\n2;B\";A;;b\n"), "row 3: a quoted cell of the row before seems to go on here"),
+        (format!("{header}1;B;\"A;;a\n2;B\";A;;b\n"), "row 3: a quoted cell of the row before seems to go on here"),
         (
             format!("{}x\n", ";".repeat(2_000)),
             "the header has more columns than the limit columns_max allows, which is 2000",

@@ -114,19 +114,27 @@ pub fn is_utf16(start: &[u8]) -> bool {
     matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, ..] | [1..=255, 0, ..])
 }
 
-/// Whether a file that begins so shows by its header that it is one of Collaborator's: the columns are separated by semicolons and
-/// begin with `uid` exactly, or with the headings of the system's own documents.
-pub fn is_known(start: &[u8]) -> bool {
-    let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+/// Returns the header of a file that begins so, if it shows that the file is one of Collaborator's: the columns are separated by
+/// semicolons and begin with `uid` exactly, or with the headings of the system's own documents.
+pub fn known_header(start: &[u8]) -> Option<Vec<String>> {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let mut lines = start.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
+    let line = lines.find(|line| !is_instruction(&String::from_utf8_lossy(line)))?;
     let line = match std::str::from_utf8(line) {
-        Ok(line) => Cow::Borrowed(line.strip_prefix('\u{feff}').unwrap_or(line)),
+        Ok(line) => Cow::Borrowed(line),
         Err(_) => encoding_rs::WINDOWS_1251.decode_without_bom_handling(line).0,
     };
-    let header: Vec<Cow<str>> = Cells::of(&line).take(5).collect();
+    let header: Vec<String> = Cells::of(&line).map(Cow::into_owned).collect();
     let begins_with = |known: &[&str; 5]| {
-        header.len() == known.len() && header.iter().zip(known).all(|(cell, known)| is_same_word(cell, known))
+        header.len() >= known.len() && header.iter().zip(known).all(|(cell, known)| is_same_word(cell, known))
     };
-    (header.len() > 1 && header[0] == "uid") || KNOWN_HEADINGS.iter().any(begins_with)
+    let is_known = (header.len() > 1 && header[0] == "uid") || KNOWN_HEADINGS.iter().any(begins_with);
+    is_known.then_some(header)
+}
+
+/// Whether a line says how the cells are separated: a spreadsheet takes it as an instruction, and counts the rows behind it.
+fn is_instruction(line: &str) -> bool {
+    line.trim().trim_matches('"').eq_ignore_ascii_case("sep=;")
 }
 
 fn is_same_word(a: &str, b: &str) -> bool {
@@ -141,8 +149,7 @@ impl Csv {
         let mut csv = Csv { text, at: 0, row: 0, known_by, columns, quote_is_open: false };
         const EMPTY: &str = "the CSV is empty; it begins with a header, such as uid;secondname;firstname;login;…";
         let mut line = csv.next_row().ok_or(EMPTY)?;
-        if csv.text[line.clone()].trim().trim_matches('"').eq_ignore_ascii_case("sep=;") {
-            // A spreadsheet takes this line as an instruction, and counts the rows behind it.
+        if is_instruction(&csv.text[line.clone()]) {
             csv.row = 0;
             line = csv.next_row().ok_or(EMPTY)?;
         }
@@ -486,11 +493,16 @@ mod tests {
     #[test]
     fn a_file_shows_by_its_header_that_it_is_collaborators() {
         let cp1251 = encoding_rs::WINDOWS_1251.encode("ИД;Фамилия;Имя;Отчество;Логин\r\n").0;
-        for known in [&b"uid;login"[..], b"\xef\xbb\xbfID;Last name;First Name;Middle name;Login;Email\n1", &cp1251] {
-            assert!(is_known(known));
+        for known in [
+            &b"uid;login"[..],
+            b"sep=;\r\n\r\nuid;login",
+            b"\xef\xbb\xbfID;Last name;First Name;Middle name;Login;Email\n1",
+            &cp1251,
+        ] {
+            assert!(known_header(known).is_some_and(|header| header.len() > 1));
         }
         for other in ["uid", "uid,name\n", "UID;name", "id;Last name;First name", "Name;uid", "", "\n"] {
-            assert!(!is_known(other.as_bytes()), "{other}");
+            assert_eq!(known_header(other.as_bytes()), None, "{other}");
         }
     }
 }
