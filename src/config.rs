@@ -48,8 +48,20 @@ pub struct PushConfig {
     /// Columns that have another heading in the file: heading = name.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
+    /// Whose columns a CSV has.
+    pub columns: Option<ColumnsOf>,
+    /// The sheet of a workbook to push.
+    pub sheet: Option<String>,
     /// Whether the answer is printed as the server sent it.
     pub json: Option<bool>,
+}
+
+/// Whose columns a CSV has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnsOf {
+    /// LMS Collaborator's: known by their position, or by name in a header that begins with uid.
+    Collaborator,
 }
 
 /// The `[demo]` table.

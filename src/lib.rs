@@ -2,7 +2,7 @@
 //!
 //! A push travels through the modules in this order:
 //!
-//! 1. [`command`] starts the program; [`config`] and [`limits`] say how.
+//! 1. [`command`] starts the program; [`config`] and [`limits`] say how, and [`spelling`] what a wrong name was meant to be.
 //! 2. [`server`] listens, routes, authenticates ([`signature`], [`token`]) and receives ([`digest`]).
 //! 3. [`dialect`] knows the wire format: it turns an element of the body ([`json`]) into an [`employee off the wire`](roster::Pushed).
 //! 4. [`sync`] is the push itself: split, recognise, check, write, check the roster, commit.
@@ -25,6 +25,7 @@ pub mod roster;
 pub mod sample;
 pub mod server;
 pub mod signature;
+pub mod spelling;
 pub mod store;
 pub mod sync;
 pub mod token;

@@ -16,6 +16,8 @@ pub struct Limits {
     pub employees_max: u64,
     /// The longest body of an import that is read as a whole, in bytes: a user, a batch, a CSV.
     pub import_bytes_max: usize,
+    /// The most columns of a CSV or a workbook, in an import as in `rollcall push`.
+    pub columns_max: usize,
     /// The longest form of one of EchoSpan's commands, in bytes.
     pub form_bytes_max: usize,
     /// The most records that an account may queue in a day (UTC) by EchoSpan's commands.
@@ -80,6 +82,7 @@ impl Limits {
             ("employee_bytes_max", self.employee_bytes_max == 0),
             ("envelope_bytes_max", self.envelope_bytes_max == 0),
             ("import_bytes_max", self.import_bytes_max == 0),
+            ("columns_max", self.columns_max == 0),
             ("form_bytes_max", self.form_bytes_max == 0),
             ("employees_max", self.employees_max == 0),
             ("depth_max", self.depth_max == 0),
@@ -110,6 +113,7 @@ impl Default for Limits {
             envelope_bytes_max: 1 << 20,
             employees_max: 10_000_000,
             import_bytes_max: 64 << 20,
+            columns_max: 2_000,
             form_bytes_max: 65_536,
             queued_per_day_max: 1_000_000,
             data_rows_max: 1_000,

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 
 /// One thing wrong with one employee's value or with the employee itself, before it is known whose.
 ///
-/// Nothing in it quotes a value: it names the field, the rule and the mend.
+/// Nothing in it quotes a value: it names the field, the rule and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The field as the push calls it, or the employee's own `id`, `status` or `data`.
@@ -15,22 +15,31 @@ pub struct Fault {
     pub rule: &'static str,
     /// What to do about it.
     pub message: String,
+    /// The index in the push of the other employee that the message speaks of. `None` if it speaks of none, or of one that the
+    /// push does not carry.
+    pub other_index: Option<u64>,
 }
 
 impl Fault {
-    /// A fault of `field` against `rule`, with the mend.
+    /// A fault of `field` against `rule`; the message says what to do.
     pub fn new(field: &str, rule: &'static str, message: impl Into<String>) -> Fault {
         let mut field = field.to_owned();
         if let Some((end, _)) = field.char_indices().nth(100) {
             field.truncate(end);
             field.push('…');
         }
-        Fault { field, rule, message: message.into() }
+        Fault { field, rule, message: message.into(), other_index: None }
+    }
+
+    /// The same fault with the index in the push of the other employee that its message speaks of.
+    pub fn with_other(self, other_index: Option<u64>) -> Fault {
+        Fault { other_index, ..self }
     }
 }
 
-/// One thing wrong with one employee, as an answer tells it.
+/// One thing wrong with one employee, as an answer lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rejection {
     /// The employee's place in the push, counted from 0; none for an employee that the push did not carry.
     pub index: Option<u64>,
@@ -42,6 +51,9 @@ pub struct Rejection {
     pub rule: &'static str,
     /// See [`Fault::message`].
     pub message: String,
+    /// See [`Fault::other_index`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_index: Option<u64>,
 }
 
 /// Rejections of one field and one rule, taken together.
@@ -107,8 +119,9 @@ impl Rejections {
             self.listed.pop();
         }
         let place = self.listed.partition_point(|listed| order(listed.index) <= order(index));
-        let Fault { field, rule, message } = fault;
-        self.listed.insert(place, Rejection { index, id: id.map(str::to_owned), field, rule, message });
+        let Fault { field, rule, message, other_index } = fault;
+        let id = id.map(str::to_owned);
+        self.listed.insert(place, Rejection { index, id, field, rule, message, other_index });
     }
 
     /// The kept rejections in the order of the push, and the causes, the most frequent first.

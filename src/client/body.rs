@@ -1,10 +1,15 @@
 //! A file becomes a body of known length, in a temporary file: its length is signed before the first byte is sent.
 
-use super::rows::{Columns, Places};
+use super::places::Places;
+use super::rows::Columns;
 use super::{collaborator, csv, xlsx};
+use crate::dialect::collaborator::csv::is_utf16;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek};
 use std::path::Path;
+
+/// How much of a file is looked at to see what it is, in bytes: more than its first row.
+const START_BYTES: u64 = 1 << 16;
 
 /// A body to push.
 pub struct Body {
@@ -12,7 +17,10 @@ pub struct Body {
     pub file: File,
     /// How many there are.
     pub length: u64,
-    places: Option<Places>,
+    /// Where its employees are in the file that was read.
+    pub places: Places,
+    /// What to say of the way that the file was understood, if that is not plain.
+    pub note: Option<String>,
 }
 
 /// Why a file cannot be pushed.
@@ -21,9 +29,6 @@ pub enum InputError {
     /// It cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is not a CSV.
-    #[error("{0}")]
-    Csv(#[from] ::csv::Error),
     /// It is not a workbook.
     #[error("this is not an Excel workbook (.xlsx), or a damaged one: {0}")]
     Xlsx(#[from] calamine::XlsxError),
@@ -35,78 +40,114 @@ pub enum InputError {
     Wrong(String),
 }
 
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    Json,
+    Workbook,
+    Csv,
+}
+
 impl Body {
     /// Reads `path`, or the standard input for `-`: a StartExam body, a CSV or an Excel workbook, plain or compressed by gzip or
-    /// zstd. `tell` hears how many rows were read.
+    /// zstd. `tell` is called with the number of rows read so far.
     pub fn read(path: &Path, columns: Option<&Columns>, tell: impl FnMut(u64)) -> Result<Body, InputError> {
         let input: Box<dyn Read> = match path == Path::new("-") {
             true => Box::new(io::stdin().lock()),
             false => Box::new(File::open(path)?),
         };
-        let mut input = unpacked(BufReader::with_capacity(1 << 17, input))?;
+        let (start, mut input) = unpacked(input)?;
         let mut out = BufWriter::with_capacity(1 << 17, tempfile::tempfile()?);
-        let start = input.fill_buf()?;
-        if is_json(path, start) {
+        let form = form(path, &start)?;
+        check_options(form, columns)?;
+        if form == Form::Json {
             io::copy(&mut input, &mut out)?;
-            return Ok(Body::written(out)?);
-        }
-        if start.is_empty() {
-            return Err(InputError::Wrong("the file is empty".into()));
+            return Ok(Body::written(out, Places::of_body())?);
         }
         let columns = columns.ok_or_else(|| {
             InputError::Wrong("only a StartExam body says its profile; name it with --profile GUID".into())
         })?;
-        let places = if start.starts_with(b"PK\x03\x04") {
+        let mut note = None;
+        let places = if form == Form::Workbook {
             // A workbook is read from its end.
             let mut workbook = tempfile::tempfile()?;
             io::copy(&mut input, &mut workbook)?;
             workbook.rewind()?;
             xlsx::convert(workbook, columns, &mut out, tell)?
-        } else if collaborator::is_one(start) {
-            collaborator::convert(input, columns, &mut out, tell)?
+        } else if columns.collaborator || collaborator::is_one(&start, columns) {
+            let (places, of_columns) = collaborator::convert(input, columns, &mut out, tell)?;
+            note = Some(of_columns);
+            places
         } else {
-            csv::convert(input, columns, &mut out, tell)?
+            csv::convert(input, &start, columns, &mut out, tell)?
         };
-        Ok(Body { places: Some(places), ..Body::written(out)? })
+        Ok(Body { note, ..Body::written(out, places)? })
     }
 
     /// The body that `write` writes, which is JSON.
     pub fn of(write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<Body> {
         let mut out = BufWriter::with_capacity(1 << 17, tempfile::tempfile()?);
         write(&mut out)?;
-        Body::written(out)
+        Body::written(out, Places::of_body())
     }
 
-    fn written(out: BufWriter<File>) -> io::Result<Body> {
+    fn written(out: BufWriter<File>, places: Places) -> io::Result<Body> {
         let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let length = file.stream_position()?;
         file.rewind()?;
-        Ok(Body { file, length, places: None })
-    }
-
-    /// Where the employee at this index of the push stands in the file that was read: in a CSV the headings are row 1.
-    pub fn place(&self, index: u64) -> String {
-        match &self.places {
-            Some(places) => places.place(index),
-            None => format!("employee {}", index + 1),
-        }
+        Ok(Body { file, length, places, note: None })
     }
 }
 
-fn unpacked(mut input: BufReader<Box<dyn Read>>) -> io::Result<Box<dyn BufRead>> {
-    let start = input.fill_buf()?;
-    Ok(match start {
-        [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(1 << 17, flate2::bufread::MultiGzDecoder::new(input))),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            Box::new(BufReader::with_capacity(1 << 17, zstd::stream::read::Decoder::with_buffer(input)?))
-        }
-        _ => Box::new(input),
-    })
+/// Returns the first bytes of the input, unpacked, and all of it to read.
+fn unpacked(input: impl Read + 'static) -> io::Result<(Vec<u8>, Box<dyn BufRead>)> {
+    let (start, input) = looked_at(input)?;
+    match *start {
+        [0x1f, 0x8b, ..] => looked_at(flate2::bufread::MultiGzDecoder::new(input)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => looked_at(zstd::stream::read::Decoder::with_buffer(input)?),
+        _ => Ok((start, input)),
+    }
 }
 
-fn is_json(path: &Path, start: &[u8]) -> bool {
+/// Returns the first bytes of the input, and all of it to read. However small the pieces are in which it comes, the first bytes are
+/// all there.
+fn looked_at(mut input: impl Read + 'static) -> io::Result<(Vec<u8>, Box<dyn BufRead>)> {
+    let mut start = Vec::new();
+    input.by_ref().take(START_BYTES).read_to_end(&mut start)?;
+    let whole = io::Cursor::new(start.clone()).chain(input);
+    Ok((start, Box::new(BufReader::with_capacity(1 << 17, whole))))
+}
+
+fn form(path: &Path, start: &[u8]) -> Result<Form, InputError> {
+    let wrong = |message: &str| Err(InputError::Wrong(message.into()));
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let named = [".json", ".json.gz", ".json.zst"].iter().any(|ending| name.ends_with(ending));
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    named || start.trim_ascii_start().first() == Some(&b'{')
+    let is_named_json = [".json", ".json.gz", ".json.zst"].iter().any(|ending| name.ends_with(ending));
+    match start {
+        [] if !is_named_json => wrong("the file is empty"),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => wrong(
+            "this is an old Excel workbook (.xls), or one with a password; save it as an Excel workbook (.xlsx) without a password",
+        ),
+        [b'P', b'K', 3, 4, ..] => Ok(Form::Workbook),
+        _ if is_utf16(start) => {
+            wrong("this text is in UTF-16; save it as UTF-8 (in Excel: Save As, \"CSV UTF-8 (comma delimited)\")")
+        }
+        _ => {
+            let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+            let is_json = is_named_json || text.trim_ascii_start().first() == Some(&b'{');
+            Ok(if is_json { Form::Json } else { Form::Csv })
+        }
+    }
+}
+
+/// Checks that the file has what the options for tables speak of.
+fn check_options(form: Form, columns: Option<&Columns>) -> Result<(), InputError> {
+    let Some(columns) = columns else {
+        return Ok(());
+    };
+    let message = match form {
+        Form::Json | Form::Workbook if columns.collaborator => "--columns collaborator is for a CSV, and this is none",
+        Form::Json | Form::Csv if columns.sheet.is_some() => "--sheet is for a workbook, and this is none",
+        _ => return Ok(()),
+    };
+    Err(InputError::Wrong(message.into()))
 }

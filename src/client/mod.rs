@@ -3,10 +3,13 @@
 mod body;
 mod collaborator;
 mod csv;
+mod places;
 mod rows;
 mod send;
 mod xlsx;
 
 pub use body::{Body, InputError};
 pub use rows::Columns;
-pub use send::{Answer, AnswerCounts, AnswerRefusal, PushError, Target, collaborator_fields, push};
+pub use send::{
+    Answer, AnswerCounts, AnswerRefusal, AnswerRejection, ProfileField, PushError, Target, profile_fields, push,
+};

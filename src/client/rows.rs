@@ -1,47 +1,32 @@
 //! Rows of a table become the employees of a body.
 
-use super::{InputError, PushError};
+use super::places::{Places, letters};
+use super::{InputError, ProfileField, PushError};
+use crate::spelling::nearest;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
-/// What the columns of a table mean.
+/// The most headings that a message lists.
+const HEADINGS_LISTED_MAX: usize = 20;
+
+/// What the columns of a table mean, and how much of it is read.
 pub struct Columns {
     /// The profile to check the rows by.
     pub profile: String,
-    /// Headings of the file that stand for others: heading → `id`, `status` or a field.
+    /// Headings of the file that mean others: heading → `id`, `status` or a field.
     pub map: BTreeMap<String, String>,
-    /// Asks what the profile calls the fields of Collaborator's CSV.
-    pub collaborator: Box<dyn Fn() -> Result<BTreeMap<String, String>, PushError>>,
-}
-
-/// Where the employees of a body stand in the file, whose headings are row 1.
-#[derive(Debug, Default)]
-pub struct Places {
-    /// Where rows follow one another without a gap.
-    runs: Vec<Run>,
-}
-
-#[derive(Debug)]
-struct Run {
-    /// The first employee of it.
-    index: u64,
-    /// Its row.
-    row: u64,
-    /// The sheet, where there are several.
-    sheet: Option<String>,
-}
-
-impl Places {
-    /// Where the employee at this index of the push stands.
-    pub fn place(&self, index: u64) -> String {
-        let before = self.runs.partition_point(|run| run.index <= index);
-        let Some(run) = before.checked_sub(1).map(|last| &self.runs[last]) else {
-            return format!("employee {}", index + 1);
-        };
-        let sheet = run.sheet.as_ref().map(|sheet| format!("sheet {sheet:?}, ")).unwrap_or_default();
-        format!("{sheet}row {}", run.row + (index - run.index))
-    }
+    /// Whether the table is a CSV of LMS Collaborator's; if not, its header shows whether it is one.
+    pub collaborator: bool,
+    /// The sheet of a workbook to read; without one all are read.
+    pub sheet: Option<String>,
+    /// The most columns of a table; see [`crate::limits::Limits::columns_max`].
+    pub columns_max: usize,
+    /// The longest row of a table, in bytes; see [`crate::limits::Limits::employee_bytes_max`].
+    pub row_bytes_max: usize,
+    /// Asks the server for the fields of the profile.
+    pub fields: Box<dyn Fn() -> Result<Vec<ProfileField>, PushError>>,
 }
 
 enum Heading {
@@ -49,49 +34,72 @@ enum Heading {
     Status,
     /// A field's name, as JSON.
     Field(String),
+    /// None: the column must be empty.
+    Empty,
 }
 
 /// A body that is being written.
 pub struct Employees<'o, W, F> {
     out: &'o mut W,
     tell: F,
+    columns: &'o Columns,
+    /// The fields of the profile; `None` if the server does not serve them.
+    known: OnceCell<Option<Vec<String>>>,
     headings: Vec<Heading>,
-    sheet: Option<String>,
     places: Places,
     written: u64,
-    next_row: u64,
+}
+
+/// The text of a cell or a heading without outer white space (Unicode's, no-break spaces included) and byte order marks, which a
+/// person does not see.
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
-    /// Begins a body. `tell` hears how many employees were written.
-    pub fn new(out: &'o mut W, profile: &str, tell: F) -> Result<Self, InputError> {
-        write!(out, "{{\"profileId\":{},\"employees\":[", json!(profile))?;
-        let (headings, places) = (Vec::new(), Places::default());
-        Ok(Employees { out, tell, headings, sheet: None, places, written: 0, next_row: 0 })
+    /// Begins a body. `tell` is called with the number of employees written so far.
+    pub fn new(out: &'o mut W, columns: &'o Columns, tell: F) -> Result<Self, InputError> {
+        write!(out, "{{\"profileId\":{},\"employees\":[", json!(columns.profile))?;
+        let (headings, places) = (Vec::new(), Places::of_tables());
+        Ok(Employees { out, tell, columns, known: OnceCell::new(), headings, places, written: 0 })
     }
 
-    /// Says what the columns of the next rows are called; `place` is where that stands.
-    pub fn headings(&mut self, place: &str, headings: &[String], columns: &Columns) -> Result<(), InputError> {
-        let wrong = |message: String| Err(InputError::Wrong(format!("{place}: {message}")));
-        let mut names: Vec<&str> = Vec::new();
-        for heading in headings {
-            let name = columns.map.get(heading).unwrap_or(heading);
-            if names.contains(&name.as_str()) {
-                return wrong(format!("two columns are called {name:?}; rename one, or map it with --map"));
-            }
-            names.push(name);
-        }
-        if let Some(missing) =
-            columns.map.iter().find(|(_, name)| !names.contains(&name.as_str())).map(|(from, _)| from)
-        {
-            return wrong(format!("--map names a column {missing:?}, but the file has {}", names.join(", ")));
-        }
-        if !names.contains(&"id") {
-            let alike = names.iter().find(|name| name.trim().eq_ignore_ascii_case("id")).unwrap_or(&"HEADING");
-            let mend = format!("name the one that holds the ids with --map '{alike}=id'");
-            return wrong(format!("no column is called id; {mend}; the file has {}", names.join(", ")));
+    /// Begins a table; the sheet's name is needed if there are several.
+    pub fn begin(&mut self, sheet: Option<String>) {
+        self.headings.clear();
+        self.places.begin(sheet);
+    }
+
+    /// The places of the rows that were written.
+    pub fn places(&mut self) -> &mut Places {
+        &mut self.places
+    }
+
+    /// The position of the column that holds the ids.
+    pub fn id_column(&self) -> Option<usize> {
+        self.headings.iter().position(|heading| matches!(heading, Heading::Id))
+    }
+
+    /// Takes the headings of the table, which are in this row.
+    pub fn headings(&mut self, headings: &[String], row: u64) -> Result<(), InputError> {
+        let headings: Vec<&str> = headings.iter().map(|heading| trimmed(heading)).collect();
+        let map: HashMap<&str, &str> = self.columns.map.iter().map(|(from, to)| (trimmed(from), trimmed(to))).collect();
+        let names: Vec<&str> = headings.iter().map(|heading| *map.get(heading).unwrap_or(heading)).collect();
+        let checked = unambiguous(&names)
+            .and_then(|positions| match map.iter().find(|(_, name)| !positions.contains_key(**name)) {
+                Some((from, _)) => Err(format!("--map names a column {from:?}, but the file has {}", listed(&names))),
+                None => Ok(positions),
+            })
+            .and_then(|positions| match positions.contains_key("id") {
+                true => self.all_known(&names),
+                false => Err(without_id(&names, self.places.is_of_several())),
+            });
+        checked.map_err(|message| InputError::Wrong(format!("{}: {message}", self.places.of_row(row))))?;
+        for (position, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            self.places.note_column(position, headings[position], name);
         }
         let heading = |name: &&str| match *name {
+            "" => Heading::Empty,
             "id" => Heading::Id,
             "status" => Heading::Status,
             name => Heading::Field(json!(name).to_string()),
@@ -100,41 +108,67 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         Ok(())
     }
 
-    /// Says that the next rows are of another sheet.
-    pub fn sheet(&mut self, name: &str) {
-        self.sheet = Some(name.to_owned());
-        self.next_row = 0;
+    /// The error lists the headings that are no fields of the profile, if the server tells its fields. If it does not, it will say
+    /// why when the rows are pushed.
+    fn all_known(&self, names: &[&str]) -> Result<(), String> {
+        let ask = || Some((self.columns.fields)().ok()?.into_iter().map(|field| field.name).collect());
+        let Some(fields) = self.known.get_or_init(ask) else {
+            return Ok(());
+        };
+        let is_unknown = |name: &str| !matches!(name, "" | "id" | "status") && fields.iter().all(|field| field != name);
+        let unknown: Vec<(usize, &&str)> = names.iter().enumerate().filter(|(_, name)| is_unknown(name)).collect();
+        let first = unknown.iter().take(HEADINGS_LISTED_MAX).map(|(position, name)| {
+            let alike = nearest(name, fields.iter().map(String::as_str));
+            let alike = alike.map(|field| format!(" (did you mean {field:?}?)")).unwrap_or_default();
+            format!("column {} {name:?}{alike}", letters(*position))
+        });
+        let first: Vec<String> = first.collect();
+        let more = and_more(unknown.len());
+        match first.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "the profile has no such field: {}{more}; rename the column, map it with --map 'HEADING=FIELD', or remove it",
+                first.join(", ")
+            )),
+        }
     }
 
-    /// Writes the employee of a row.
+    /// Writes the employee of a row; a row of empty cells only is passed over.
     pub fn write(&mut self, cells: &[&str], row: u64) -> Result<(), InputError> {
+        if cells.iter().all(|cell| trimmed(cell).is_empty()) {
+            return Ok(());
+        }
         let (mut id, mut status) = ("", "active");
         let mut data = Vec::new();
-        for (heading, cell) in self.headings.iter().zip(cells) {
-            match heading {
-                Heading::Id => id = cell,
-                Heading::Status => status = cell,
-                Heading::Field(_) if cell.is_empty() => {}
-                Heading::Field(name) => add(&mut data, name, cell)?,
+        for (position, cell) in cells.iter().enumerate() {
+            match self.headings.get(position) {
+                Some(Heading::Id) => id = cell,
+                Some(Heading::Status) => status = trimmed(cell),
+                Some(Heading::Field(_)) if cell.is_empty() => {}
+                Some(Heading::Field(name)) => add(&mut data, name, cell)?,
+                Some(Heading::Empty) | None if trimmed(cell).is_empty() => {}
+                Some(Heading::Empty) | None => {
+                    let (place, column) = (self.places.of_row(row), letters(position));
+                    return Err(InputError::Wrong(format!(
+                        "{place}: column {column} has a value here and no heading; give it one, or remove the value"
+                    )));
+                }
             }
         }
         self.employee(id, status, &data, row)
     }
 
-    /// Writes an employee by the names of its fields.
+    /// Writes an employee by the names of the fields, which are JSON already.
     pub fn write_named(&mut self, id: &str, status: &str, named: &[(&str, &str)], row: u64) -> Result<(), InputError> {
         let mut data = Vec::new();
-        named.iter().try_for_each(|(name, value)| add(&mut data, &json!(name).to_string(), value))?;
+        named.iter().try_for_each(|(name, value)| add(&mut data, name, value))?;
         self.employee(id, status, &data, row)
     }
 
     fn employee(&mut self, id: &str, status: &str, data: &[u8], row: u64) -> Result<(), InputError> {
-        if row != self.next_row {
-            self.places.runs.push(Run { index: self.written, row, sheet: self.sheet.clone() });
-        }
-        self.next_row = row + 1;
+        self.places.note_row(self.written, row);
         let comma = if self.written > 0 { ",\n" } else { "" };
-        write!(self.out, "{comma}{{\"id\":{},\"status\":{},\"data\":[", json!(id), json!(status))?;
+        write!(self.out, "{comma}{{\"id\":{},\"status\":{},\"data\":[", json!(trimmed(id)), json!(status))?;
         self.out.write_all(data)?;
         self.out.write_all(b"]}")?;
         self.written += 1;
@@ -142,10 +176,48 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         Ok(())
     }
 
-    /// Ends the body, and gives where its employees stand in the file.
+    /// Ends the body, and returns where its employees are in the file.
     pub fn end(self) -> Result<Places, InputError> {
         self.out.write_all(b"]}")?;
         Ok(self.places)
+    }
+}
+
+/// Returns the columns with a name, by it. The error says that two have the same.
+fn unambiguous<'n>(names: &[&'n str]) -> Result<HashMap<&'n str, usize>, String> {
+    let mut positions = HashMap::new();
+    for (position, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        if let Some(other) = positions.insert(*name, position) {
+            let (other, column) = (letters(other), letters(position));
+            return Err(format!(
+                "columns {other} and {column} are both called {name:?}; rename one, or map it with --map"
+            ));
+        }
+    }
+    Ok(positions)
+}
+
+fn without_id(names: &[&str], is_of_several: bool) -> String {
+    let otherwise = match is_of_several {
+        true => "if other sheets hold the employees, push one with --sheet NAME",
+        false => "if this is a CSV of LMS Collaborator's, add --columns collaborator",
+    };
+    let alike = names.iter().find(|name| name.eq_ignore_ascii_case("id")).unwrap_or(&"HEADING");
+    let listed = listed(names);
+    format!(
+        "no column is called id; name the one that holds the ids with --map '{alike}=id', or {otherwise}; the file has {listed}"
+    )
+}
+
+fn listed(names: &[&str]) -> String {
+    format!("{}{}", names[..names.len().min(HEADINGS_LISTED_MAX)].join(", "), and_more(names.len()))
+}
+
+/// How many of so many headings a message does not list.
+fn and_more(count: usize) -> String {
+    match count.saturating_sub(HEADINGS_LISTED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     }
 }
 

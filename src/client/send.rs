@@ -4,7 +4,6 @@ use super::Body;
 use crate::signature::{Head, format_date};
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use ureq::http::Uri;
 
@@ -69,12 +68,13 @@ pub struct AnswerCause {
     pub field: String,
     /// The rule.
     pub rule: String,
-    /// How many rejections have it.
+    /// The number of rejections that have it.
     pub count: u64,
 }
 
 /// One of the errors of a refusal.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AnswerRejection {
     /// The place in the push, counted from 0.
     pub index: Option<u64>,
@@ -86,6 +86,17 @@ pub struct AnswerRejection {
     pub rule: String,
     /// What to do.
     pub message: String,
+    /// The place in the push of the other employee that the message speaks of.
+    pub other_index: Option<u64>,
+}
+
+/// A field of a profile.
+#[derive(Debug, Clone)]
+pub struct ProfileField {
+    /// What a push calls it.
+    pub name: String,
+    /// What LMS Collaborator calls it, if it has it.
+    pub collaborator: Option<String>,
 }
 
 /// Why there is no answer.
@@ -132,8 +143,8 @@ impl Target {
     }
 }
 
-/// What the profile calls the fields of Collaborator's CSV, as the server tells it: Collaborator's name → the field's.
-pub fn collaborator_fields(target: &Target, profile: &str) -> Result<BTreeMap<String, String>, PushError> {
+/// Asks the server for the fields of a profile, by a signed request.
+pub fn profile_fields(target: &Target, profile: &str) -> Result<Vec<ProfileField>, PushError> {
     let base = target.url.len() - "employees".len();
     let path = target.path.len() - "employees".len();
     let (url, path) =
@@ -150,10 +161,11 @@ pub fn collaborator_fields(target: &Target, profile: &str) -> Result<BTreeMap<St
         let message = definition["message"].as_str().unwrap_or("it sent no profile").to_owned();
         return Err(PushError::NoProfile { url, message });
     };
-    let named = fields.iter().filter_map(|field| {
-        Some((field["wire"]["collaborator"].as_str()?.to_owned(), field["name"].as_str()?.to_owned()))
-    });
-    Ok(named.collect())
+    let field = |field: &serde_json::Value| {
+        let collaborator = field["wire"]["collaborator"].as_str().map(str::to_owned);
+        Some(ProfileField { name: field["name"].as_str()?.to_owned(), collaborator })
+    };
+    Ok(fields.iter().filter_map(field).collect())
 }
 
 fn agent() -> ureq::Agent {

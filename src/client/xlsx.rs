@@ -1,15 +1,19 @@
-//! An Excel workbook becomes a StartExam body: every sheet that has anything, its first row the headings.
+//! An Excel workbook becomes a StartExam body: every sheet that has anything, or the one that was named; the first row of each holds
+//! the headings.
 
 use super::InputError;
-use super::rows::{Columns, Employees, Places};
-use calamine::{DataRef, ExcelDateTime, Reader as _, Xlsx};
+use super::places::{Places, letters};
+use super::rows::{Columns, Employees, trimmed};
+use calamine::{DataRef, ExcelDateTime, Reader as _, SheetType, Style, Xlsx, XlsxError};
 use std::fs::File;
 use std::io::{BufReader, Write};
 
-/// The most columns that are read: a sheet has room for more, but nobody has so many fields.
-const COLUMNS_MAX: u32 = 2_000;
+/// The digits that a spreadsheet keeps of a number; it changes those behind them to zeros.
+const DIGITS_KEPT: usize = 15;
 
-/// Writes the rows of a workbook to `out` as a body. `tell` hears of each row.
+type Workbook = Xlsx<BufReader<File>>;
+
+/// Writes the rows of a workbook to `out` as a body. `tell` is called with the number of rows so far.
 pub fn convert(
     file: File,
     columns: &Columns,
@@ -17,65 +21,154 @@ pub fn convert(
     tell: impl FnMut(u64),
 ) -> Result<Places, InputError> {
     let mut workbook = Xlsx::new(BufReader::new(file))?;
-    let mut employees = Employees::new(out, &columns.profile, tell)?;
-    let sheets = workbook.sheet_names();
+    let mut employees = Employees::new(out, columns, tell)?;
+    let sheets = workbook.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
+    let mut sheets: Vec<String> = sheets.map(|sheet| sheet.name.clone()).collect();
     let several = sheets.len() > 1;
+    if let Some(name) = &columns.sheet {
+        if !sheets.contains(name) {
+            let sheets = sheets.iter().map(|sheet| format!("{sheet:?}")).collect::<Vec<_>>().join(", ");
+            return Err(InputError::Wrong(format!("the workbook has no sheet {name:?}; it has {sheets}")));
+        }
+        sheets.retain(|sheet| sheet == name);
+    }
     let mut any = false;
-    for sheet in sheets {
-        let of_sheet = if several { format!("sheet {sheet:?}, row 1") } else { "row 1".to_owned() };
-        if several {
-            employees.sheet(&sheet);
+    for name in sheets {
+        let place = if several { format!("sheet {name:?}, ") } else { String::new() };
+        employees.begin(several.then(|| name.clone()));
+        let mut sheet = Sheet { place, row: Row::default(), has_headings: false, has_empty_cells: false };
+        let read = sheet.read(&mut workbook, &name, columns, &mut employees);
+        // A formula without a value looks like an empty cell, and can be the cause of what is wrong.
+        if sheet.has_empty_cells
+            && let Some(cell) = uncalculated(&mut workbook, &name)?
+        {
+            return Err(InputError::Wrong(format!(
+                "{}cell {cell}: it holds a formula whose value was not saved; open the workbook in a spreadsheet, and save it",
+                sheet.place
+            )));
         }
-        let mut cells = workbook.worksheet_cells_reader(&sheet)?;
-        let mut row: Vec<String> = Vec::new();
-        let mut number = None;
-        let mut has_headings = false;
-        loop {
-            let cell = cells.next_cell()?;
-            let position = cell.as_ref().map(|cell| cell.get_position());
-            // A row is whole when a cell of another comes, or none.
-            if let Some(number) = number.filter(|number| position.is_none_or(|(other, _)| other != *number))
-                && row.iter().any(|cell| !cell.trim().is_empty())
-            {
-                if has_headings {
-                    let values: Vec<&str> = row.iter().map(String::as_str).collect();
-                    employees.write(&values, u64::from(number) + 1)?;
-                } else {
-                    employees.headings(&of_sheet, &row, columns)?;
-                    (has_headings, any) = (true, true);
-                }
-            }
-            let (Some(cell), Some((cell_row, column))) = (cell, position) else {
-                break;
-            };
-            if number != Some(cell_row) {
-                row.clear();
-                number = Some(cell_row);
-            }
-            let place = || format!("row {}, column {}", cell_row + 1, column + 1);
-            if column >= COLUMNS_MAX {
-                return Err(InputError::Wrong(format!("{}: there are more than {COLUMNS_MAX} columns", place())));
-            }
-            row.resize(row.len().max(column as usize + 1), String::new());
-            row[column as usize] = text(cell.get_value()).map_err(|what| {
-                InputError::Wrong(format!("{}: the cell holds {what}; mend it in the workbook", place()))
-            })?;
-        }
+        read?;
+        any |= sheet.has_headings;
     }
     match any {
         true => employees.end(),
-        false => Err(InputError::Wrong("the workbook has no rows".into())),
+        false => Err(InputError::Wrong("the workbook has no rows; the first must hold the headings".into())),
     }
 }
 
-/// A cell as text. The error is what it holds that is none.
-fn text(value: &DataRef) -> Result<String, String> {
+/// A sheet that is being read.
+struct Sheet {
+    /// How messages begin, if there are several sheets.
+    place: String,
+    row: Row,
+    has_headings: bool,
+    has_empty_cells: bool,
+}
+
+/// The cells of a row, as far as it was read.
+#[derive(Default)]
+struct Row {
+    /// Counted from 0.
+    number: u32,
+    cells: Vec<String>,
+    /// The columns whose cell is no id as it is, and why.
+    doubts: Vec<(usize, &'static str)>,
+}
+
+impl Sheet {
+    fn read<W: Write, F: FnMut(u64)>(
+        &mut self,
+        workbook: &mut Workbook,
+        name: &str,
+        columns: &Columns,
+        employees: &mut Employees<W, F>,
+    ) -> Result<(), InputError> {
+        let mut cells = workbook.worksheet_cells_reader(name)?;
+        let codes: Vec<Option<Code>> = cells.styles().iter().map(Code::of).collect();
+        while let Some((cell, style)) = cells.next_cell_with_style_id()? {
+            let (row, column) = cell.get_position();
+            let column = column as usize;
+            // A row is whole when a cell of another comes.
+            if row != self.row.number {
+                self.write(employees)?;
+                self.row = Row { number: row, ..Row::default() };
+            }
+            if column >= columns.columns_max {
+                let max = columns.columns_max;
+                return Err(self.wrong(row, column, format!("there are more than {max} columns (limit columns_max)")));
+            }
+            let value = cell.get_value();
+            self.has_empty_cells |= *value == DataRef::Empty;
+            let code = codes.get(style).and_then(Option::as_ref);
+            let text = text(value, code)
+                .map_err(|what| self.wrong(row, column, format!("it holds {what}; correct it in the workbook")))?;
+            self.row.doubts.extend(doubt(value).map(|doubt| (column, doubt)));
+            self.row.cells.resize(self.row.cells.len().max(column + 1), String::new());
+            self.row.cells[column] = text;
+        }
+        self.write(employees)
+    }
+
+    /// Writes the row that was read, unless it is empty.
+    fn write<W: Write, F: FnMut(u64)>(&mut self, employees: &mut Employees<W, F>) -> Result<(), InputError> {
+        let Row { number, cells, doubts } = &self.row;
+        if cells.iter().all(|cell| trimmed(cell).is_empty()) {
+            return Ok(());
+        }
+        if !self.has_headings {
+            self.has_headings = true;
+            return employees.headings(cells, u64::from(*number) + 1);
+        }
+        if let Some(id) = employees.id_column()
+            && let Some((_, doubt)) = doubts.iter().find(|(column, _)| *column == id)
+        {
+            let message = format!("an id cannot be {doubt}; format the column as text, and write the ids as they are");
+            return Err(self.wrong(*number, id, message));
+        }
+        let values: Vec<&str> = cells.iter().map(String::as_str).collect();
+        employees.write(&values, u64::from(*number) + 1)
+    }
+
+    fn wrong(&self, row: u32, column: usize, message: String) -> InputError {
+        InputError::Wrong(format!("{}cell {}{}: {message}", self.place, letters(column), row + 1))
+    }
+}
+
+/// Returns the first cell with a formula that has no value.
+fn uncalculated(workbook: &mut Workbook, sheet: &str) -> Result<Option<String>, XlsxError> {
+    let mut cells = workbook.worksheet_cells_reader(sheet)?;
+    while let Some(cell) = cells.next_cell_with_formula_metadata()? {
+        if cell.formula.is_some() && cell.value == DataRef::Empty {
+            return Ok(Some(format!("{}{}", letters(cell.pos.1 as usize), cell.pos.0 + 1)));
+        }
+    }
+    Ok(None)
+}
+
+/// Why a value is no id: there would be several ways to write it.
+fn doubt(value: &DataRef) -> Option<&'static str> {
+    match value {
+        DataRef::Float(number) if number.fract() != 0.0 => Some("a number with a fraction"),
+        DataRef::Float(number) if number.abs() >= 10f64.powi(DIGITS_KEPT as i32) => {
+            Some("a number of more than 15 digits, of which a spreadsheet keeps 15")
+        }
+        DataRef::DateTime(_) | DataRef::DateTimeIso(_) | DataRef::DurationIso(_) => Some("a date or a time"),
+        DataRef::Bool(_) => Some("TRUE or FALSE"),
+        _ => None,
+    }
+}
+
+/// A cell as text; a whole number by its code. The error is what it holds that is none.
+fn text(value: &DataRef, code: Option<&Code>) -> Result<String, String> {
     Ok(match value {
         DataRef::Empty => String::new(),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
         DataRef::SharedString(text) => (*text).to_owned(),
         DataRef::Int(number) => number.to_string(),
-        DataRef::Float(number) => number.to_string(),
+        DataRef::Float(number) => match code.filter(|_| *number >= 0.0 && doubt(value).is_none()) {
+            Some(code) => code.shown(&number.to_string()),
+            None => number.to_string(),
+        },
         DataRef::Bool(value) => value.to_string(),
         DataRef::DateTime(date) => date_text(date),
         DataRef::Error(error) => return Err(format!("an error, {error}")),
@@ -88,5 +181,52 @@ fn date_text(date: &ExcelDateTime) -> String {
         (true, _) => date.as_f64().to_string(),
         (false, (0, 0, 0)) => format!("{year:04}-{month:02}-{day:02}"),
         (false, _) => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
+    }
+}
+
+/// A number format that shows a number as a code: zeros, which digits fill from the right, and other characters between them, as in
+/// `00000` or `000-00`. The code is what people see and write, so it is the value.
+#[derive(Debug)]
+struct Code(Vec<Option<char>>);
+
+impl Code {
+    /// The code of a style. `None` if it shows numbers as numbers.
+    fn of(style: &Style) -> Option<Code> {
+        let mut characters = Vec::new();
+        let mut format = style.number_format.as_ref()?.format_code.chars();
+        while let Some(character) = format.next() {
+            match character {
+                '0' => characters.push(None),
+                '-' | ' ' | '(' | ')' => characters.push(Some(character)),
+                '\\' => characters.push(Some(format.next()?)),
+                '"' => characters.extend(format.by_ref().take_while(|character| *character != '"').map(Some)),
+                // The formats of negative numbers and of texts.
+                ';' => break,
+                _ => return None,
+            }
+        }
+        let zeros = characters.iter().filter(|character| character.is_none()).count();
+        (zeros > 1).then_some(Code(characters))
+    }
+
+    /// A number, of which these are the digits, as the code shows it.
+    fn shown(&self, digits: &str) -> String {
+        let zeros = self.0.iter().filter(|character| character.is_none()).count();
+        let padded = format!("{digits:0>zeros$}");
+        let (beyond, mut places) = (&padded[..padded.len() - zeros], padded[padded.len() - zeros..].chars());
+        let mut text = String::new();
+        let mut is_first = true;
+        for character in &self.0 {
+            match character {
+                Some(character) => text.push(*character),
+                None => {
+                    if std::mem::take(&mut is_first) {
+                        text.push_str(beyond);
+                    }
+                    text.extend(places.next());
+                }
+            }
+        }
+        text
     }
 }

@@ -1,6 +1,7 @@
 //! `rollcall demo`
 
-use super::push::{refused, send};
+use super::push::send;
+use super::refused::refused;
 use super::serve::{bind, default_listen, open_profiles, runtime, told_to_stop};
 use super::{Failed, setting};
 use crate::client::{AnswerCounts, Body, Target};

@@ -6,6 +6,7 @@ mod export;
 mod key;
 mod profile;
 mod push;
+mod refused;
 mod serve;
 
 use crate::config::{self, Config};

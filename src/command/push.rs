@@ -1,8 +1,9 @@
 //! `rollcall push`
 
+use super::refused::refused;
 use super::{Failed, setting};
-use crate::client::{self, Answer, AnswerCounts, AnswerRefusal, Body, Columns, Target};
-use crate::config::Config;
+use crate::client::{self, Answer, AnswerCounts, Body, Columns, Target};
+use crate::config::{ColumnsOf, Config};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,6 +34,12 @@ pub struct Push {
     /// A column with another heading, like 'Emp No=id'; may be given several times
     #[arg(long, env = "ROLLCALL_MAP", value_name = "HEADING=NAME", value_parser = mapping)]
     map: Vec<(String, String)>,
+    /// Whose columns a CSV has, if its headings do not show it: LMS Collaborator's are known by their position
+    #[arg(long, env = "ROLLCALL_COLUMNS", value_enum)]
+    columns: Option<ColumnsOf>,
+    /// The sheet of a workbook to push [default: all]
+    #[arg(long, env = "ROLLCALL_SHEET", value_name = "NAME")]
+    sheet: Option<String>,
     /// Print the answer as the server sent it
     #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
@@ -45,6 +52,7 @@ fn mapping(text: &str) -> Result<(String, String), String> {
 
 impl Push {
     pub fn run(self, config: Config) -> Result<(), Failed> {
+        let (columns_max, row_bytes_max) = (config.limits.columns_max, config.limits.employee_bytes_max);
         let needed = |what: &str| Failed::Usage(format!("{what} is missing; see rollcall push --help"));
         let config = config.push;
         let url = self.url.or(config.url).ok_or_else(|| needed("--url"))?;
@@ -57,16 +65,21 @@ impl Push {
         let target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
+        let collaborator = self.columns.or(config.columns) == Some(ColumnsOf::Collaborator);
+        let sheet = self.sheet.or(config.sheet);
         let columns = self.profile.or(config.profile).map(|profile| {
             let (target, named) = (target.clone(), profile.clone());
-            let collaborator = Box::new(move || client::collaborator_fields(&target, &named));
-            Columns { profile, map, collaborator }
+            let fields = Box::new(move || client::profile_fields(&target, &named));
+            Columns { profile, map, collaborator, sheet, columns_max, row_bytes_max, fields }
         });
 
         let reading = ProgressBar::new_spinner().with_style(style("{spinner} reading: {human_pos} rows"));
         let body = Body::read(&self.file, columns.as_ref(), |rows| reading.set_position(rows))
             .map_err(|error| Failed::Refused(format!("{}: {error}; nothing was sent", self.file.display())))?;
         reading.finish_and_clear();
+        if let Some(note) = &body.note {
+            eprintln!("rollcall: {}: {note}", self.file.display());
+        }
         let started = Instant::now();
         let answer = send(&target, &body)?;
         let json = self.json || config.json == Some(true);
@@ -112,36 +125,4 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) {
         println!("{name:<9}  {count:>10}");
     }
     println!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64());
-}
-
-/// The most rejections that are printed one by one; `--json` has more.
-const ROWS_PRINTED_MAX: usize = 100;
-
-/// Tells the rejections of a push that was refused, by their places in the file.
-pub fn refused(answer: &Answer, body: &Body) -> Failed {
-    let request = answer.request.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
-    let Ok(refusal) = serde_json::from_str::<AnswerRefusal>(&answer.text) else {
-        let start: String = answer.text.chars().take(500).collect();
-        return Failed::Refused(format!("the server answered {}{request}: {start}", answer.status));
-    };
-    for error in refusal.errors.iter().take(ROWS_PRINTED_MAX) {
-        let place = error.index.map_or_else(|| "stored".into(), |index| body.place(index));
-        let id = error.id.as_deref().map_or_else(|| "no id".into(), |id| format!("id {id:?}"));
-        eprintln!("{place}: {id}: {}: {} [{}]", error.field, error.message, error.rule);
-    }
-    if refusal.errors.is_empty() {
-        return Failed::Refused(format!("the server answered {}{request}: {}", answer.status, refusal.message));
-    }
-    if refusal.errors.len() > ROWS_PRINTED_MAX {
-        eprintln!("… in all:");
-        for cause in &refusal.causes {
-            eprintln!("{:>10} × {} [{}]", cause.count, cause.field, cause.rule);
-        }
-    }
-    let problems =
-        if refusal.error_count == 1 { "1 problem".into() } else { format!("{} problems", refusal.error_count) };
-    Failed::Refused(format!(
-        "the server answered {}{request}: nothing was stored: {problems}, see above",
-        answer.status
-    ))
 }

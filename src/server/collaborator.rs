@@ -8,20 +8,24 @@ use super::read::looked_up;
 use super::respond::{Answer, JSON, Refusal, json_text, note};
 use super::turn::Turn;
 use crate::dialect::Dialect;
-use crate::dialect::collaborator::{self, Csv};
+use crate::dialect::collaborator;
+use crate::dialect::collaborator::csv::{self, Csv, KnownBy};
 use crate::json::{Elements, Unreadable};
 use crate::profile::Profile;
 use crate::rejection::Rejection;
 use crate::store::Key;
 use crate::sync::{Absent, Failure};
 use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use multer::Multipart;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 const DIALECT: Dialect = Dialect::Collaborator;
+
+/// Says of an answer to a CSV how its columns were known: `position` or `name`.
+const COLUMNS: HeaderName = HeaderName::from_static("rollcall-columns");
 
 /// What a request carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,22 +73,31 @@ fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Key, Refusal> {
     Err(Refusal::new(StatusCode::UNAUTHORIZED, message))
 }
 
-/// The rows of the users of a batch; a push of one has none. Most follow one another: those that do not are noted, with the user's
-/// place in the push.
+/// Where the users of a batch or a CSV are in it; of a single user nothing is known.
 #[derive(Debug, Default)]
-struct Rows(Vec<(u64, u64)>);
+struct Rows {
+    /// The rows, counted from 1, of those users that do not follow the one before, each with the user's index in the push.
+    starts: Vec<(u64, u64)>,
+    /// How the columns are known, in a CSV.
+    known_by: Option<KnownBy>,
+}
 
 impl Rows {
     fn note(&mut self, index: u64, row: u64) {
         if self.row(index) != Some(row) {
-            self.0.push((index, row));
+            self.starts.push((index, row));
         }
     }
 
     fn row(&self, index: u64) -> Option<u64> {
-        let before = self.0.partition_point(|(from, _)| *from <= index);
-        let (from, row) = self.0[before.checked_sub(1)?];
+        let before = self.starts.partition_point(|(from, _)| *from <= index);
+        let (from, row) = self.starts[before.checked_sub(1)?];
         Some(row + (index - from))
+    }
+
+    /// The header that says how the columns are known.
+    fn columns(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some((COLUMNS, HeaderValue::from_static(self.known_by?.as_str())))
     }
 }
 
@@ -113,9 +126,10 @@ async fn carry_out(
     let absent = if is_csv && setting.as_deref() != Some("stay") { Absent::Hide } else { Absent::Stay };
     let rows: Arc<Mutex<Rows>> = Arc::default();
     let noted = rows.clone();
+    let columns_max = server.limits.columns_max;
     let read = move || -> Result<Patches, Failure> {
         if is_csv {
-            return csv_users(body, noted);
+            return csv_users(body, columns_max, noted);
         }
         match kind {
             Kind::Single => Ok(Box::new(std::iter::once(collaborator::user(&body).map_err(unreadable)))),
@@ -127,6 +141,7 @@ async fn carry_out(
     let rows = rows.lock().expect("no holder of the lock panics");
     let receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;
     let mut answer = json_text(StatusCode::OK, collaborator::answer(&receipt.counts));
+    answer.headers_mut().extend(rows.columns());
     note(&mut answer, &receipt);
     Ok(answer)
 }
@@ -141,15 +156,16 @@ async fn file(body: Vec<u8>, boundary: String) -> Result<Vec<u8>, String> {
         let is_file = part.name() == Some("file");
         let bytes = part.bytes().await.map_err(wrong)?;
         if is_file && file.replace(bytes.to_vec()).is_some() {
-            return Err("the part file stands twice in the body; send one CSV".into());
+            return Err("the part file appears twice in the body; send one CSV".into());
         }
     }
     file.ok_or_else(|| "the body has no part that is called file; send the CSV in it".into())
 }
 
-fn csv_users(csv: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {
-    let text = collaborator::csv_text(csv).map_err(Failure::Wrong)?;
-    let mut users = (0..).zip(Csv::new(text).map_err(Failure::Wrong)?).peekable();
+fn csv_users(csv: Vec<u8>, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {
+    let csv = csv::text(csv).and_then(|text| Csv::new(text, columns_max)).map_err(Failure::Wrong)?;
+    rows.lock().expect("no holder of the lock panics").known_by = Some(csv.known_by());
+    let mut users = (0..).zip(csv).peekable();
     if users.peek().is_none() {
         let message = "the CSV has a header and no users; it is the whole list, so everybody would be blocked";
         return Err(Failure::Wrong(message.into()));
@@ -179,19 +195,21 @@ fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {
 
 /// A refused import, in the dialect's form: the first thing that is wrong, and how many more there are.
 fn refused(failure: Failure, profile: &Profile, rows: &Rows) -> Refusal {
-    let refusal = Refusal::from(failure);
+    let mut refusal = Refusal::from(failure);
+    refusal.headers.extend(rows.columns());
     let Some(rejected) = &refusal.rejected else {
         return refusal;
     };
-    let told = |error: &Rejection| {
-        let row = error.index.and_then(|index| rows.row(index));
-        collaborator::rejected(wire_field(profile, DIALECT, "uid", &error.field), error, row)
+    let in_words = |error: &Rejection| {
+        let row = |index: Option<u64>| index.and_then(|index| rows.row(index));
+        let field = wire_field(profile, DIALECT, "uid", &error.field);
+        collaborator::rejected(field, error, row(error.index), row(error.other_index))
     };
-    // What a single user lacks is told as the documents tell it, and nothing else.
+    // What a single user lacks is answered as the documents have it, and nothing else.
     let lacking =
         rejected.errors.iter().find(|error| error.field.is_empty() && error.rule == collaborator::REQUIRED_RULE);
-    let is_single = rows.0.is_empty();
-    let mut message = lacking.filter(|_| is_single).or(rejected.errors.first()).map(told).unwrap_or_default();
+    let is_single = rows.starts.is_empty();
+    let mut message = lacking.filter(|_| is_single).or(rejected.errors.first()).map(in_words).unwrap_or_default();
     if rejected.error_count > 1 && !(is_single && lacking.is_some()) {
         message = format!("{message}; and {} more", rejected.error_count - 1);
     }

@@ -29,7 +29,8 @@ pub struct Refusal {
     pub internal: Option<String>,
     /// What is wrong with the employees of a push.
     pub rejected: Option<Box<Rejected>>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers of the answer beside those that every answer has.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, where a dialect has another form for it: its type, and itself.
     body: Option<Box<(&'static str, String)>>,
 }
@@ -225,7 +226,8 @@ impl From<Failure> for Refusal {
                         (Some(id), None) => format!("employee {id:?}, who is stored already"),
                         (None, None) => "an employee".into(),
                     };
-                    format!("{who}: {} {}", first.field, first.message)
+                    let other = first.other_index.map(|index| format!(" (the other is at index {index})"));
+                    format!("{who}: {} {}{}", first.field, first.message, other.unwrap_or_default())
                 });
                 let problems = if error_count == 1 { "1 problem".into() } else { format!("{error_count} problems") };
                 let message = format!("nothing was stored: {problems}; the first is {}", first.unwrap_or_default());

@@ -267,8 +267,9 @@ impl<'t> Writer<'t> {
     }
 
     fn reject_twice(&mut self, index: u64, id: &str, first: u64) {
-        let message = format!("the employee at index {first} has the same id; send each employee once");
-        self.rejections.add(Some(index), Some(id), Fault::new("id", "twice", message));
+        let message = "another employee of this push has the same id; send each employee once";
+        let fault = Fault::new("id", "twice", message).with_other(Some(first));
+        self.rejections.add(Some(index), Some(id), fault);
     }
 
     /// Checks what only the whole push can tell. Gives the counts, how many employees there were, and what is new to the index.
@@ -291,11 +292,11 @@ impl<'t> Writer<'t> {
 
     fn reject_conflict(&mut self, conflict: Conflict, stored: &Index) -> Result<(), Failure> {
         let Conflict { field, number, index, other } = conflict;
-        // Whose value is wrong for another reason may have none, or another, when that is mended.
+        // An employee rejected for another reason may get a different value once that is fixed, so it causes no conflict.
         if self.rejected.contains(&number) || self.rejected.contains(&other) {
             return Ok(());
         }
-        // Every conflict is counted; only one that will be told needs its ids.
+        // Every conflict is counted; only one that will be listed needs the ids.
         if !self.rejections.lists(index) {
             self.rejections.add(index, None, Fault::new(&field, "unique", "another employee has the same value"));
             return Ok(());
@@ -303,13 +304,13 @@ impl<'t> Writer<'t> {
         let other = self.rows.id(other)?;
         let other_index = self.index_of(&other, stored);
         let whose = match other_index {
-            Some(index) => format!("the employee {other:?} at index {index} of this push"),
+            Some(_) => format!("the employee {other:?} of this push"),
             None => format!("the stored employee {other:?}, who is not in this push,"),
         };
         let message = format!("{whose} has the same value, and only one may have it");
         let id = self.rows.id(number)?;
         let index = index.or_else(|| self.index_of(&id, stored));
-        self.rejections.add(index, Some(&id), Fault::new(&field, "unique", message));
+        self.rejections.add(index, Some(&id), Fault::new(&field, "unique", message).with_other(other_index));
         Ok(())
     }
 

@@ -156,7 +156,7 @@ fn the_same_id_twice_is_told_wherever_it_stands() {
     far.push(one("17"));
     let answer = push(far.clone());
     assert_eq!(answer.errors(), ["30000 17 id twice"]);
-    assert!(answer.message().contains("the employee at index 17 has the same id"), "{}", answer.text);
+    assert!(answer.message().contains("(the other is at index 17)"), "{}", answer.text);
     far[17] = far[17].replace("active", "gone");
     assert_eq!(push(far.clone()).errors(), ["17 17 status options", "30000 17 id twice"]);
     // Against an employee that is stored already, unchanged and changed.

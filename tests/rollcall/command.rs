@@ -29,7 +29,10 @@ fn usage_is_two_and_help_is_help() {
     for (args, words) in [
         (&["--help"][..], &["serve", "demo", "account", "profile", "push", "Exit codes", "ROLLCALL_CONFIG"][..]),
         (&["serve", "--help"], &["--listen", "ROLLCALL_LISTEN", "127.0.0.1:8080", "--data", "--profiles", "SIGHUP"]),
-        (&["push", "--help"], &["--url", "--account", "--profile", "--secret-env", "--map", "--json", ".zst"]),
+        (
+            &["push", "--help"],
+            &["--url", "--account", "--profile", "--secret-env", "--map", "--columns", "--sheet", "--json", ".zst"],
+        ),
         (&["account", "add", "--help"], &["--name", "--secret", "--data"]),
         (&["demo", "--help"], &["--employees", "--once"]),
     ] {
@@ -197,9 +200,13 @@ fn rejections_are_told_by_the_row_of_the_file() {
     assert_eq!(refused.status.code(), Some(1));
     let told = err(&refused);
     let rows: Vec<&str> = told.lines().collect();
-    assert_eq!(rows[0], "row 3: id \"2\": First Name: a value is required; none was sent [required]");
-    assert!(rows[1].starts_with("row 5: id \"3\": Email: must be an e-mail address"), "{told}");
-    assert!(rows[2].starts_with("row 6: id \"1\": id: the employee at index 0 has the same id"), "{told}");
+    assert_eq!(rows[0], "row 3, column B: id \"2\": First Name: a value is required; none was sent [required]");
+    assert!(rows[1].starts_with("row 5, column C: id \"3\": Email: must be an e-mail address"), "{told}");
+    assert!(
+        rows[2].starts_with("row 6, column A: id \"1\": id: another employee of this push has the same id"),
+        "{told}"
+    );
+    assert!(rows[2].ends_with("; the other is row 2 [twice]"), "{told}");
     assert!(rows[3].contains("nothing was stored: 3 problems"), "{told}");
     let json = world.push_file(&file, &["--profile", PROFILE, "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&out(&json)).unwrap()["errorCount"], 3);
@@ -221,7 +228,7 @@ fn what_cannot_be_pushed_is_said() {
         (csv.clone(), &["--profile", PROFILE, "--secret-env", "NOWHERE"], 2, "environment variable NOWHERE"),
         (csv.clone(), &["--profile", PROFILE, "--account", "100"], 1, "HTTP header 'Authorization' is incorrect"),
         (world.file("b.csv", "id,First Name\n1\n"), &profile, 1, "row 2: it has 1 cells"),
-        (world.file("c.csv", b"id,First Name\n1,\xff\n"), &profile, 1, "row 2: a cell is not UTF-8"),
+        (world.file("c.csv", b"id,First Name\n1,\xff\n"), &profile, 1, "row 2, column B: the cell is not UTF-8"),
         (world.file("d.csv", "no,First Name\n"), &profile, 1, "no column is called id"),
         (world.file("e.csv", ""), &profile, 1, "the file is empty"),
         (world.file("f.csv.gz", b"\x1f\x8bxx"), &profile, 1, "f.csv.gz"),

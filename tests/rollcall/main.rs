@@ -24,6 +24,7 @@ mod register;
 mod rules;
 mod shares;
 mod structure;
+mod tables;
 mod trouble;
 mod unique;
 mod world;
