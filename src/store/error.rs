@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// What to do if the server key is lost.
-const LOST_KEY: &str = "if there is no copy, these secrets are lost; revoke them all (`rollcall key list`, `rollcall key \
+const LOST_KEY: &str = "If there is no copy, these secrets are lost; revoke them all (`rollcall key list`, `rollcall key \
                         revoke`), and new ones (`rollcall key add`) are sealed with a new server key";
 
 /// Why the store did not do what it was asked to. The messages are for the operator.
@@ -31,7 +31,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The file of the server key has something else in it.
-    #[error("{path} is no file of a server key, which has 64 hexadecimal digits; put its copy back: {LOST_KEY}")]
+    #[error("{path} is no file of a server key, which has 64 hexadecimal digits; put its copy back. {LOST_KEY}")]
     DamagedKeyFile {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum Error {
     /// There is no file of the server key.
     #[error(
         "there is no server key at {path}, and the SharedKey secrets in rollcall.db are sealed with it; put its copy back, or \
-         say where it is with --key-file (ROLLCALL_KEY_FILE): {LOST_KEY}"
+         say where it is with --key-file (ROLLCALL_KEY_FILE). {LOST_KEY}"
     )]
     NoServerKey {
         /// The file.
@@ -48,7 +48,7 @@ pub enum Error {
     /// The server key is not the one of the database.
     #[error(
         "the server key in {path} is another than the one that the SharedKey secrets in rollcall.db are sealed with; put back \
-         the one that belongs to this database, or say where it is with --key-file (ROLLCALL_KEY_FILE): {LOST_KEY}"
+         the one that belongs to this database, or say where it is with --key-file (ROLLCALL_KEY_FILE). {LOST_KEY}"
     )]
     WrongServerKey {
         /// The file.
@@ -66,7 +66,7 @@ pub enum Error {
         id: i64,
     },
     /// The system has no random numbers.
-    #[error("the system gives no random numbers: {0}")]
+    #[error("cannot get random numbers from the system: {0}")]
     Random(String),
     /// A database cannot be opened.
     #[error("{path}: {source}; is it a database of rollcall's, and readable and writable by it?")]

@@ -47,6 +47,17 @@ pub struct ListedKey {
     pub until: Option<Until>,
 }
 
+/// An account or a key that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// The account.
+    pub account: i64,
+    /// The number of the key, if it is not the account that ends.
+    pub key: Option<i64>,
+    /// When it does, or did.
+    pub until: Until,
+}
+
 /// Whose a credential is. Only a request that has proved it may be told what [`Holder::admit`] says.
 pub struct Holder {
     account: i64,
@@ -195,6 +206,18 @@ impl Store {
             })
         };
         Ok(select.query_map([account], listed)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Every account and key that has an end.
+    pub fn endings(&self) -> Result<Vec<Ending>, Error> {
+        let shared = self.shared();
+        let mut select = shared.prepare_cached(
+            "SELECT id, NULL, ends_at FROM account WHERE ends_at IS NOT NULL
+             UNION ALL SELECT account, id, ends_at FROM key WHERE ends_at IS NOT NULL",
+        )?;
+        let ending =
+            |row: &Row| Ok(Ending { account: row.get(0)?, key: row.get(1)?, until: Until::from_second(row.get(2)?) });
+        Ok(select.query_map([], ending)?.collect::<Result<_, _>>()?)
     }
 
     /// Revokes a key: the next request with it is refused.

@@ -24,7 +24,7 @@ mod transaction;
 pub use accounts::{Account, Key};
 pub use error::Error;
 pub use folder::{Lock, Store};
-pub use keys::{Credential, Ended, Holder, ListedKey, TokenHolder};
+pub use keys::{Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
 pub use roster::{Roster, Summary};
 pub use rows::Rows;
 pub use secrets::Secret;
