@@ -37,9 +37,9 @@ impl Target {
         let data = folder.path().join("data");
         std::fs::create_dir(folder.path().join("profiles")).unwrap();
         std::fs::write(folder.path().join("profiles/employees.toml"), PROFILE_TOML).unwrap();
-        let store = Store::open(&data).unwrap();
+        let store = Store::open(&data, None).unwrap();
         for account in [GOOD, VICTIM].into_iter().chain(ATTACKERS) {
-            store.add_account(account, "", SECRET).unwrap();
+            store.add_account(account, "", SECRET, None).unwrap();
         }
         drop(store);
         let mut key = Command::new(env!("CARGO_BIN_EXE_rollcall"));

@@ -47,12 +47,14 @@ impl Serve {
         )?);
         let runtime = runtime()?;
         let served = runtime.block_on(async {
+            // A signal that comes as soon as it is known that the server listens must not be its end.
+            let stop = told_to_stop()?;
+            reload_on_hangup(server.clone())?;
             let listener = bind(listen).await?;
             let address = listener.local_addr().map_err(Failed::refused)?;
             tracing::info!(data = %data.display(), profiles = %profiles.display(), "listening on http://{address}");
-            reload_on_hangup(server.clone())?;
             tokio::spawn(server::warn_of_ends(server.clone()));
-            server::serve(server.clone(), listener, told_to_stop()?).await;
+            server::serve(server.clone(), listener, stop).await;
             if let Err(error) = server.leave() {
                 tracing::error!("the data folder is left as a crash leaves it, which harms nothing: {error}");
             }
