@@ -14,8 +14,8 @@ const EMPLOYEES: u64 = 10_000;
 fn whole_request(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("employees.toml"), sample::PROFILE_TOML).unwrap();
-    let store = Store::open(&folder.path().join("data")).unwrap();
-    store.add_account(1, "", "secret").unwrap();
+    let store = Store::open(&folder.path().join("data"), None).unwrap();
+    store.add_account(1, "", "secret", None).unwrap();
     let profiles = Folder::open(folder.path()).unwrap();
     let server = Arc::new(Server::new(store, profiles, Limits::default(), Vec::new()).unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();

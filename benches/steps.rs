@@ -89,8 +89,8 @@ fn check_compare_and_write(c: &mut Criterion) {
     let limits = Limits::default();
     let profile = shipped_profile();
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    store.add_account(1, "", "secret").unwrap();
+    let store = Store::open(folder.path(), None).unwrap();
+    store.add_account(1, "", "secret", None).unwrap();
     let mut roster = store.roster(&store.key(1).unwrap().unwrap()).unwrap();
     let seed = roster.begin().unwrap().seed();
     let batch = batch(&body, &limits);

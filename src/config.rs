@@ -15,6 +15,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// The folder of the store.
     pub data: Option<PathBuf>,
+    /// The file of the server key.
+    pub key_file: Option<PathBuf>,
     /// The folder of the profiles.
     pub profiles: Option<PathBuf>,
     /// The proxies whose `X-Forwarded-For` is believed: addresses, or networks like `10.0.0.0/8`.

@@ -3,7 +3,7 @@
 //! A push travels through the modules in this order:
 //!
 //! 1. [`command`] starts the program; [`config`] and [`limits`] say how, and [`spelling`] what a wrong name was meant to be.
-//! 2. [`server`] listens, routes, authenticates ([`signature`], [`token`]) and receives ([`digest`]).
+//! 2. [`server`] listens, routes, authenticates ([`signature`], [`token`], [`until`]) and receives ([`digest`]).
 //! 3. [`dialect`] knows the wire format: it turns an element of the body ([`json`]) into an [`employee off the wire`](roster::Pushed).
 //! 4. [`sync`] is the push itself: split, recognise, check, write, check the roster, commit.
 //! 5. [`profile`] has the fields of an employee and the rules of their values; what breaks them is a [`rejection`].
@@ -29,3 +29,4 @@ pub mod spelling;
 pub mod store;
 pub mod sync;
 pub mod token;
+pub mod until;

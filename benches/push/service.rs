@@ -110,7 +110,8 @@ impl Rollcall {
         let service = serve(&folder);
         let rollcall = Rollcall { folder, service, account: 1 };
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        command.args(["account", "add", "1", "--secret", SECRET, "--data"]).arg(rollcall.folder.path().join("data"));
+        command.env("ROLLCALL_ACCOUNT_SECRET", SECRET);
+        command.args(["account", "add", "1", "--data"]).arg(rollcall.folder.path().join("data"));
         assert!(command.stdout(Stdio::null()).status().unwrap().success());
         rollcall.settle();
         rollcall
@@ -119,8 +120,8 @@ impl Rollcall {
     /// A server with accounts 1 to `accounts`, all empty.
     pub fn with_accounts(accounts: u32) -> Rollcall {
         let mut rollcall = Rollcall::start();
-        let store = rollcall::store::Store::open(&rollcall.folder.path().join("data")).unwrap();
-        (2..=accounts).for_each(|account| store.add_account(account.into(), "", SECRET).unwrap());
+        let store = rollcall::store::Store::open(&rollcall.folder.path().join("data"), None).unwrap();
+        (2..=accounts).for_each(|account| store.add_account(account.into(), "", SECRET, None).unwrap());
         rollcall.account = accounts;
         rollcall
     }

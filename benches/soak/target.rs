@@ -37,9 +37,9 @@ impl Target {
         let data = folder.path().join("data");
         std::fs::create_dir(folder.path().join("profiles")).unwrap();
         std::fs::write(folder.path().join("profiles/employees.toml"), PROFILE_TOML).unwrap();
-        let store = Store::open(&data).unwrap();
+        let store = Store::open(&data, None).unwrap();
         for account in [GOOD, VICTIM].into_iter().chain(ATTACKERS) {
-            store.add_account(account, "", SECRET).unwrap();
+            store.add_account(account, "", SECRET, None).unwrap();
         }
         drop(store);
         let mut key = Command::new(env!("CARGO_BIN_EXE_rollcall"));
@@ -96,11 +96,8 @@ impl Target {
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         let mut answer = Vec::new();
         let mut bytes = [0; 16_384];
-        loop {
-            match stream.read(&mut bytes) {
-                Ok(length @ 1..) => answer.extend_from_slice(&bytes[..length]),
-                _ => break,
-            }
+        while let Ok(length @ 1..) = stream.read(&mut bytes) {
+            answer.extend_from_slice(&bytes[..length]);
             let text = String::from_utf8_lossy(&answer);
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse::<usize>().ok());

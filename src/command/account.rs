@@ -1,20 +1,22 @@
 //! `rollcall account`
 
+use super::ends::{self, End};
 use super::key::dialect;
 use super::serve::default_data;
 use super::{Failed, setting};
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::store::{Store, Summary};
+use crate::store::{self, Store, Summary};
 use crate::token;
+use crate::until::Until;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
-use serde_json::json;
-use std::io::{IsTerminal as _, Write as _};
+use serde_json::{Value, json};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use uuid::Uuid;
 
-/// Add, list and remove accounts; a server that is running knows of it at once
+/// Add, change, list and remove accounts; a server that is running knows of it at once
 #[derive(Args)]
 pub struct Account {
     /// The folder of the store [default: ./data]
@@ -34,12 +36,28 @@ enum Action {
         /// What people call it
         #[arg(long, env = "ROLLCALL_ACCOUNT_NAME", default_value = "")]
         name: String,
-        /// Its secret [default: 256 random bits]
-        #[arg(long, env = "ROLLCALL_ACCOUNT_SECRET", hide_env_values = true)]
+        /// With -, its secret is read from the standard input; else it is what ROLLCALL_ACCOUNT_SECRET says, or 256 random bits.
+        /// A secret that is typed here is taken too, for older scripts, but shows in the list of processes while this runs
+        #[arg(long, value_name = "-")]
         secret: Option<String>,
+        /// When it ends: a day, which counts until its end in UTC, or a time (2027-01-31T18:00:00Z)
+        #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
+        until: Option<Until>,
     },
-    /// List the accounts
-    List,
+    /// Change when an account ends: then requests for it are refused
+    Set {
+        /// The account
+        id: i64,
+        /// When it ends: a day, which counts until its end in UTC, a time (2027-01-31T18:00:00Z), or never
+        #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = End::parse)]
+        until: End,
+    },
+    /// List the accounts, and which have ended or end within three days
+    List {
+        /// Print a JSON array
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
+    },
     /// Say which profile a dialect of an account uses; without, it is the account's only one
     Profile {
         /// The account
@@ -71,60 +89,136 @@ enum Action {
 impl Account {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let data = setting(self.data, config.data, default_data);
+        let key_file = config.key_file.as_deref();
+        let store = || Store::open_existing(&data, key_file);
         match self.action {
-            Action::Add { id, name, secret } => add(&Store::open(&data)?, id, &name, secret),
+            Action::Add { id, name, secret, until } => {
+                let (secret, until) = (new_secret(secret)?, ends::to_come(until)?);
+                add(&Store::open(&data, key_file)?, id, &name, &secret, until)
+            }
+            Action::Set { id, until: End(until) } => {
+                store()?.set_until(id, until)?;
+                match until {
+                    Some(until) => println!("account {id} is valid until {until} (UTC): {}", ends::state(Some(until))),
+                    None => println!("account {id} has no end"),
+                }
+                Ok(())
+            }
             Action::Profile { id, dialect, profile } => {
-                Store::open_existing(&data)?.set(id, dialect, "profile", &profile.to_string())?;
+                store()?.set(id, dialect, "profile", &profile.to_string())?;
                 println!("account {id}: {} uses profile {profile}", dialect.name());
                 Ok(())
             }
             Action::Absent { id, absent } => {
-                Store::open_existing(&data)?.set(id, Dialect::Collaborator, "absent", &absent)?;
+                store()?.set(id, Dialect::Collaborator, "absent", &absent)?;
                 println!("account {id}: {absent} who is absent from a CSV");
                 Ok(())
             }
-            Action::List => list(&Store::open_existing(&data)?),
-            Action::Remove { id, yes } => remove(&Store::open_existing(&data)?, id, yes),
+            Action::List { json } => list(&store()?, json),
+            Action::Remove { id, yes } => remove(&store()?, id, yes),
         }
     }
 }
 
-fn add(store: &Store, id: i64, name: &str, secret: Option<String>) -> Result<(), Failed> {
-    let secret = match secret {
-        Some(secret) if secret.is_empty() => return Err(Failed::Usage("the secret must not be empty".into())),
-        Some(secret) => secret,
-        None => token::random().map_err(Failed::refused)?,
+/// The most bytes of a secret on the standard input.
+const SECRET_BYTES_MAX: u64 = 4_096;
+
+/// The secret of a new account: from the standard input, the environment, or random.
+fn new_secret(option: Option<String>) -> Result<String, Failed> {
+    let secret = match option {
+        Some(option) if option == "-" => {
+            let mut secret = String::new();
+            std::io::stdin().take(SECRET_BYTES_MAX + 1).read_to_string(&mut secret).map_err(Failed::refused)?;
+            if secret.len() as u64 > SECRET_BYTES_MAX {
+                return Err(Failed::Usage(format!("the secret must not be longer than {SECRET_BYTES_MAX} bytes")));
+            }
+            let line = secret.strip_suffix('\n').unwrap_or(&secret);
+            line.strip_suffix('\r').unwrap_or(line).to_owned()
+        }
+        Some(typed) => {
+            eprintln!(
+                "rollcall: a secret on the command line shows in the list of processes; \
+                 use --secret - or the environment variable ROLLCALL_ACCOUNT_SECRET"
+            );
+            typed
+        }
+        None => match std::env::var("ROLLCALL_ACCOUNT_SECRET") {
+            Ok(secret) => secret,
+            Err(std::env::VarError::NotPresent) => token::random().map_err(Failed::refused)?,
+            Err(_) => return Err(Failed::Usage("ROLLCALL_ACCOUNT_SECRET is not UTF-8".into())),
+        },
     };
-    store.add_account(id, name, &secret)?;
+    match secret.trim().is_empty() || secret.contains('\n') {
+        true => Err(Failed::Usage("the secret must be one line, and not empty".into())),
+        false => Ok(secret),
+    }
+}
+
+fn add(store: &Store, id: i64, name: &str, secret: &str, until: Option<Until>) -> Result<(), Failed> {
+    store.add_account(id, name, secret, until)?;
     println!("{}", json!({ "account": id, "secret": secret }));
     Ok(())
 }
 
-fn list(store: &Store) -> Result<(), Failed> {
-    println!("{:>10}  {:>10}  {:>10}  {:<20}  name", "account", "active", "hidden", "last push");
-    let mut unreadable = 0;
-    for account in store.accounts()? {
-        let summary = match summary(store, account.id) {
-            Ok(summary) => summary,
-            Err(Failed::Usage(error) | Failed::Refused(error)) => {
-                unreadable += 1;
-                println!("{:>10}  {error}", account.id);
-                continue;
-            }
-        };
-        let last = summary.last_sync.as_deref().unwrap_or("never");
-        println!("{:>10}  {:>10}  {:>10}  {last:<20}  {}", account.id, summary.active, summary.hidden, account.name);
+fn list(store: &Store, as_json: bool) -> Result<(), Failed> {
+    let accounts = store.accounts()?.into_iter().map(|account| {
+        let summary = summary(store, account.id);
+        (account, summary)
+    });
+    let accounts: Vec<_> = accounts.collect();
+    if as_json {
+        let listed: Vec<_> = accounts.iter().map(|(account, summary)| in_json(account, summary)).collect();
+        println!("{:#}", json!(listed));
+    } else {
+        let ends = ends::headings();
+        println!("{:>10}  {:>10}  {:>10}  {:<20}  {ends}  name", "account", "active", "hidden", "last push");
+        accounts.iter().for_each(|(account, summary)| println!("{}", row(account, summary)));
     }
-    if unreadable > 0 {
-        return Err(Failed::Refused(format!("{unreadable} of the accounts cannot be read")));
+    match accounts.iter().filter(|(_, summary)| summary.is_err()).count() {
+        0 => Ok(()),
+        unreadable => Err(Failed::Refused(format!("{unreadable} of the accounts cannot be read"))),
     }
-    Ok(())
 }
 
-/// What an account has; nothing where its removal was interrupted.
-fn summary(store: &Store, id: i64) -> Result<Summary, Failed> {
+fn row(account: &store::Account, summary: &Result<Summary, store::Error>) -> String {
+    match summary {
+        Ok(summary) => format!(
+            "{:>10}  {:>10}  {:>10}  {:<20}  {}  {}",
+            account.id,
+            summary.active,
+            summary.hidden,
+            summary.last_sync.as_deref().unwrap_or("never"),
+            ends::columns(account.until),
+            account.name
+        ),
+        Err(error) => format!("{:>10}  {error}", account.id),
+    }
+}
+
+fn in_json(account: &store::Account, summary: &Result<Summary, store::Error>) -> Value {
+    let mut listed = json!({
+        "account": account.id,
+        "name": account.name,
+        "createdAt": account.created_at,
+        "until": account.until.map(Until::moment),
+        "state": ends::state(account.until),
+    });
+    match summary {
+        Ok(summary) => {
+            listed["active"] = summary.active.into();
+            listed["hidden"] = summary.hidden.into();
+            listed["revision"] = summary.revision.into();
+            listed["lastPush"] = summary.last_sync.clone().into();
+        }
+        Err(error) => listed["error"] = error.to_string().into(),
+    }
+    listed
+}
+
+/// What an account has; nothing if its removal was interrupted.
+fn summary(store: &Store, id: i64) -> Result<Summary, store::Error> {
     match store.key(id)? {
-        Some(key) => Ok(store.roster(&key)?.summary()?),
+        Some(key) => store.roster(&key)?.summary(),
         None => Ok(Summary::default()),
     }
 }

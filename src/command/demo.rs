@@ -48,8 +48,8 @@ impl Demo {
         std::fs::create_dir(&profiles).map_err(Failed::refused)?;
         std::fs::write(profiles.join("employees.toml"), sample::PROFILE_TOML).map_err(Failed::refused)?;
         let secret = token::random().map_err(Failed::refused)?;
-        let store = Store::open(&folder.path().join("data"))?;
-        store.add_account(ACCOUNT, "demo", &secret)?;
+        let store = Store::open(&folder.path().join("data"), None)?;
+        store.add_account(ACCOUNT, "demo", &secret, None)?;
         let keys = Keys::add(&store)?;
         server::raise_file_limit(&config.limits);
         let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, Vec::new())?);
@@ -131,7 +131,7 @@ impl Keys {
         let add = |dialect, token: Result<String, _>, client_id| {
             let token = token.map_err(Failed::refused)?;
             let credential = Credential::Token { dialect, hash: token::hash(&token), client_id, site: None };
-            store.add_key(ACCOUNT, &credential)?;
+            store.add_key(ACCOUNT, &credential, None)?;
             Ok::<_, Failed>(token)
         };
         Ok(Keys {

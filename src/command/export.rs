@@ -41,7 +41,7 @@ fn form(name: &str) -> Result<Form, String> {
 
 impl Export {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let store = Store::open_existing(&setting(self.data, config.data, default_data))?;
+        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
         let form = self.form.or(Form::of(&self.file.to_string_lossy())).ok_or_else(|| {
             Failed::Usage("the file's name must end in .csv, .xlsx or .ndjson; or say which with --form".into())
         })?;

@@ -1,16 +1,19 @@
 //! `rollcall key`
 
+use super::ends;
 use super::serve::default_data;
 use super::{Failed, setting};
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::store::{Credential, Store};
+use crate::store::{Credential, ListedKey, Store};
 use crate::token;
+use crate::until::Until;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Add, list and revoke the keys of accounts; a server that is running knows of it at once
+/// Add, list and revoke the keys of accounts, and replace the server key; a server that is running knows of it at once
 #[derive(Args)]
 pub struct Key {
     /// The folder of the store [default: ./data]
@@ -35,11 +38,17 @@ enum Action {
         /// With springest: the host that requests with this key must name, as its sites do
         #[arg(long, env = "ROLLCALL_SITE", value_name = "HOST")]
         site: Option<String>,
+        /// When it ends: a day, which counts until its end in UTC, or a time (2027-01-31T18:00:00Z)
+        #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
+        until: Option<Until>,
     },
-    /// List the keys of an account, or of all, without what is secret of them
+    /// List the keys of an account, or of all, and which have ended or end within three days; without what is secret of them
     List {
         /// The account
         account: Option<i64>,
+        /// Print a JSON array
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
     },
     /// Revoke a key: the next request with it is refused
     Revoke {
@@ -48,6 +57,10 @@ enum Action {
         /// The number of the key, as `list` shows it
         key: i64,
     },
+    /// Replace the server key, with which the secrets in the database are sealed, also beside a running server
+    ///
+    /// The accounts' secrets stay the same. The old server key still opens older copies of the database: keep it as long as those.
+    Rewrap,
 }
 
 /// Reads a dialect's name.
@@ -58,15 +71,22 @@ pub fn dialect(name: &str) -> Result<Dialect, String> {
 
 impl Key {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let store = Store::open_existing(&setting(self.data, config.data, default_data))?;
+        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
         match self.action {
-            Action::Add { account, dialect, client_id, site } => {
-                add(&store, account, dialect, client_id.as_deref(), site.as_deref())
+            Action::Add { account, dialect, client_id, site, until } => {
+                let with = (client_id.as_deref(), site.as_deref());
+                add(&store, account, dialect, with, ends::to_come(until)?)
             }
-            Action::List { account } => list(&store, account),
+            Action::List { account, json } => list(&store, account, json),
             Action::Revoke { account, key } => {
                 store.revoke_key(account, key)?;
                 println!("key {key} of account {account} revoked");
+                Ok(())
+            }
+            Action::Rewrap => {
+                let secrets = store.rewrap()?;
+                let file = store.key_file().display();
+                println!("{secrets} secrets are sealed with a new server key; back up {file}, apart from the database");
                 Ok(())
             }
         }
@@ -77,8 +97,8 @@ fn add(
     store: &Store,
     account: i64,
     dialect: Dialect,
-    client_id: Option<&str>,
-    site: Option<&str>,
+    (client_id, site): (Option<&str>, Option<&str>),
+    until: Option<Until>,
 ) -> Result<(), Failed> {
     let usage = |message: &str| Err(Failed::Usage(message.into()));
     match (dialect, client_id, site) {
@@ -96,20 +116,47 @@ fn add(
         Dialect::StartExam => Credential::Secret(&secret),
         _ => Credential::Token { dialect, hash: token::hash(&secret), client_id, site },
     };
-    let id = store.add_key(account, &credential)?;
+    let id = store.add_key(account, &credential, until)?;
     let name = if dialect == Dialect::StartExam { "secret" } else { "token" };
     println!("{}", json!({ "account": account, "key": id, "dialect": dialect.name(), name: secret }));
     Ok(())
 }
 
-fn list(store: &Store, account: Option<i64>) -> Result<(), Failed> {
-    println!("{:>10}  {:>6}  {:<12}  {:<20}  {:<9}  site", "account", "key", "dialect", "added", "client id");
-    for key in store.keys(account)? {
+fn list(store: &Store, account: Option<i64>, as_json: bool) -> Result<(), Failed> {
+    let keys = store.keys(account)?;
+    if as_json {
+        println!("{:#}", json!(keys.iter().map(in_json).collect::<Vec<_>>()));
+        return Ok(());
+    }
+    println!(
+        "{:>10}  {:>6}  {:<12}  {:<20}  {:<9}  {}  site",
+        "account",
+        "key",
+        "dialect",
+        "added",
+        "client id",
+        ends::headings()
+    );
+    for key in keys {
         let (client_id, site) = (key.client_id.unwrap_or_default(), key.site.unwrap_or_default());
+        let ends = ends::columns(key.until);
         println!(
-            "{:>10}  {:>6}  {:<12}  {:<20}  {client_id:<9}  {site}",
+            "{:>10}  {:>6}  {:<12}  {:<20}  {client_id:<9}  {ends}  {site}",
             key.account, key.id, key.dialect, key.created_at
         );
     }
     Ok(())
+}
+
+fn in_json(key: &ListedKey) -> Value {
+    json!({
+        "account": key.account,
+        "key": key.id,
+        "dialect": key.dialect,
+        "createdAt": key.created_at,
+        "clientId": key.client_id,
+        "site": key.site,
+        "until": key.until.map(Until::moment),
+        "state": ends::state(key.until),
+    })
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod demo;
+mod ends;
 mod export;
 mod key;
 mod profile;
@@ -26,6 +27,9 @@ struct Cli {
     /// The configuration file (TOML); an option that is typed, or in the environment, goes before it
     #[arg(long, global = true, env = "ROLLCALL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The file of the server key, with which secrets are sealed; it is made if there is none [default: server.key in the data folder]
+    #[arg(long, global = true, env = "ROLLCALL_KEY_FILE", value_name = "FILE")]
+    key_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -68,7 +72,8 @@ pub fn run() -> ExitCode {
         Some(file) => config::read(file).map_err(Failed::Usage),
         None => Ok(Config::default()),
     };
-    let result = config.and_then(|config| match cli.command {
+    let result = config.map(|config| Config { key_file: cli.key_file.or(config.key_file), ..config });
+    let result = result.and_then(|config| match cli.command {
         Command::Serve(command) => command.run(config),
         Command::Demo(command) => command.run(config),
         Command::Account(command) => command.run(config),

@@ -40,18 +40,24 @@ impl Serve {
         start_log(setting(self.log, config.log, || LogFormat::Text));
         server::raise_file_limit(&config.limits);
         let server = Arc::new(Server::new(
-            Store::open(&data)?,
+            Store::open(&data, config.key_file.as_deref())?,
             open_profiles(&profiles)?,
             config.limits,
             config.trusted_proxies,
         )?);
         let runtime = runtime()?;
         let served = runtime.block_on(async {
+            // A signal that comes as soon as it is known that the server listens must not be its end.
+            let stop = told_to_stop()?;
+            reload_on_hangup(server.clone())?;
             let listener = bind(listen).await?;
             let address = listener.local_addr().map_err(Failed::refused)?;
             tracing::info!(data = %data.display(), profiles = %profiles.display(), "listening on http://{address}");
-            reload_on_hangup(server.clone())?;
-            server::serve(server, listener, told_to_stop()?).await;
+            tokio::spawn(server::warn_of_ends(server.clone()));
+            server::serve(server.clone(), listener, stop).await;
+            if let Err(error) = server.leave() {
+                tracing::error!("the data folder is left as a crash leaves it, which harms nothing: {error}");
+            }
             tracing::info!("stopped");
             Ok(())
         });

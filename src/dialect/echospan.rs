@@ -32,6 +32,8 @@ pub enum Record {
 pub enum Code {
     /// Done.
     Successful = 200,
+    /// The account has ended.
+    Expired = 402,
     /// A record that is bad, or lacks a field.
     BadRecord = 451,
     /// As many requests of a day as there may be.
@@ -53,6 +55,7 @@ impl Code {
     pub fn message(self) -> &'static str {
         match self {
             Code::Successful => "Request successful.",
+            Code::Expired => "Account is expired or payment is required.",
             Code::BadRecord => "Bad employee record submitted. Check that you have submitted all required fields.",
             Code::DailyLimit => "Daily limit on API requests reached.",
             Code::Busy => "Database server too busy to process request.",

@@ -18,6 +18,7 @@ use crate::sync::{Absent, Failure};
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
+use jiff::Timestamp;
 use multer::Multipart;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -57,18 +58,19 @@ pub async fn import(
     answer.await.map_err(|refusal| refusal.in_form_by(JSON, collaborator::refused))
 }
 
-/// Whose token stands in one of the two headers; without a good one 401.
+/// What opens the roster of the account whose token is in one of the two headers; without a good one 401.
 fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Key, Refusal> {
     let bearers = ["x-cbr-authorization", AUTHORIZATION.as_str()].into_iter().filter_map(|name| {
         let (scheme, token) = headers.get(name)?.to_str().ok()?.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
     });
-    let mut message = "the request has no token; send the header Authorization: Bearer TOKEN";
+    let mut message = "the request has no token; send the header Authorization: Bearer TOKEN".to_owned();
     for token in bearers {
-        if let Some(holder) = import::holder(server, DIALECT, token)? {
-            return Ok(holder.key);
-        }
-        message = "no account has this token, or it was revoked";
+        message = match import::holder(server, DIALECT, token)?.map(|token| token.holder.admit(Timestamp::now())) {
+            Some(Ok(key)) => return Ok(key),
+            Some(Err(ended)) => ended.to_string(),
+            None => "no account has this token, or it was revoked".to_owned(),
+        };
     }
     Err(Refusal::new(StatusCode::UNAUTHORIZED, message))
 }

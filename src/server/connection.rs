@@ -97,7 +97,7 @@ async fn serve_http1(
         }
     };
     tokio::select! {
-        () = linger(connection.into_parts().io.into_inner(), Duration::from_secs(server.limits.drain_seconds_max)) => {}
+        () = linger(connection.into_parts().io.into_inner().into_socket(), Duration::from_secs(server.limits.drain_seconds_max)) => {}
         () = pace.closed() => {}
         () = told_to_stop(stopping) => {}
     }
@@ -157,11 +157,11 @@ async fn told_to_stop(mut stopping: watch::Receiver<bool>) {
 
 /// Closes a connection so that the last answer arrives: a socket that is closed with bytes unread takes its answer back. So a
 /// client that sends on is heard out for as long as `limit`.
-pub async fn linger(mut stream: Stream, limit: Duration) {
-    if stream.shutdown().await.is_err() {
+pub async fn linger(mut socket: TcpStream, limit: Duration) {
+    if socket.shutdown().await.is_err() {
         return;
     }
     let mut bytes = vec![0; 64 << 10];
-    let heard_out = async { while let Ok(Ok(1..)) = timeout(LINGER_PAUSE, stream.read(&mut bytes)).await {} };
+    let heard_out = async { while let Ok(Ok(1..)) = timeout(LINGER_PAUSE, socket.read(&mut bytes)).await {} };
     drop(timeout(limit, heard_out).await);
 }

@@ -10,12 +10,13 @@ use super::respond::{Answer, Refusal, TEXT, note, text};
 use crate::dialect::Dialect;
 use crate::dialect::echospan::{self, Code, Command, Form, Record};
 use crate::profile::Profile;
-use crate::store::{self, Key};
+use crate::store::{self, Ended, Key};
 use crate::sync::{Absent, Failure};
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
+use jiff::Timestamp;
 use multer::Multipart;
 use percent_encoding::percent_decode;
 use std::convert::Infallible;
@@ -134,7 +135,7 @@ fn add(form: &mut Form, name: &str, value: &[u8], charset: Option<&str>) {
     }
 }
 
-/// Whose key and client id these are; the key stands in the form, or bare in a header.
+/// What opens the roster of the account that has this key and client id; the key is in the form, or bare in a header.
 async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result<Key, Refused> {
     let in_header = head.headers.get(AUTHORIZATION).and_then(|key| key.to_str().ok());
     let in_form = form.get("Key").filter(|key| !key.is_empty());
@@ -142,10 +143,16 @@ async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result
         Some(key) => looked_up(server, move |server| import::holder(server, DIALECT, &key)).await?,
         None => None,
     };
-    match holder {
-        Some(holder) if holder.client_id.as_deref() == form.get("ClientID") => Ok(holder.key),
-        _ => Err(Refused::new(Code::BadKey, "Send the pair that `rollcall key add` has printed and was given.")),
-    }
+    let Some(token) = holder.filter(|token| token.client_id.as_deref() == form.get("ClientID")) else {
+        return Err(Refused::new(Code::BadKey, "Send the pair that `rollcall key add` has printed and was given."));
+    };
+    token.holder.admit(Timestamp::now()).map_err(|ended| {
+        let code = match ended {
+            Ended::Account { .. } => Code::Expired,
+            Ended::Key { .. } => Code::BadKey,
+        };
+        Refused::new(code, ended.to_string())
+    })
 }
 
 async fn carry_out(

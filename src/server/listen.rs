@@ -3,7 +3,6 @@
 use super::connection::{linger, serve as serve_connection};
 use super::pace::Pace;
 use super::respond::Refusal;
-use super::stream::Stream;
 use super::{Server, memory};
 use crate::limits::Limits;
 use http_body_util::BodyExt as _;
@@ -53,9 +52,9 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
         if let Some(place) = place {
             tasks.spawn(serve_connection(server.clone(), socket, peer, stopped.clone(), place));
         } else if let Ok(permit) = turned_away.clone().try_acquire_owned() {
-            let server = server.clone();
+            let connections_max = server.limits.connections_max;
             tasks.spawn(async move {
-                turn_away(socket, &server).await;
+                turn_away(socket, connections_max).await;
                 drop(permit);
             });
         }
@@ -73,11 +72,11 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
 }
 
 /// Tells a client that there are too many connections.
-async fn turn_away(socket: TcpStream, server: &Server) {
+async fn turn_away(mut socket: TcpStream, connections_max: usize) {
     let message = format!(
         "the server has {} connections, the most that it takes (limit connections_max), and all are in use; \
          try again in a moment",
-        server.limits.connections_max
+        connections_max
     );
     let answer = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).answer();
     let body = answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
@@ -87,9 +86,8 @@ async fn turn_away(socket: TcpStream, server: &Server) {
         body.len(),
         String::from_utf8_lossy(&body)
     );
-    let mut stream = Stream::new(socket, Pace::of_connection(), server.heads.nothing(None));
-    if timeout(TURN_AWAY_TIME, stream.write_all(bytes.as_bytes())).await.is_ok_and(|written| written.is_ok()) {
-        linger(stream, TURN_AWAY_TIME).await;
+    if timeout(TURN_AWAY_TIME, socket.write_all(bytes.as_bytes())).await.is_ok_and(|written| written.is_ok()) {
+        linger(socket, TURN_AWAY_TIME).await;
     }
 }
 

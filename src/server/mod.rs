@@ -8,6 +8,7 @@ mod collaborator;
 mod connection;
 mod content;
 mod echospan;
+mod ends;
 mod export;
 mod gate;
 mod import;
@@ -25,6 +26,7 @@ mod stream;
 mod turn;
 mod unpack;
 
+pub use ends::warn_of_ends;
 pub use listen::{raise_file_limit, serve};
 pub use memory::share;
 pub use push::STARTEXAM;
@@ -56,7 +58,7 @@ pub struct Server {
     heads: Arc<Budget>,
     collected: Arc<Budget>,
     answers: Arc<Budget>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Server {
@@ -69,6 +71,7 @@ impl Server {
         trusted_proxies: Vec<IpNet>,
     ) -> Result<Server, crate::store::Error> {
         let lock = store.lock()?;
+        store.check_server_key()?;
         Ok(Server {
             trusted_proxies,
             connections: Arc::default(),
@@ -82,8 +85,14 @@ impl Server {
             store,
             profiles,
             limits,
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// Leaves the data folder as a stopped server does: the log of `rollcall.db` is empty, and the lock file names nobody.
+    pub fn leave(&self) -> Result<(), crate::store::Error> {
+        self.store.checkpoint()?;
+        self.lock.clear()
     }
 
     /// Reads the profiles again, and logs what is wrong with them: there the old version stays in force.

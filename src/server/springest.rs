@@ -13,6 +13,7 @@ use crate::sync::{Absent, Failure};
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
+use jiff::Timestamp;
 use std::sync::Arc;
 
 const DIALECT: Dialect = Dialect::Springest;
@@ -31,17 +32,18 @@ pub async fn users(server: &Arc<Server>, request: Request<Body>, event: &mut Eve
     answer.await.map_err(|refusal| refusal.in_form_by(JSON, springest::refused))
 }
 
-/// Whose key stands in the query: 401 without one, 403 with a wrong one, or with another site's host.
+/// What opens the roster of the account whose key is in the query: 401 without one, 403 with a wrong or ended one, or with another
+/// site's host.
 fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
     let Some(key) = parameter(head, "api_key") else {
         let message = "the request has no key; send it to /users.json?api_key=YOUR_PRIVATE_API_KEY";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
     };
-    let wrong = |message| Err(Refusal::new(StatusCode::FORBIDDEN, message));
-    let Some(holder) = import::holder(server, DIALECT, &key)? else {
+    let wrong = |message: &str| Err(Refusal::new(StatusCode::FORBIDDEN, message));
+    let Some(token) = import::holder(server, DIALECT, &key)? else {
         return wrong("no site has this api_key, or it was revoked");
     };
-    if let Some(site) = holder.site {
+    if let Some(site) = token.site {
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or(head.uri.host()).unwrap_or_default();
         let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
@@ -49,7 +51,7 @@ fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
             return wrong("this api_key is another site's; send the request to the host of the key's own site");
         }
     }
-    Ok(holder.key)
+    token.holder.admit(Timestamp::now()).or_else(|ended| wrong(&ended.to_string()))
 }
 
 fn parameter(head: &Parts, name: &str) -> Option<String> {

@@ -43,6 +43,11 @@ impl Stream {
         Ok(self.first == HTTP2_PREFACE)
     }
 
+    /// The socket, whose pace is noted no longer.
+    pub fn into_socket(self) -> TcpStream {
+        self.socket
+    }
+
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Ready(Ok(length)) => self.pace.sent(*length),

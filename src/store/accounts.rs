@@ -1,8 +1,9 @@
 //! The accounts.
 
-use super::keys::{self, Credential};
+use super::keys::Credential;
 use super::{Error, Store, schema};
-use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
+use crate::until::Until;
+use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
 use std::fs;
 use std::io::ErrorKind;
 
@@ -15,6 +16,8 @@ pub struct Account {
     pub name: String,
     /// When it was added, RFC 3339 in UTC.
     pub created_at: String,
+    /// When it ends, if it does.
+    pub until: Option<Until>,
 }
 
 /// What opens the roster of an account; who has shown a key of the account gets it.
@@ -28,31 +31,48 @@ pub struct Key {
 
 impl Store {
     /// Adds an account with its SharedKey secret, and makes its roster. A server that runs knows it at once.
-    pub fn add_account(&self, id: i64, name: &str, secret: &str) -> Result<(), Error> {
-        let mut shared = self.shared();
-        let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let added = transaction.execute(
-            "INSERT INTO account VALUES (?, ?, random(), strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO NOTHING",
-            params![id, name],
-        )?;
-        if added == 0 {
-            return Err(Error::AccountExists(id));
-        }
-        // What an interrupted removal has left is not the new account's.
-        self.erase_roster(id)?;
-        keys::insert(&transaction, id, &Credential::Secret(secret))?;
-        schema::open(&self.roster_path(id), schema::ROSTER, true)?;
-        transaction.commit()?;
-        Ok(())
+    pub fn add_account(&self, id: i64, name: &str, secret: &str, until: Option<Until>) -> Result<(), Error> {
+        self.write(|transaction| {
+            let added = transaction.execute(
+                "INSERT INTO account (id, name, generation, created_at, ends_at)
+                 VALUES (?, ?, random(), strftime('%Y-%m-%dT%H:%M:%SZ'), ?) ON CONFLICT DO NOTHING",
+                params![id, name, until.map(Until::as_second)],
+            )?;
+            if added == 0 {
+                return Err(Error::AccountExists(id));
+            }
+            // What an interrupted removal has left is not the new account's.
+            self.erase_roster(id)?;
+            self.insert_key(transaction, id, &Credential::Secret(secret), None)?;
+            schema::open(&self.roster_path(id), schema::ROSTER, true)?;
+            Ok(())
+        })
+    }
+
+    /// Sets when an account ends, or that it does not. A server that runs knows it at once.
+    pub fn set_until(&self, id: i64, until: Option<Until>) -> Result<(), Error> {
+        self.write(|transaction| {
+            let until = until.map(Until::as_second);
+            match transaction.execute("UPDATE account SET ends_at = ? WHERE id = ?", params![until, id])? {
+                0 => Err(Error::NoAccount(id)),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// All accounts, by id.
     pub fn accounts(&self) -> Result<Vec<Account>, Error> {
         let shared = self.shared();
-        let mut select = shared.prepare_cached("SELECT id, name, created_at FROM account ORDER BY id")?;
-        let accounts =
-            select.query_map([], |row| Ok(Account { id: row.get(0)?, name: row.get(1)?, created_at: row.get(2)? }))?;
-        Ok(accounts.collect::<Result<_, _>>()?)
+        let mut select = shared.prepare_cached("SELECT id, name, created_at, ends_at FROM account ORDER BY id")?;
+        let account = |row: &Row| {
+            Ok(Account {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                created_at: row.get(2)?,
+                until: row.get::<_, Option<i64>>(3)?.map(Until::from_second),
+            })
+        };
+        Ok(select.query_map([], account)?.collect::<Result<_, _>>()?)
     }
 
     /// What opens the roster of an account.
@@ -75,15 +95,11 @@ impl Store {
             .as_mut()
             .map(|roster| roster.transaction_with_behavior(TransactionBehavior::Immediate))
             .transpose()?;
-        let removed = {
-            let mut shared = self.shared();
-            let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let removed = self.write(|transaction| {
             transaction.execute("DELETE FROM key WHERE account = ?", [id])?;
             transaction.execute("DELETE FROM dialect_setting WHERE account = ?", [id])?;
-            let removed = transaction.execute("DELETE FROM account WHERE id = ?", [id])?;
-            transaction.commit()?;
-            removed
-        };
+            Ok(transaction.execute("DELETE FROM account WHERE id = ?", [id])?)
+        })?;
         if removed == 0 && !exists {
             return Err(Error::NoAccount(id));
         }

@@ -4,6 +4,10 @@ use rusqlite::ErrorCode;
 use std::io;
 use std::path::PathBuf;
 
+/// What to do if the server key is lost.
+const LOST_KEY: &str = "If there is no copy, these secrets are lost; revoke them all (`rollcall key list`, `rollcall key \
+                        revoke`), and new ones (`rollcall key add`) are sealed with a new server key";
+
 /// Why the store did not do what it was asked to. The messages are for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,6 +19,55 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The file of the server key cannot be used.
+    #[error(
+        "{path}: {source}; the file of the server key must be readable by rollcall, and where it is made or replaced \
+         its folder must be writable"
+    )]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of the server key has something else in it.
+    #[error("{path} is no file of a server key, which has 64 hexadecimal digits; put its copy back. {LOST_KEY}")]
+    DamagedKeyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no file of the server key.
+    #[error(
+        "there is no server key at {path}, and the SharedKey secrets in rollcall.db are sealed with it; put its copy back, or \
+         say where it is with --key-file (ROLLCALL_KEY_FILE). {LOST_KEY}"
+    )]
+    NoServerKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The server key is not the one of the database.
+    #[error(
+        "the server key in {path} is another than the one that the SharedKey secrets in rollcall.db are sealed with; put back \
+         the one that belongs to this database, or say where it is with --key-file (ROLLCALL_KEY_FILE). {LOST_KEY}"
+    )]
+    WrongServerKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A sealed secret was damaged, or moved from another key.
+    #[error(
+        "the secret of key {id} of account {account} is damaged in rollcall.db; revoke it with \
+         `rollcall key revoke {account} {id}` and add another"
+    )]
+    DamagedSecret {
+        /// The account.
+        account: i64,
+        /// The key's number.
+        id: i64,
+    },
+    /// The system has no random numbers.
+    #[error("cannot get random numbers from the system: {0}")]
+    Random(String),
     /// A database cannot be opened.
     #[error("{path}: {source}; is it a database of rollcall's, and readable and writable by it?")]
     Open {
@@ -25,13 +78,13 @@ pub enum Error {
     },
     /// Another server uses the folder.
     #[error(
-        "the data folder {dir} is in use by another rollcall server (process {holder}); stop that one, \
+        "the data folder {dir} is in use by another rollcall server ({holder}); stop that one, \
          or give this one a folder of its own with --data"
     )]
     InUse {
         /// The folder.
         dir: PathBuf,
-        /// The other's process id.
+        /// The other server: its process id, if that is known.
         holder: String,
     },
     /// There is no such account.
@@ -80,6 +133,12 @@ pub enum Error {
     /// Anything else that SQLite says.
     #[error("the store failed: {0}")]
     Sqlite(rusqlite::Error),
+}
+
+impl Error {
+    pub(super) fn random(error: getrandom::Error) -> Error {
+        Error::Random(error.to_string())
+    }
 }
 
 impl From<rusqlite::Error> for Error {

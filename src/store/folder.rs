@@ -1,9 +1,10 @@
 //! The folder of a store.
 
 use super::index::Cache;
-use super::{Error, Key, Roster, schema};
-use rusqlite::Connection;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use super::server_key::KeyFile;
+use super::{Error, Key, Roster, private, schema};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,50 +15,71 @@ pub struct Store {
     shared: Arc<Mutex<Connection>>,
     seed: u64,
     indexes: Arc<Cache>,
+    pub(super) key_file: KeyFile,
 }
 
 /// Says that this process serves from the folder, as long as it lives.
-pub struct Lock(#[expect(dead_code, reason = "the file is locked until it is closed")] File);
+pub struct Lock {
+    path: PathBuf,
+    /// The file is locked until it is closed.
+    file: File,
+}
+
+impl Lock {
+    /// Takes the process id out of the lock file: nobody serves any more who could be sent a signal.
+    pub fn clear(&self) -> Result<(), Error> {
+        self.file.set_len(0).map_err(|source| Error::Folder { path: self.path.clone(), source })
+    }
+}
 
 impl Store {
-    /// Opens the store in `dir`, and makes it where there is none.
-    pub fn open(dir: &Path) -> Result<Store, Error> {
+    /// Opens the store in `dir`, and makes it if there is none. Its server key is in `key_file`, or in `server.key` in `dir`.
+    pub fn open(dir: &Path, key_file: Option<&Path>) -> Result<Store, Error> {
         let accounts = dir.join("accounts");
-        let made = fs::create_dir_all(&accounts).and_then(|()| restrict(&accounts));
-        made.map_err(|source| Error::Folder { path: accounts, source })?;
-        Store::connect(dir, true)
+        let folder = |source| Error::Folder { path: accounts.clone(), source };
+        private::make_folder(dir).map_err(folder)?;
+        private::make_folder(&accounts).map_err(folder)?;
+        Store::connect(dir, key_file, true)
     }
 
-    /// Opens the store in `dir`, where there is one.
-    pub fn open_existing(dir: &Path) -> Result<Store, Error> {
-        Store::connect(dir, false)
+    /// Opens the store in `dir`, which must be there.
+    pub fn open_existing(dir: &Path, key_file: Option<&Path>) -> Result<Store, Error> {
+        Store::connect(dir, key_file, false)
     }
 
-    fn connect(dir: &Path, create: bool) -> Result<Store, Error> {
-        let path = dir.join("rollcall.db");
-        let shared = schema::open(&path, schema::SHARED, create)?;
-        restrict(&path).map_err(|source| Error::Folder { path, source })?;
+    fn connect(dir: &Path, key_file: Option<&Path>, create: bool) -> Result<Store, Error> {
+        private::tighten_store(dir).map_err(|source| Error::Folder { path: dir.to_owned(), source })?;
+        let shared = schema::open(&dir.join("rollcall.db"), schema::SHARED, create)?;
+        // What is deleted or overwritten is zeroed: a revoked secret must not stay in the free space of the file.
+        shared.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
         let seed: i64 = shared.query_row("SELECT value FROM setting WHERE name = 'seed'", [], |row| row.get(0))?;
-        Ok(Store {
+        let store = Store {
             dir: dir.to_owned(),
             shared: Arc::new(Mutex::new(shared)),
             seed: seed.cast_unsigned(),
             indexes: Arc::default(),
-        })
+            key_file: KeyFile::new(key_file.map_or_else(|| dir.join("server.key"), Path::to_owned)),
+        };
+        store.seal_plain_secrets()?;
+        Ok(store)
     }
 
-    /// Takes the folder for this process to serve from; fails where another has it.
+    /// Takes the folder for this process to serve from; fails if another has it.
     pub fn lock(&self) -> Result<Lock, Error> {
         let path = self.dir.join("rollcall.lock");
         let folder = |source| Error::Folder { path: path.clone(), source };
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = options.map_err(folder)?;
+        private::make_file_if_absent(&path).map_err(folder)?;
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(folder)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).map_err(folder)?;
-                return Err(Error::InUse { dir: self.dir.clone(), holder: holder.trim().to_owned() });
+                let holder = match holder.trim() {
+                    "" => "one that is starting or stopping".into(),
+                    holder => format!("process {holder}"),
+                };
+                return Err(Error::InUse { dir: self.dir.clone(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(folder(source)),
         }
@@ -67,7 +89,18 @@ impl Store {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(folder)?;
-        Ok(Lock(file))
+        Ok(Lock { path, file })
+    }
+
+    /// Moves everything from the log of `rollcall.db` into it, and empties the log.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        checkpoint(&self.shared())?;
+        Ok(())
+    }
+
+    /// The file of the server key.
+    pub fn key_file(&self) -> &Path {
+        self.key_file.path()
     }
 
     /// The folder.
@@ -95,22 +128,24 @@ impl Store {
         self.shared.lock().expect("no holder of the lock panics")
     }
 
+    /// Writes to `rollcall.db`: all of `work`, or nothing. Afterwards the database has it and the log is empty, so that a copy of
+    /// the database knows everything and what was overwritten is in neither.
+    pub(super) fn write<T>(&self, work: impl FnOnce(&Transaction) -> Result<T, Error>) -> Result<T, Error> {
+        let mut shared = self.shared();
+        let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        // It is durable in the log already. If the log cannot be emptied now, the next command or the end of the server does it.
+        let _ = checkpoint(&shared);
+        Ok(result)
+    }
+
     pub(super) fn roster_path(&self, account: i64) -> PathBuf {
         self.dir.join("accounts").join(format!("{account}.db"))
     }
 }
 
-/// Keeps secrets and people from other users of the machine.
-fn restrict(path: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(path)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o077))?;
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+/// Moves the log into the database and empties it; whether that could be done, which a reader that does not end prevents.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

@@ -3,14 +3,17 @@
 use super::{Error, Key, Store};
 use crate::dialect::Dialect;
 use crate::token::{self, Hash};
-use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
+use crate::until::Until;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use std::fmt;
 
 /// How many SharedKey secrets an account may have at once: the old one and the new one, while a key is changed.
 const SECRETS_MAX: u32 = 2;
 
 /// What a new key is.
 pub enum Credential<'a> {
-    /// A SharedKey secret, which is kept as it is: without it no signature could be verified.
+    /// A SharedKey secret, which is kept sealed: without it no signature could be verified.
     Secret(&'a str),
     /// A token, of which the hash is kept.
     Token {
@@ -40,12 +43,101 @@ pub struct ListedKey {
     pub site: Option<String>,
     /// When it was added, RFC 3339 in UTC.
     pub created_at: String,
+    /// When it ends, if it does.
+    pub until: Option<Until>,
+}
+
+/// An account or a key that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// The account.
+    pub account: i64,
+    /// The number of the key, if it is not the account that ends.
+    pub key: Option<i64>,
+    /// When it does, or did.
+    pub until: Until,
+}
+
+/// Whose a credential is. Only a request that has proved it may be told what [`Holder::admit`] says.
+pub struct Holder {
+    account: i64,
+    generation: i64,
+    account_until: Option<Until>,
+    id: i64,
+    until: Option<Until>,
+}
+
+/// What has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The account, with all its keys.
+    Account {
+        /// Its id.
+        id: i64,
+        /// When it has.
+        until: Until,
+    },
+    /// A key of the account.
+    Key {
+        /// The key's number.
+        id: i64,
+        /// The account.
+        account: i64,
+        /// When it has.
+        until: Until,
+    },
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Ended::Account { id, until } => write!(
+                f,
+                "account {id} has ended, it was valid until {until} (UTC); ask the server's operator to extend it \
+                 (rollcall account set {id} --until DATE)"
+            ),
+            Ended::Key { id, account, until } => write!(
+                f,
+                "key {id} of account {account} has ended, it was valid until {until} (UTC); ask the server's operator for \
+                 another (rollcall key add {account})"
+            ),
+        }
+    }
+}
+
+impl Holder {
+    /// Reads the first five columns: the account's id, generation and end, the key's number and end.
+    pub(super) fn of(row: &Row) -> rusqlite::Result<Holder> {
+        Ok(Holder {
+            account: row.get(0)?,
+            generation: row.get(1)?,
+            account_until: row.get::<_, Option<i64>>(2)?.map(Until::from_second),
+            id: row.get(3)?,
+            until: row.get::<_, Option<i64>>(4)?.map(Until::from_second),
+        })
+    }
+
+    /// The number of the key.
+    pub(super) fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// What opens the roster of the account, unless the account or the key has ended.
+    pub fn admit(&self, now: Timestamp) -> Result<Key, Ended> {
+        let Holder { account, generation, id, .. } = *self;
+        let passed = |until: Option<Until>| until.filter(|until| until.has_passed(now));
+        match (passed(self.account_until), passed(self.until)) {
+            (Some(until), _) => Err(Ended::Account { id: account, until }),
+            (None, Some(until)) => Err(Ended::Key { id, account, until }),
+            (None, None) => Ok(Key { account, generation }),
+        }
+    }
 }
 
 /// Whose token it is, and what a request with it must say beside.
 pub struct TokenHolder {
-    /// The account's key.
-    pub key: Key,
+    /// The account and the key.
+    pub holder: Holder,
     /// The number that goes with it.
     pub client_id: Option<String>,
     /// The host that requests with it must name.
@@ -53,27 +145,45 @@ pub struct TokenHolder {
 }
 
 impl Store {
-    /// Adds a key to an account, and gives its number. A server that runs knows it at once.
-    pub fn add_key(&self, account: i64, credential: &Credential) -> Result<i64, Error> {
-        let mut shared = self.shared();
-        let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let exists = transaction
-            .query_row("SELECT EXISTS (SELECT 1 FROM account WHERE id = ?)", [account], |row| row.get::<_, bool>(0))?;
-        if !exists {
-            return Err(Error::NoAccount(account));
-        }
-        if let Credential::Secret(_) = credential {
-            let secrets: u32 = transaction.query_row(
-                "SELECT count(*) FROM key WHERE account = ? AND secret IS NOT NULL",
-                [account],
-                |row| row.get(0),
-            )?;
-            if secrets >= SECRETS_MAX {
-                return Err(Error::TwoSecrets(account));
+    /// Adds a key to an account, and returns its number. A server that runs knows it at once.
+    pub fn add_key(&self, account: i64, credential: &Credential, until: Option<Until>) -> Result<i64, Error> {
+        self.write(|transaction| {
+            let exists = "SELECT EXISTS (SELECT 1 FROM account WHERE id = ?)";
+            if !transaction.query_row(exists, [account], |row| row.get::<_, bool>(0))? {
+                return Err(Error::NoAccount(account));
             }
+            if let Credential::Secret(_) = credential {
+                let secrets = "SELECT count(*) FROM key WHERE account = ? AND sealed_secret IS NOT NULL";
+                if transaction.query_row(secrets, [account], |row| row.get::<_, u32>(0))? >= SECRETS_MAX {
+                    return Err(Error::TwoSecrets(account));
+                }
+            }
+            self.insert_key(transaction, account, credential, until)
+        })
+    }
+
+    /// Adds a key to an account that exists.
+    pub(super) fn insert_key(
+        &self,
+        transaction: &Transaction,
+        account: i64,
+        credential: &Credential,
+        until: Option<Until>,
+    ) -> Result<i64, Error> {
+        let (dialect, secret, hash, client_id, site) = match credential {
+            Credential::Secret(secret) => (Dialect::StartExam, Some(*secret), None, None, None),
+            Credential::Token { dialect, hash, client_id, site } => (*dialect, None, Some(hash), *client_id, *site),
+        };
+        transaction.execute(
+            "INSERT INTO key (account, dialect, hash, found_by, client_id, site, created_at, ends_at)
+             VALUES (?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?)",
+            params![account, dialect.name(), hash, hash.map(found_by), client_id, site, until.map(Until::as_second)],
+        )?;
+        let id = transaction.last_insert_rowid();
+        if let Some(secret) = secret {
+            let sealed = self.server_key(transaction)?.seal(secret, account, id)?;
+            transaction.execute("UPDATE key SET sealed_secret = ? WHERE id = ?", params![sealed, id])?;
         }
-        let id = insert(&transaction, account, credential)?;
-        transaction.commit()?;
         Ok(id)
     }
 
@@ -81,7 +191,7 @@ impl Store {
     pub fn keys(&self, account: Option<i64>) -> Result<Vec<ListedKey>, Error> {
         let shared = self.shared();
         let mut select = shared.prepare_cached(
-            "SELECT id, account, dialect, client_id, site, created_at FROM key
+            "SELECT id, account, dialect, client_id, site, created_at, ends_at FROM key
              WHERE ?1 IS NULL OR account = ?1 ORDER BY account, id",
         )?;
         let listed = |row: &Row| {
@@ -92,25 +202,32 @@ impl Store {
                 client_id: row.get(3)?,
                 site: row.get(4)?,
                 created_at: row.get(5)?,
+                until: row.get::<_, Option<i64>>(6)?.map(Until::from_second),
             })
         };
         Ok(select.query_map([account], listed)?.collect::<Result<_, _>>()?)
     }
 
-    /// Revokes a key: the next request with it is refused.
-    pub fn revoke_key(&self, account: i64, id: i64) -> Result<(), Error> {
-        match self.shared().execute("DELETE FROM key WHERE id = ? AND account = ?", [id, account])? {
-            0 => Err(Error::NoKey { account, id }),
-            _ => Ok(()),
-        }
+    /// Every account and key that has an end.
+    pub fn endings(&self) -> Result<Vec<Ending>, Error> {
+        let shared = self.shared();
+        let mut select = shared.prepare_cached(
+            "SELECT id, NULL, ends_at FROM account WHERE ends_at IS NOT NULL
+             UNION ALL SELECT account, id, ends_at FROM key WHERE ends_at IS NOT NULL",
+        )?;
+        let ending =
+            |row: &Row| Ok(Ending { account: row.get(0)?, key: row.get(1)?, until: Until::from_second(row.get(2)?) });
+        Ok(select.query_map([], ending)?.collect::<Result<_, _>>()?)
     }
 
-    /// The SharedKey secrets of an account: none, one or two.
-    pub fn secrets(&self, account: i64) -> Result<Vec<String>, Error> {
-        let shared = self.shared();
-        let mut select =
-            shared.prepare_cached("SELECT secret FROM key WHERE account = ? AND secret IS NOT NULL ORDER BY id")?;
-        Ok(select.query_map([account], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    /// Revokes a key: the next request with it is refused.
+    pub fn revoke_key(&self, account: i64, id: i64) -> Result<(), Error> {
+        self.write(|transaction| {
+            match transaction.execute("DELETE FROM key WHERE id = ? AND account = ?", [id, account])? {
+                0 => Err(Error::NoKey { account, id }),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// Whose token of a dialect this is, by its hash.
@@ -118,13 +235,12 @@ impl Store {
         let shared = self.shared();
         // A few bytes of the hash find it; whether it is the same is decided without telling how nearly.
         let mut select = shared.prepare_cached(
-            "SELECT key.hash, account.id, account.generation, client_id, site
+            "SELECT account.id, account.generation, account.ends_at, key.id, key.ends_at, key.hash, client_id, site
              FROM key JOIN account ON account.id = key.account WHERE found_by = ? AND dialect = ?",
         )?;
         let found = select.query_map(params![found_by(hash), dialect.name()], |row| {
-            let key = Key { account: row.get(1)?, generation: row.get(2)? };
-            let holder = TokenHolder { key, client_id: row.get(3)?, site: row.get(4)? };
-            Ok((row.get::<_, Vec<u8>>(0)?, holder))
+            let holder = TokenHolder { holder: Holder::of(row)?, client_id: row.get(6)?, site: row.get(7)? };
+            Ok((row.get::<_, Vec<u8>>(5)?, holder))
         })?;
         for found in found {
             let (stored, holder) = found?;
@@ -137,12 +253,14 @@ impl Store {
 
     /// Sets something for a dialect of an account: `profile` to a GUID, `absent` to `hide` or `stay`.
     pub fn set(&self, account: i64, dialect: Dialect, name: &str, value: &str) -> Result<(), Error> {
-        let set = self.shared().execute(
-            "INSERT INTO dialect_setting SELECT id, ?2, ?3, ?4 FROM account WHERE id = ?1
-             ON CONFLICT DO UPDATE SET value = excluded.value",
-            params![account, dialect.name(), name, value],
-        )?;
-        if set == 0 { Err(Error::NoAccount(account)) } else { Ok(()) }
+        self.write(|transaction| {
+            let set = transaction.execute(
+                "INSERT INTO dialect_setting SELECT id, ?2, ?3, ?4 FROM account WHERE id = ?1
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+                params![account, dialect.name(), name, value],
+            )?;
+            if set == 0 { Err(Error::NoAccount(account)) } else { Ok(()) }
+        })
     }
 
     /// What was set for a dialect of an account, if anything.
@@ -152,20 +270,6 @@ impl Store {
             .prepare_cached("SELECT value FROM dialect_setting WHERE account = ? AND dialect = ? AND name = ?")?;
         Ok(select.query_row(params![account, dialect.name(), name], |row| row.get(0)).optional()?)
     }
-}
-
-/// Adds a key to an account that exists.
-pub(super) fn insert(connection: &Connection, account: i64, credential: &Credential) -> Result<i64, Error> {
-    let (dialect, secret, hash, client_id, site) = match credential {
-        Credential::Secret(secret) => (Dialect::StartExam, Some(*secret), None, None, None),
-        Credential::Token { dialect, hash, client_id, site } => (*dialect, None, Some(hash), *client_id, *site),
-    };
-    connection.execute(
-        "INSERT INTO key (account, dialect, secret, hash, found_by, client_id, site, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'))",
-        params![account, dialect.name(), secret, hash, hash.map(found_by), client_id, site],
-    )?;
-    Ok(connection.last_insert_rowid())
 }
 
 fn found_by(hash: &Hash) -> i64 {

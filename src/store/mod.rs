@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! data/rollcall.db          accounts with their keys, and the seed of the hashes
+//! data/server.key           the key that SharedKey secrets are sealed with; it may lie elsewhere
 //! data/accounts/99.db       the roster of account 99
 //! data/rollcall.lock        held by the server that uses the folder
 //! ```
@@ -11,17 +12,21 @@ mod error;
 mod folder;
 mod index;
 mod keys;
+mod private;
 mod roster;
 mod rows;
 mod schema;
+mod secrets;
+mod server_key;
 mod snapshot;
 mod transaction;
 
 pub use accounts::{Account, Key};
 pub use error::Error;
 pub use folder::{Lock, Store};
-pub use keys::{Credential, ListedKey, TokenHolder};
+pub use keys::{Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
 pub use roster::{Roster, Summary};
 pub use rows::Rows;
+pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 pub use transaction::{Numbers, Sync, Transaction};

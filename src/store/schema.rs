@@ -1,6 +1,6 @@
 //! The tables, and the steps that lead from an earlier version of them to this one.
 
-use super::Error;
+use super::{Error, private};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CACHE_KIB: i64 = 16 << 10;
 
 /// The steps of `rollcall.db`; its `user_version` is how many were taken. A released step never changes.
-pub const SHARED: &[&str] = &["
+pub const SHARED: &[&str] = &[
+    "
     CREATE TABLE setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE account (
         id INTEGER PRIMARY KEY,
@@ -44,7 +45,19 @@ pub const SHARED: &[&str] = &["
         PRIMARY KEY (account, dialect, name)
     ) STRICT, WITHOUT ROWID;
     INSERT INTO setting VALUES ('seed', random());
-"];
+",
+    "
+    -- A secret as earlier versions kept it. When the store is opened it is sealed, and this becomes NULL.
+    ALTER TABLE key RENAME COLUMN secret TO plain_secret;
+    -- A SharedKey secret, sealed with the server key whose id is the setting 'server_key'; see store::server_key.
+    ALTER TABLE key ADD COLUMN sealed_secret BLOB;
+    -- The first second of Unix time at which the key, or the account, has ended.
+    ALTER TABLE key ADD COLUMN ends_at INTEGER;
+    ALTER TABLE account ADD COLUMN ends_at INTEGER;
+    -- Secrets, also revoked ones, may be in the file in plain text; see Store::seal_plain_secrets.
+    INSERT INTO setting SELECT 'unscrubbed', 1 WHERE EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'key');
+",
+];
 
 /// The steps of an account's database.
 pub const ROSTER: &[&str] = &["
@@ -105,9 +118,9 @@ pub const ROSTER: &[&str] = &["
 
 /// Opens a database and brings its tables up to date. Without `create` it must exist.
 pub fn open(path: &Path, steps: &[&str], create: bool) -> Result<Connection, Error> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        private::make_file_if_absent(path).map_err(|source| Error::Folder { path: path.to_owned(), source })?;
     }
     let opened = Connection::open_with_flags(path, flags).and_then(prepare);
     let mut connection = opened.map_err(|source| Error::Open { path: path.to_owned(), source })?;

@@ -43,8 +43,8 @@ impl Both {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("profiles")).unwrap();
         std::fs::write(folder.path().join("profiles/equal.toml"), FIELDS).unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        store.add_account(1, "", "secret").unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
+        store.add_account(1, "", "secret", None).unwrap();
         let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
         let profile = profiles.of(1).remove(0);
         let limits = Limits { employee_bytes_max: 4_000, depth_max: 12, data_rows_max: 6, ..Limits::default() };
@@ -55,13 +55,13 @@ impl Both {
     #[allow(dead_code, reason = "the fuzz target does, to start anew")]
     pub fn clear(&mut self) {
         self.store.remove_account(1).unwrap();
-        self.store.add_account(1, "", "secret").unwrap();
+        self.store.add_account(1, "", "secret", None).unwrap();
         self.plain.clear();
     }
 
     /// Forgets what is held in memory, as a restart does.
     pub fn restart(&mut self) {
-        self.store = Store::open(self.folder.path()).unwrap();
+        self.store = Store::open(self.folder.path(), None).unwrap();
     }
 
     /// Pushes a body that comes in pieces of `size` bytes, and checks that both ways say the same and store the same.

@@ -141,7 +141,7 @@ fn accounts_are_added_listed_and_removed() {
     );
     assert_eq!(run(&["account", "remove", "5", "--yes", "--data", &data]).status.code(), Some(1));
     // Added again it is another, empty one.
-    assert!(run(&["account", "add", "5", "--secret", "new", "--data", &data]).status.success());
+    world.add_account(5, "new");
     assert_eq!(push("new").status.code(), Some(0));
     world.kill();
 }
@@ -262,7 +262,7 @@ fn a_push_for_an_account_that_is_removed_meanwhile_is_not_answered_with_success(
     stream.write_all(&request.head()).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert!(run(&["account", "remove", "99", "--yes", "--data", &data]).status.success());
-    assert!(run(&["account", "add", "99", "--secret", SECRET, "--data", &data]).status.success());
+    world.add_account(99, SECRET);
     stream.write_all(&request.body).unwrap();
     let answer = Answer::read(&mut stream);
     assert_eq!(answer.status, 403, "{}", answer.text);

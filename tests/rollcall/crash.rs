@@ -1,6 +1,6 @@
 //! A server that is killed without a word, at any moment of a push, has the roster from before or the one from after.
 
-use super::world::{Answer, Request, World, run};
+use super::world::{Answer, Request, World};
 use rollcall::sample::{PROFILE_TOML, write_body};
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -78,9 +78,7 @@ fn moment(longest: Duration) -> Duration {
 fn killed_at_fifty_moments_it_has_one_version_or_the_other() {
     let mut world = World::stopped(PROFILE_TOML, "");
     for account in 1_000..1_000 + MOMENTS {
-        let data = world.path("data");
-        let added = run(&["account", "add", &account.to_string(), "--secret", super::world::SECRET, "--data", &data]);
-        assert!(added.status.success());
+        world.add_account(account.into(), super::world::SECRET);
     }
     world = world.started();
     let started = Instant::now();

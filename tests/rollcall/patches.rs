@@ -162,8 +162,8 @@ impl Patched {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("profiles")).unwrap();
         std::fs::write(folder.path().join("profiles/patched.toml"), PROFILE).unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        store.add_account(1, "", "secret").unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
+        store.add_account(1, "", "secret", None).unwrap();
         let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
         let profile = profiles.of(1).remove(0);
         Patched { folder, store, profiles, profile, limits: Limits::default() }
@@ -230,7 +230,7 @@ proptest! {
         for step in steps {
             let (rows, outcome, planned) = match &step {
                 Step::Restart => {
-                    patched.store = Store::open(patched.folder.path()).unwrap();
+                    patched.store = Store::open(patched.folder.path(), None).unwrap();
                     continue;
                 }
                 Step::Patch(rows, hide) => (rows, patched.patch(rows, *hide), plain(&expected, rows, false, *hide)),

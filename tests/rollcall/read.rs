@@ -1,6 +1,6 @@
 //! What can be read back.
 
-use super::world::{PROFILE, Request, World, employee, run};
+use super::world::{PROFILE, Request, World, employee};
 use serde_json::json;
 
 #[test]
@@ -78,7 +78,7 @@ fn reading_needs_a_signature_but_for_health() {
 #[test]
 fn one_account_sees_nothing_of_another() {
     let world = World::new();
-    assert!(run(&["account", "add", "100", "--secret", "other", "--data", &world.path("data")]).status.success());
+    world.add_account(100, "other");
     assert_eq!(
         world.push_employees(json!([employee("1", "active", &[("First Name", "x")])])).counts(),
         [1, 0, 0, 0, 0]

@@ -80,17 +80,6 @@ fn a_store_of_a_later_version_is_left_alone() {
 }
 
 #[test]
-#[cfg(unix)]
-fn other_users_of_the_machine_cannot_read_the_store() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let world = World::stopped(PEOPLE, "");
-    for path in ["data/accounts", "data/rollcall.db"] {
-        let mode = std::fs::metadata(world.path(path)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "{path}: {mode:o}");
-    }
-}
-
-#[test]
 fn no_value_of_a_person_is_logged() {
     let world = World::new();
     let secret_name = "Zxyqueline";

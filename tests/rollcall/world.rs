@@ -64,15 +64,35 @@ impl World {
 
     /// The same without a server.
     pub fn stopped(profile: &str, limits: &str) -> World {
+        let world = World::without_account(profile, limits);
+        world.add_account(ACCOUNT, SECRET);
+        world
+    }
+
+    /// The same without a store.
+    pub fn without_account(profile: &str, limits: &str) -> World {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("profiles")).unwrap();
         std::fs::write(folder.path().join("profiles/people.toml"), profile).unwrap();
         std::fs::write(folder.path().join("rollcall.toml"), format!("[limits]\n{limits}")).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let world = World { folder, address, server: None, log: Arc::default() };
-        let added = run(&["account", "add", "99", "--secret", SECRET, "--data", &world.path("data")]);
+        World { folder, address, server: None, log: Arc::default() }
+    }
+
+    /// Adds an account with a secret.
+    pub fn add_account(&self, id: i64, secret: &str) {
+        let mut add = rollcall();
+        add.args(["account", "add", &id.to_string(), "--data", &self.path("data")]);
+        let added = add.env("ROLLCALL_ACCOUNT_SECRET", secret).output().unwrap();
         assert!(added.status.success(), "{added:?}");
-        world
+    }
+
+    /// Stops the server gracefully.
+    #[cfg(unix)]
+    pub fn stop(&mut self) {
+        self.signal("-TERM");
+        assert!(self.wait().success());
+        self.server = None;
     }
 
     pub fn path(&self, name: &str) -> String {
