@@ -2,7 +2,7 @@
 
 use super::key::dialect;
 use super::serve::default_data;
-use super::{Failed, setting};
+use super::{Failed, adopt, check, setting};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::store::{Store, Summary};
@@ -38,6 +38,8 @@ enum Action {
         #[arg(long, env = "ROLLCALL_ACCOUNT_SECRET", hide_env_values = true)]
         secret: Option<String>,
     },
+    Adopt(adopt::Adopt),
+    Check(check::Check),
     /// List the accounts
     List,
     /// Say which profile a dialect of an account uses; without, it is the account's only one
@@ -83,6 +85,8 @@ impl Account {
                 println!("account {id}: {absent} who is absent from a CSV");
                 Ok(())
             }
+            Action::Adopt(adopt) => adopt.run(&Store::open_existing(&data)?),
+            Action::Check(check) => check.run(&Store::open_existing(&data)?),
             Action::List => list(&Store::open_existing(&data)?),
             Action::Remove { id, yes } => remove(&Store::open_existing(&data)?, id, yes),
         }
@@ -124,7 +128,7 @@ fn list(store: &Store) -> Result<(), Failed> {
 /// What an account has; nothing where its removal was interrupted.
 fn summary(store: &Store, id: i64) -> Result<Summary, Failed> {
     match store.key(id)? {
-        Some(key) => Ok(store.roster(&key)?.summary()?),
+        Some(key) => Ok(store.reader(&key)?.summary()?),
         None => Ok(Summary::default()),
     }
 }

@@ -38,10 +38,11 @@ impl Store {
         if added == 0 {
             return Err(Error::AccountExists(id));
         }
-        // What an interrupted removal has left is not the new account's.
+        self.refuse_if_somebody_is_in_the_file(id)?;
+        // What an interrupted removal or addition has left is not the new account's.
         self.erase_roster(id)?;
         keys::insert(&transaction, id, &Credential::Secret(secret))?;
-        schema::open(&self.roster_path(id), schema::ROSTER, true)?;
+        schema::open_roster(&self.roster_path(id), true, self.seed())?;
         transaction.commit()?;
         Ok(())
     }
@@ -69,7 +70,7 @@ impl Store {
         let path = self.roster_path(id);
         let exists = path.exists();
         // A file that is damaged can be erased as well.
-        let mut roster = schema::open(&path, schema::ROSTER, false).ok();
+        let mut roster = schema::open_roster(&path, false, self.seed()).ok();
         // A push holds this while it writes, and looks for the account when it has it.
         let nobody_writes = roster
             .as_mut()

@@ -1,6 +1,7 @@
 //! Everything through the real door: the program as a process, signed requests over a socket, files through the command line.
 
 mod authenticate;
+mod backup;
 mod body;
 mod both;
 mod command;
@@ -10,6 +11,7 @@ mod crash;
 mod dialects;
 mod equal;
 mod export;
+mod files;
 mod golden;
 mod head;
 mod index;
