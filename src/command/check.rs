@@ -23,17 +23,20 @@ impl Check {
         let key = store.key(id)?.ok_or(Error::NoAccount(id))?;
         let mut checkup = store.check(&key)?;
         print(id, &checkup);
-        if self.repair && checkup.repairable {
+        let repairable = checkup.derived_wrong > 0 && checkup.rows_wrong == 0;
+        if self.repair && repairable {
             store.repair(&key)?;
             println!("account {id}: what is derived from the rows was made anew");
             checkup = store.check(&key)?;
             print(id, &checkup);
         }
-        match (checkup.problem_count, checkup.repairable) {
-            (0, _) => Ok(()),
-            (_, true) => Err(Failed::Refused(format!("run `rollcall account check {id} --repair`"))),
-            (_, false) => Err(Failed::Refused(format!(
-                "what is wrong with account {id} cannot be made anew; take it from a backup: `rollcall restore DIR {id} --replace`"
+        match checkup.derived_wrong + checkup.rows_wrong {
+            0 => Ok(()),
+            _ if repairable && !self.repair => {
+                Err(Failed::Refused(format!("`rollcall account check {id} --repair` makes anew what is wrong")))
+            }
+            _ => Err(Failed::Refused(format!(
+                "rows of account {id} are damaged; take it from a backup: `rollcall restore DIR {id} --replace`"
             ))),
         }
     }
@@ -43,7 +46,7 @@ fn print(id: i64, checkup: &Checkup) {
     for problem in &checkup.problems {
         println!("account {id}: {problem}");
     }
-    match checkup.problem_count {
+    match checkup.derived_wrong + checkup.rows_wrong {
         0 => println!("account {id}: {} employees, nothing is wrong", checkup.employees),
         1 => println!("account {id}: 1 problem"),
         count => println!("account {id}: {count} problems"),

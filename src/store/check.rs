@@ -1,6 +1,6 @@
 //! Whether an account's file is as it should be, and what can be done if it is not.
 
-use super::{Error, Key, OF_HIDDEN, Store, derived, index, roster::State, schema};
+use super::{Error, Key, OF_HIDDEN, Store, derived, index, log, roster::State, schema};
 use crate::roster::{Data, Index, Status, data_hash, hash};
 use rusqlite::{Connection, Row, TransactionBehavior};
 use std::collections::BTreeSet;
@@ -15,20 +15,24 @@ pub struct Checkup {
     pub employees: u64,
     /// What is wrong, without what is personal: the first of it.
     pub problems: Vec<String>,
-    /// How much is wrong.
-    pub problem_count: u64,
-    /// Whether something is wrong with what is derived from the rows, and can be made anew.
-    pub repairable: bool,
+    /// How much is wrong with what is derived from the rows, or with the database: [`Store::repair`] makes that anew.
+    pub derived_wrong: u64,
+    /// How much is wrong with the rows: only a backup helps.
+    pub rows_wrong: u64,
 }
 
 impl Checkup {
     fn derived(&mut self, what: String) {
-        self.repairable = true;
-        self.note(what);
+        self.derived_wrong += 1;
+        self.describe(what);
     }
 
-    fn note(&mut self, what: String) {
-        self.problem_count += 1;
+    fn row(&mut self, what: String) {
+        self.rows_wrong += 1;
+        self.describe(what);
+    }
+
+    fn describe(&mut self, what: String) {
         if self.problems.len() < LISTED_MAX {
             self.problems.push(what);
         }
@@ -50,44 +54,59 @@ impl Store {
         let path = self.roster_path(key.account);
         let repaired = || {
             let mut connection = schema::open_roster(&path, false, self.seed())?;
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // The log of an interrupted first load may have left it out.
-            transaction.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id); REINDEX")?;
-            derived::rebuild(&transaction, State::of(&transaction)?.seed)?;
-            transaction.commit()?;
-            super::log::fold(&connection)
+            if let Err(Error::Damaged { .. }) = make_anew(&mut connection) {
+                forget_indexes(&mut connection)?;
+                make_anew(&mut connection)?;
+                // Takes the pages back that the forgotten indexes had.
+                connection.execute_batch("VACUUM")?;
+            }
+            log::fold(&connection)
         };
         repaired().map_err(|error: Error| error.of(key.account))
     }
 }
 
+/// Makes SQLite's indexes without looking at what is there: pages that are damaged keep an index from being emptied.
+fn forget_indexes(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let indexes: Vec<String> = transaction
+        .prepare("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    transaction.execute_batch(
+        "PRAGMA writable_schema = ON;
+         DELETE FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL;
+         PRAGMA writable_schema = RESET",
+    )?;
+    indexes.iter().try_for_each(|index| transaction.execute_batch(index))?;
+    Ok(transaction.commit()?)
+}
+
+fn make_anew(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch("REINDEX")?;
+    derived::rebuild(&transaction, State::of(&transaction)?.seed)?;
+    Ok(transaction.commit()?)
+}
+
 fn check(connection: &Connection) -> Result<Checkup, Error> {
     let mut checkup = Checkup::default();
-    let mut select = connection.prepare(&format!("PRAGMA integrity_check({LISTED_MAX})"))?;
-    let mut lines = select.query([])?;
-    while let Some(line) = lines.next()? {
-        let line: String = line.get(0)?;
-        match line.as_str() {
-            "ok" => {}
-            // Such a line names an index; the row is in its table.
-            line if line.contains("index") => checkup.derived(format!("database: {line}")),
-            line => checkup.note(format!("database: {line}")),
-        }
-    }
+    check_database(connection, &mut checkup)?;
     let has_identity: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'identity')",
         [],
         |row| row.get(0),
     )?;
     if !has_identity {
-        checkup.note("the file is of an earlier version, and was only checked as a database; a push brings it up to date".into());
+        // Of an earlier version, until the next push.
+        checkup.employees = connection.query_row("SELECT count(*) FROM employee NOT INDEXED", [], |row| row.get(0))?;
         return Ok(checkup);
     }
     let State { seed, revision, .. } = State::of(connection)?;
     let stored = index::read(connection, revision)?;
     let (rows, held) = match check_rows(connection, seed, stored.as_ref(), &mut checkup) {
         Err(Error::Damaged { what, .. }) => {
-            checkup.note(format!("rows: {what}"));
+            checkup.row(format!("rows: {what}"));
             return Ok(checkup);
         }
         checked => checked?,
@@ -103,6 +122,29 @@ fn check(connection: &Connection) -> Result<Checkup, Error> {
     }
     check_unique_values(connection, held, &mut checkup)?;
     Ok(checkup)
+}
+
+/// Has SQLite check that the database is sound: pages, tables, its own indexes.
+fn check_database(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
+    let mut select = connection.prepare(&format!("PRAGMA integrity_check({LISTED_MAX})"))?;
+    let mut lines = select.query([])?;
+    loop {
+        match lines.next().map_err(Error::from) {
+            Ok(None) => return Ok(()),
+            Ok(Some(line)) => {
+                let line: String = line.get(0)?;
+                if line != "ok" {
+                    checkup.derived(format!("database: {line}"));
+                }
+            }
+            // It gives up where it cannot go on.
+            Err(Error::Damaged { what, .. }) => {
+                checkup.derived(format!("database: {what}"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// A value that must be unique: the field, the hash of the value, the number of the employee who holds it.
@@ -128,15 +170,15 @@ fn check_rows(
         rows += 1;
         let number: u32 = row.get(0)?;
         if number != last + 1 {
-            checkup.note(format!("rows: the employees with the numbers {} to {} are missing", last + 1, number - 1));
+            checkup.row(format!("rows: the employees with the numbers {} to {} are missing", last + 1, number - 1));
         }
         last = number;
         let Ok((id, status, profile, data)) = read(row) else {
-            checkup.note(format!("rows: the employee with the number {number} is not as it was stored"));
+            checkup.row(format!("rows: the employee with the number {number} is not as it was stored"));
             continue;
         };
         if !profiles.contains(&profile) {
-            checkup.note(format!("rows: the employee with the number {number} was checked by an unknown profile"));
+            checkup.row(format!("rows: the employee with the number {number} was checked by an unknown profile"));
         }
         let hashes = (hash(seed, id.as_bytes()), data_hash(seed, profile, &data));
         let place = number - 1;
@@ -166,7 +208,7 @@ fn check_unique_values(
     let mut before: Option<Held> = None;
     for &(field, hash, number) in &held {
         if let Some((_, _, other)) = before.filter(|before| (before.0, before.1) == (field, hash) && field & OF_HIDDEN == 0) {
-            checkup.note(format!(
+            checkup.row(format!(
                 "rows: the employees with the numbers {other} and {number} have one value in the unique field {field}"
             ));
         }

@@ -49,11 +49,15 @@ pub fn unique_values<'a>(
     })
 }
 
-/// Makes the index from the rows. It knows no bytes, so the next push reads every employee.
+/// Makes the index from the rows; fails if rows are missing. It knows no bytes, so the next push reads every employee.
 pub(super) fn index_of_rows(connection: &Connection, seed: u64) -> Result<Index, Error> {
     let employees: u64 = connection.query_row("SELECT coalesce(max(number), 0) FROM employee", [], |row| row.get(0))?;
     let mut index = Index::with_capacity(employees as usize);
     rows::for_each(connection, |number, employee| {
+        // An employee's place is its number less one.
+        if number as usize != index.len() + 1 {
+            return Err(Error::damaged(format!("employees before number {number} are missing")));
+        }
         let id = hash(seed, employee.id.as_bytes());
         let data = data_hash(seed, employee.profile, &employee.data);
         index.insert(Entry { id, data, bytes: 0, number, status: employee.status });

@@ -161,6 +161,7 @@ fn a_file_of_the_first_version_takes_the_seed_of_its_store() {
 fn a_file_that_is_missing_or_empty_is_no_roster_of_nobody() {
     let world = World::with(BADGES, "");
     world.push_employees(people(20, "Rome"));
+    wait_until(|| log_bytes(&world) == 0);
     let file = world.path("data/accounts/99.db");
     let kept = fs::read(&file).unwrap();
     fs::write(&file, "").unwrap();
@@ -294,7 +295,12 @@ fn a_damaged_database_is_an_error_that_says_what_to_do() {
     assert_eq!(world.get("/v1/employees/17").status, 500);
     world.wait_for_log("the file of account 99 is damaged: ");
     let found = command(&world, &["account", "check", "99"], 1);
-    assert!(found.contains("account 99: "), "{found}");
+    assert!(found.contains("account 99: database: ") && found.contains("--repair"), "{found}");
+    let repaired = command(&world, &["account", "check", "99", "--repair"], 0);
+    assert!(repaired.contains("3000 employees, nothing is wrong"), "{repaired}");
+    assert_eq!(world.get("/v1/employees/17").status, 200);
+    assert_eq!(world.push_employees(people(3_000, "Rome")).counts(), [0, 0, 0, 0, 3_000]);
+    wait_until(|| log_bytes(&world) == 0);
     fs::write(&file, b"this is not a database, and long enough to be taken for one".repeat(100)).unwrap();
     for answer in [world.get("/v1/employees/17"), world.push_employees(people(3_000, "Rome"))] {
         assert_eq!(answer.status, 500, "{}", answer.text);
