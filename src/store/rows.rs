@@ -12,6 +12,7 @@ pub struct Rows<'t> {
     revision: u64,
     insert: Statement<'t>,
     update: Statement<'t>,
+    update_data: Statement<'t>,
     read: Statement<'t>,
     id: Statement<'t>,
     find: Statement<'t>,
@@ -32,6 +33,9 @@ impl<'t> Rows<'t> {
             insert: connection.prepare("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?,
             update: connection
                 .prepare("UPDATE employee SET status = ?, profile = ?, data = ?, revision = ? WHERE number = ?")?,
+            // What does not set the status need not look into the index of the hidden.
+            update_data: connection
+                .prepare("UPDATE employee SET profile = ?, data = ?, revision = ? WHERE number = ?")?,
             read: connection.prepare("SELECT id, status, profile, data FROM employee WHERE number = ?")?,
             id: connection.prepare("SELECT id FROM employee WHERE number = ?")?,
             find: connection.prepare("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?,
@@ -60,9 +64,19 @@ impl<'t> Rows<'t> {
         Ok(())
     }
 
-    /// Gives the employee with this number another status, profile and data.
-    pub fn update(&mut self, number: u32, status: Status, profile: u32, data: &Data<&[u8]>) -> Result<(), Error> {
-        self.update.execute(params![status as u8, profile, data.as_bytes(), self.revision, number])?;
+    /// Sets the profile and the data of the employee with this number, and the status unless it stays.
+    pub fn update(
+        &mut self,
+        number: u32,
+        status: Option<Status>,
+        profile: u32,
+        data: &Data<&[u8]>,
+    ) -> Result<(), Error> {
+        let (data, revision) = (data.as_bytes(), self.revision);
+        match status {
+            Some(status) => self.update.execute(params![status as u8, profile, data, revision, number])?,
+            None => self.update_data.execute(params![profile, data, revision, number])?,
+        };
         Ok(())
     }
 
