@@ -25,6 +25,9 @@ pub struct Backup {
     /// Replace an earlier backup in the folder
     #[arg(long, env = "ROLLCALL_REPLACE", value_parser = FalseyValueParser::new())]
     replace: bool,
+    /// Copy the server key as well, which opens the secrets in rollcall.db
+    #[arg(long, env = "ROLLCALL_WITH_KEY", value_parser = FalseyValueParser::new())]
+    with_key: bool,
 }
 
 impl Backup {
@@ -38,6 +41,16 @@ impl Backup {
         if all {
             let bytes = store.back_up_shared(dir, self.replace)?;
             println!("accounts and keys: {}, {bytes} bytes", dir.join("rollcall.db").display());
+        }
+        let server_key = store.server_key();
+        if self.with_key {
+            store.back_up_server_key(dir, self.replace)?;
+            println!("server key: it is in the backup, so whoever has that can open the secrets in it");
+        } else if all && server_key.exists() {
+            println!(
+                "server key: not in the backup, which cannot be served without; keep a copy of {} apart from it, or add --with-key",
+                server_key.display()
+            );
         }
         let accounts = match all {
             true => store.accounts()?.iter().map(|account| account.id).collect(),

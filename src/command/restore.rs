@@ -38,6 +38,12 @@ impl Restore {
                 store = Store::open(&data)?;
                 let accounts: Vec<i64> = store.accounts()?.iter().map(|account| account.id).collect();
                 println!("accounts and keys: {} accounts", accounts.len());
+                if !store.restore_server_key(&self.dir)? {
+                    println!(
+                        "server key: {} is another one than the backup's, and stays; the restored secrets need the backup's",
+                        store.server_key().display()
+                    );
+                }
                 accounts
             }
         };

@@ -5,6 +5,7 @@ use super::{Error, Store, schema};
 use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 /// An account, without its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Store {
         }
         self.refuse_if_somebody_is_in_the_file(id)?;
         // What an interrupted removal or addition has left is not the new account's.
-        self.erase_roster(id)?;
+        erase(&self.roster_path(id))?;
         keys::insert(&transaction, id, &Credential::Secret(secret))?;
         schema::open_roster(&self.roster_path(id), true, self.seed())?;
         transaction.commit()?;
@@ -88,23 +89,23 @@ impl Store {
         if removed == 0 && !exists {
             return Err(Error::NoAccount(id));
         }
-        self.erase_roster(id)?;
+        erase(&self.roster_path(id))?;
         drop(nobody_writes);
         Ok(())
     }
+}
 
-    fn erase_roster(&self, id: i64) -> Result<(), Error> {
-        let path = self.roster_path(id);
-        for suffix in ["", "-wal", "-shm"] {
-            let mut file = path.clone().into_os_string();
-            file.push(suffix);
-            match fs::remove_file(&file) {
-                Err(source) if source.kind() != ErrorKind::NotFound => {
-                    return Err(Error::Folder { path: file.into(), source });
-                }
-                _ => {}
+/// Erases a database with its log, if it is there.
+pub(super) fn erase(path: &Path) -> Result<(), Error> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.to_owned().into_os_string();
+        file.push(suffix);
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(Error::Folder { path: file.into(), source });
             }
+            _ => {}
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -57,11 +57,9 @@ impl Store {
 /// Whether nothing was ever pushed to a file; a damaged one may have anything in it.
 fn has_nobody(path: &Path) -> bool {
     let nobody = |connection: rusqlite::Connection| {
-        connection.query_row(
-            "SELECT NOT EXISTS (SELECT 1 FROM sync) AND NOT EXISTS (SELECT 1 FROM queue)",
-            [],
-            |row| row.get::<_, bool>(0),
-        )
+        connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sync) AND NOT EXISTS (SELECT 1 FROM queue)", [], |row| {
+            row.get::<_, bool>(0)
+        })
     };
     schema::open_reader(path).is_ok_and(|connection| nobody(connection) == Ok(true))
 }

@@ -4,11 +4,13 @@
 //! back in one transaction of the database that is there: who reads keeps seeing what was there before, who writes comes before or
 //! after, and a crash leaves the one or the other.
 
+use super::accounts::erase;
+use super::folder::restrict;
 use super::{Error, Key, Store, Summary, log, reader, schema};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A copy that was made and found whole.
@@ -69,6 +71,27 @@ impl Store {
         copy_into(&from, &path)
     }
 
+    /// Copies the server key to `server.key` in `dir`. What is there is replaced only with `replace`.
+    pub fn back_up_server_key(&self, dir: &Path, replace: bool) -> Result<(), Error> {
+        copy_key(&self.server_key(), &dir.join(SERVER_KEY), replace)
+    }
+
+    /// Takes the server key back from `server.key` in `dir`, if there is one. One that is here already is not replaced: it may still
+    /// open older copies. Returns false if that is another one.
+    pub fn restore_server_key(&self, dir: &Path) -> Result<bool, Error> {
+        let (from, here) = (dir.join(SERVER_KEY), self.server_key());
+        match (from.exists(), here.exists()) {
+            (false, _) => Ok(true),
+            (true, false) => copy_key(&from, &here, false).map(|()| true),
+            (true, true) => Ok(read(&from)? == read(&here)?),
+        }
+    }
+
+    /// The file of the server key, which secrets are sealed with.
+    pub fn server_key(&self) -> PathBuf {
+        self.dir().join(SERVER_KEY)
+    }
+
     /// The accounts that are not in `rollcall.db` but have a file with somebody in it, in order.
     pub fn files_without_account(&self) -> Result<Vec<i64>, Error> {
         let path = self.dir().join("accounts");
@@ -80,6 +103,23 @@ impl Store {
         ids.retain(|id| known.binary_search(id).is_err() && self.has_somebody(*id));
         Ok(ids)
     }
+}
+
+/// The name of the server key in a backup.
+const SERVER_KEY: &str = "server.key";
+
+fn copy_key(from: &Path, path: &Path, replace: bool) -> Result<(), Error> {
+    let key = read(from)?;
+    let dir = folder_of(path);
+    let failed = |source| Error::Folder { path: dir.to_owned(), source };
+    make_folder(dir).map_err(failed)?;
+    let mut copy = tempfile::Builder::new().prefix(".rollcall-copy-").tempfile_in(dir).map_err(failed)?;
+    copy.write_all(&key).and_then(|()| copy.as_file().sync_all()).map_err(failed)?;
+    put_in_place(copy, path, replace)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::Folder { path: path.to_owned(), source })
 }
 
 fn shared_path(dir: &Path) -> PathBuf {
@@ -126,7 +166,7 @@ fn copy_to<T: PartialEq>(
 
 /// Copies a database into a file that is going to be at `path`, in the same folder. Returns it with its length in bytes.
 fn copy_beside(from: &Connection, path: &Path) -> Result<(tempfile::NamedTempFile, u64), Error> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = folder_of(path);
     let failed = |source| Error::Folder { path: dir.to_owned(), source };
     make_folder(dir).map_err(failed)?;
     let copy = tempfile::Builder::new().prefix(".rollcall-copy-").tempfile_in(dir).map_err(failed)?;
@@ -142,34 +182,23 @@ fn copy_beside(from: &Connection, path: &Path) -> Result<(tempfile::NamedTempFil
     Ok((copy, bytes))
 }
 
-/// Replaces what is in a database by a copy, in one transaction; or makes the database if there is none.
+/// Replaces what is in a database by a copy, in one transaction; makes the database if there is none.
 fn copy_into(from: &Connection, path: &Path) -> Result<(), Error> {
-    let opened = match path.exists() {
-        true => schema::connect(path, false, schema::WRITER_CACHE_KIB),
-        false => Err(Error::empty(path)),
+    let open = || -> Result<Connection, Error> {
+        let to = schema::connect(path, true, schema::WRITER_CACHE_KIB)?;
+        restrict(path).map_err(|source| Error::Folder { path: path.to_owned(), source })?;
+        Ok(to)
     };
-    match opened {
-        Ok(mut to) => {
-            run(from, &mut to)?;
-            log::fold(&to)
-        }
-        // Nobody has a file open that is no database, so it may be replaced as a file; but not beside the log of the old one.
+    let mut to = match open() {
+        // Nobody can have a file open that is no database. It goes with its log, which would be taken for that of the new one.
         Err(Error::Damaged { .. }) => {
-            let (copy, _) = copy_beside(from, path)?;
-            for suffix in ["-wal", "-shm"] {
-                let mut file = path.to_owned().into_os_string();
-                file.push(suffix);
-                match fs::remove_file(&file) {
-                    Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                        return Err(Error::Folder { path: file.into(), source });
-                    }
-                    _ => {}
-                }
-            }
-            put_in_place(copy, path, true)
+            erase(path)?;
+            open()?
         }
-        Err(error) => Err(error),
-    }
+        opened => opened?,
+    };
+    run(from, &mut to)?;
+    log::fold(&to)
 }
 
 /// Copies all of a database over another.
@@ -180,6 +209,7 @@ fn run(from: &Connection, to: &mut Connection) -> Result<(), Error> {
     }
 }
 
+/// Gives a file, which is whole, its name.
 fn put_in_place(copy: tempfile::NamedTempFile, path: &Path, replace: bool) -> Result<(), Error> {
     let placed = if replace { copy.persist(path) } else { copy.persist_noclobber(path) };
     let failed = |source| Error::Folder { path: path.to_owned(), source };
@@ -189,8 +219,12 @@ fn put_in_place(copy: tempfile::NamedTempFile, path: &Path, replace: bool) -> Re
     })?;
     // A name is on the disk when its folder is.
     #[cfg(unix)]
-    File::open(path.parent().unwrap_or(Path::new("."))).and_then(|dir| dir.sync_all()).map_err(failed)?;
+    File::open(folder_of(path)).and_then(|dir| dir.sync_all()).map_err(failed)?;
     Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a folder that only its owner can read, and those that it is in, where there is none.

@@ -92,11 +92,9 @@ fn make_anew(connection: &mut Connection) -> Result<(), Error> {
 fn check(connection: &Connection) -> Result<Checkup, Error> {
     let mut checkup = Checkup::default();
     check_database(connection, &mut checkup)?;
-    let has_identity: bool = connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'identity')",
-        [],
-        |row| row.get(0),
-    )?;
+    let has_identity: bool =
+        connection
+            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'identity')", [], |row| row.get(0))?;
     if !has_identity {
         // Of an earlier version, until the next push.
         checkup.employees = connection.query_row("SELECT count(*) FROM employee NOT INDEXED", [], |row| row.get(0))?;
@@ -118,7 +116,8 @@ fn check(connection: &Connection) -> Result<Checkup, Error> {
         }
         Some(_) => {}
         None if rows == 0 => {}
-        None => checkup.derived("index: it is not as it was stored, or of another revision; the next push ignores it".into()),
+        None => checkup
+            .derived("index: it is not as it was stored, or of another revision; the next push ignores it".into()),
     }
     check_unique_values(connection, held, &mut checkup)?;
     Ok(checkup)
@@ -158,10 +157,8 @@ fn check_rows(
     checkup: &mut Checkup,
 ) -> Result<(u64, BTreeSet<Held>), Error> {
     let fields = derived::unique_fields(connection)?;
-    let profiles: BTreeSet<u32> = connection
-        .prepare("SELECT number FROM profile")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let profiles: BTreeSet<u32> =
+        connection.prepare("SELECT number FROM profile")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut select =
         connection.prepare("SELECT number, id, status, profile, data FROM employee NOT INDEXED ORDER BY number")?;
     let mut employees = select.query([])?;
@@ -185,7 +182,8 @@ fn check_rows(
         if let Some(entry) = index.filter(|index| (place as usize) < index.len()).map(|index| index.get(place))
             && (entry.number, entry.status, (entry.id, entry.data)) != (number, status, hashes)
         {
-            checkup.derived(format!("index: the entry of the employee with the number {number} is of another employee"));
+            checkup
+                .derived(format!("index: the entry of the employee with the number {number} is of another employee"));
         }
         let values = derived::unique_values(&fields, seed, status, data.lend());
         held.extend(values.map(|(field, hash)| (field, hash, number)));
@@ -200,14 +198,12 @@ fn read(row: &Row) -> Result<(String, Status, u32, Data), Error> {
 }
 
 /// Checks the stored unique values against those that the employees hold.
-fn check_unique_values(
-    connection: &Connection,
-    mut held: BTreeSet<Held>,
-    checkup: &mut Checkup,
-) -> Result<(), Error> {
+fn check_unique_values(connection: &Connection, mut held: BTreeSet<Held>, checkup: &mut Checkup) -> Result<(), Error> {
     let mut before: Option<Held> = None;
     for &(field, hash, number) in &held {
-        if let Some((_, _, other)) = before.filter(|before| (before.0, before.1) == (field, hash) && field & OF_HIDDEN == 0) {
+        if let Some((_, _, other)) =
+            before.filter(|before| (before.0, before.1) == (field, hash) && field & OF_HIDDEN == 0)
+        {
             checkup.row(format!(
                 "rows: the employees with the numbers {other} and {number} have one value in the unique field {field}"
             ));
@@ -220,7 +216,9 @@ fn check_unique_values(
         let (field, hash, number): (u32, [u8; 16], u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if !held.remove(&(field, u128::from_be_bytes(hash), number)) {
             let field = field & !OF_HIDDEN;
-            checkup.derived(format!("unique values: employee number {number} does not have the value stored for field {field}"));
+            checkup.derived(format!(
+                "unique values: employee number {number} does not have the value stored for field {field}"
+            ));
         }
     }
     for (field, _, number) in held {

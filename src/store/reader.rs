@@ -163,9 +163,8 @@ mod tests {
     fn the_hidden_are_found_without_passing_over_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let connection = schema::open_roster(&folder.path().join("1.db"), true, 0).unwrap();
-        let plan: String = connection
-            .query_row(&format!("EXPLAIN QUERY PLAN {OF_HIDDEN}"), [0], |row| row.get("detail"))
-            .unwrap();
+        let plan: String =
+            connection.query_row(&format!("EXPLAIN QUERY PLAN {OF_HIDDEN}"), [0], |row| row.get("detail")).unwrap();
         assert!(plan.contains("employee_hidden") && plan.contains("rowid>?"), "{plan}");
     }
 }

@@ -19,7 +19,10 @@ fn all_is_backed_up_beside_a_server_and_another_can_serve_it() {
     let world = filled();
     let backup = world.path("backup");
     let told = command(&world, &["backup", &backup], 0);
-    assert!(told.contains("account 99: 300 employees at revision 1") && told.contains("account 5: 0 employees"), "{told}");
+    assert!(
+        told.contains("account 99: 300 employees at revision 1") && told.contains("account 5: 0 employees"),
+        "{told}"
+    );
     #[cfg(unix)]
     for (path, wanted) in
         [("backup", 0o700), ("backup/accounts", 0o700), ("backup/rollcall.db", 0o600), ("backup/accounts/99.db", 0o600)]
@@ -28,7 +31,8 @@ fn all_is_backed_up_beside_a_server_and_another_can_serve_it() {
         let mode = fs::metadata(world.path(path)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, wanted, "{path}: {mode:o}");
     }
-    let mut files: Vec<_> = fs::read_dir(world.path("backup/accounts")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(world.path("backup/accounts")).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
     assert_eq!(files, ["5.db", "99.db"], "nothing else is left behind");
     // An earlier backup is not written over by accident.
@@ -57,7 +61,9 @@ fn an_account_is_restored_under_a_running_server() {
     let world = filled();
     let backup = world.path("one");
     command(&world, &["backup", &backup, "99"], 0);
-    assert!(!fs::exists(world.path("one/rollcall.db")).unwrap() && !fs::exists(world.path("one/accounts/5.db")).unwrap());
+    assert!(
+        !fs::exists(world.path("one/rollcall.db")).unwrap() && !fs::exists(world.path("one/accounts/5.db")).unwrap()
+    );
     assert_eq!(world.push_employees(people(310, "Oslo")).counts(), [10, 300, 0, 0, 0]);
     let refused = command(&world, &["restore", &backup, "99"], 1);
     assert!(refused.contains("99.db exists already") && refused.contains("--replace"), "{refused}");
@@ -157,4 +163,36 @@ fn accounts_and_keys_come_back_under_a_running_server() {
     assert!(told.contains("`rollcall account adopt 99`"), "{told}");
     let adopted = run(&["account", "adopt", "99", "--data", &other.path("data")]);
     assert!(text(&adopted).contains("\"employees\":300"), "{}", text(&adopted));
+}
+
+#[test]
+fn the_server_key_is_in_a_backup_only_if_told() {
+    let world = filled();
+    let key = world.path("data/server.key");
+    if !fs::exists(&key).unwrap() {
+        fs::write(&key, "a key").unwrap();
+    }
+    let told = command(&world, &["backup", &world.path("without")], 0);
+    assert!(told.contains("server key: not in the backup") && told.contains("--with-key"), "{told}");
+    assert!(!fs::exists(world.path("without/server.key")).unwrap());
+    let with = world.path("with");
+    command(&world, &["backup", &with, "--with-key"], 0);
+    assert_eq!(fs::read(world.path("with/server.key")).unwrap(), fs::read(&key).unwrap());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(world.path("with/server.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    }
+    let other = World::stopped(BADGES, "");
+    fs::remove_dir_all(other.path("data")).unwrap();
+    command(&other, &["restore", &with], 0);
+    assert_eq!(fs::read(other.path("data/server.key")).unwrap(), fs::read(&key).unwrap());
+    // Another one that is there already is not lost.
+    fs::write(other.path("with.key"), "another key").unwrap();
+    fs::copy(other.path("with.key"), world.path("with/server.key")).unwrap();
+    let told = command(&other, &["restore", &with, "--replace"], 0);
+    assert!(told.contains("is another one than the backup's, and stays"), "{told}");
+    assert_eq!(fs::read(other.path("data/server.key")).unwrap(), fs::read(&key).unwrap());
+    assert_eq!(other.started().push_employees(people(300, "Rome")).counts(), [0, 0, 0, 0, 300]);
 }

@@ -264,7 +264,9 @@ fn damaged_rows_are_an_error_that_says_what_to_do() {
     world.push_employees(people(300, "Rome"));
     // A value that is cut off, and an employee that the index has but the rows have not.
     database(&world)
-        .execute_batch("UPDATE employee SET data = substr(data, 1, 3) WHERE number = 1; DELETE FROM employee WHERE number = 7")
+        .execute_batch(
+            "UPDATE employee SET data = substr(data, 1, 3) WHERE number = 1; DELETE FROM employee WHERE number = 7",
+        )
         .unwrap();
     for answer in [world.get("/v1/employees"), world.get("/v1/employees.csv"), world.get("/v1/employees/0")] {
         assert_eq!(answer.status, 500, "{}", answer.text);
@@ -334,8 +336,7 @@ fn changed_since_a_time_misses_nobody_when_the_clock_was_set_back() {
 #[test]
 fn pages_of_a_status_that_is_rare_are_found_in_steps() {
     let world = World::with(BADGES, "");
-    let mut everybody: Vec<Value> =
-        (0..25_000).map(|n| json!({ "id": n.to_string(), "status": "hidden" })).collect();
+    let mut everybody: Vec<Value> = (0..25_000).map(|n| json!({ "id": n.to_string(), "status": "hidden" })).collect();
     everybody.push(employee("last", "active", &[("City", "Rome")]));
     everybody.insert(0, employee("first", "active", &[("City", "Rome")]));
     assert_eq!(world.push_employees(json!(everybody)).counts(), [25_002, 0, 0, 0, 0]);
@@ -351,7 +352,8 @@ fn pages_of_a_status_that_is_rare_are_found_in_steps() {
     }
     assert_eq!((found, pages), (vec![json!("first"), json!("last")], 3));
     let hidden = world.get("/v1/employees?status=hidden&limit=2").json();
-    let hidden: Vec<_> = hidden["employees"].as_array().unwrap().iter().map(|employee| employee["id"].clone()).collect();
+    let hidden: Vec<_> =
+        hidden["employees"].as_array().unwrap().iter().map(|employee| employee["id"].clone()).collect();
     assert_eq!(hidden, ["0", "1"]);
 }
 
@@ -523,4 +525,3 @@ fn too_many_open_files_are_not_a_full_disk() {
     drop(others);
     wait_until(|| world.push_employees(people(3, "Oslo")).status == 200);
 }
-
