@@ -190,7 +190,8 @@ impl From<store::Error> for Refusal {
                 Refusal { internal, ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message) }.retry_after(30)
             }
             store::Error::FilesOpen { .. } => {
-                let message = "the server has as many files open as it may, and nothing was stored; send this again in a moment";
+                let message =
+                    "the server has as many files open as it may, and nothing was stored; send this again in a moment";
                 Refusal { internal, ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message) }.retry_after(10)
             }
             store::Error::AccountGone(account) => {
