@@ -51,6 +51,9 @@ pub struct Limits {
     pub pushes_max: usize,
     /// The most exports that are written at once over all accounts, and half of them for one account: one more waits, then gets 503.
     pub exports_max: usize,
+    /// The longest write-ahead log of an account, in bytes, beside which a new export may begin: over it 503, until those under way
+    /// have ended and the log is folded in.
+    pub log_bytes_max: u64,
     /// The most requests that read at once over all accounts: one more waits, then gets 503.
     pub reads_max: usize,
     /// The most requests of one account that read at once.
@@ -130,6 +133,7 @@ impl Default for Limits {
             connections_max: 4_096,
             pushes_max: 32,
             exports_max: 4,
+            log_bytes_max: 1 << 30,
             reads_max: 8,
             account_reads_max: 4,
             account_waiting_max: 32,

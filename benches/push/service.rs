@@ -154,9 +154,14 @@ impl Rollcall {
         duration
     }
 
-    /// Waits until the server has tidied up behind the last push, which is after its answer: the next push would wait for that.
+    /// Waits until the server has tidied up behind the last push, which is after its answer: it would share the machine with the
+    /// next one.
     pub fn settle(&self) {
         self.push(format!("{{\"profileId\":\"{PROFILE_ID}\",\"employees\":[]}}").as_bytes(), [0; 5]);
+        let log = self.folder.path().join(format!("data/accounts/{}.db-wal", self.account));
+        while log.exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The most memory that the server has had at a time since it was last asked to forget it, in bytes.

@@ -3,7 +3,7 @@
 use super::ends::{self, End};
 use super::key::dialect;
 use super::serve::default_data;
-use super::{Failed, setting};
+use super::{Failed, adopt, check, setting};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::store::{self, Store, Summary};
@@ -58,6 +58,8 @@ enum Action {
         #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
         json: bool,
     },
+    Adopt(adopt::Adopt),
+    Check(check::Check),
     /// Say which profile a dialect of an account uses; without, it is the account's only one
     Profile {
         /// The account
@@ -114,6 +116,8 @@ impl Account {
                 println!("account {id}: {absent} who is absent from a CSV");
                 Ok(())
             }
+            Action::Adopt(adopt) => adopt.run(&store()?),
+            Action::Check(check) => check.run(&store()?),
             Action::List { json } => list(&store()?, json),
             Action::Remove { id, yes } => remove(&store()?, id, yes),
         }
@@ -218,7 +222,7 @@ fn in_json(account: &store::Account, summary: &Result<Summary, store::Error>) ->
 /// What an account has; nothing if its removal was interrupted.
 fn summary(store: &Store, id: i64) -> Result<Summary, store::Error> {
     match store.key(id)? {
-        Some(key) => store.roster(&key)?.summary(),
+        Some(key) => store.reader(&key)?.summary(),
         None => Ok(Summary::default()),
     }
 }

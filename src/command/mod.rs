@@ -1,6 +1,9 @@
 //! The program: one file a subcommand.
 
 mod account;
+mod adopt;
+mod backup;
+mod check;
 mod demo;
 mod ends;
 mod export;
@@ -8,6 +11,7 @@ mod key;
 mod profile;
 mod push;
 mod refused;
+mod restore;
 mod serve;
 
 use crate::config::{self, Config};
@@ -43,6 +47,8 @@ enum Command {
     Profile(profile::Profile),
     Push(push::Push),
     Export(export::Export),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
 }
 
 /// Why a subcommand did not do what it was asked to.
@@ -81,6 +87,8 @@ pub fn run() -> ExitCode {
         Command::Profile(command) => command.run(),
         Command::Push(command) => command.run(config),
         Command::Export(command) => command.run(config),
+        Command::Backup(command) => command.run(config),
+        Command::Restore(command) => command.run(config),
     });
     let (code, message) = match result {
         Ok(()) => return ExitCode::SUCCESS,

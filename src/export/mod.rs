@@ -5,7 +5,7 @@ mod ndjson;
 mod xlsx;
 
 use crate::roster::{Employee, Names};
-use crate::store::{self, Filter, Roster};
+use crate::store::{self, Filter, Reader};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
@@ -54,7 +54,7 @@ impl Form {
 
 /// Writes the employees of a roster that the filter lets through to `file`, from its beginning, as they were at one moment. What does
 /// not fit into memory waits in `dir`. Gives how many employees there were, and the roster's revision.
-pub fn write(roster: &Roster, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<(u64, u64), Error> {
+pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<(u64, u64), Error> {
     let snapshot = roster.snapshot()?;
     let revision = snapshot.revision()?;
     let names = snapshot.names()?;

@@ -37,6 +37,22 @@ impl<B: AsRef<[u8]>> Data<B> {
         Data(self.as_bytes())
     }
 
+    /// Whether the bytes are such as [`Data::push`] makes: nothing is cut off, and every value is text.
+    pub fn is_whole(&self) -> bool {
+        let mut rest = self.as_bytes();
+        let mut last = None;
+        while !rest.is_empty() {
+            let Some((number, value)) = unpack(&mut rest) else {
+                return false;
+            };
+            if last >= Some(number) || value.is_empty() || std::str::from_utf8(value).is_err() {
+                return false;
+            }
+            last = Some(number);
+        }
+        true
+    }
+
     /// Whether every field is empty.
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
@@ -66,13 +82,16 @@ impl<'a> Data<&'a [u8]> {
 }
 
 fn packed(mut rest: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
-    std::iter::from_fn(move || {
-        let number = read_leb128(&mut rest)?;
-        let length = read_leb128(&mut rest)? as usize;
-        let (value, after) = rest.split_at_checked(length)?;
-        rest = after;
-        Some((number, value))
-    })
+    std::iter::from_fn(move || unpack(&mut rest))
+}
+
+/// Takes the first field off; `None` at the end, and if the bytes are damaged.
+fn unpack<'a>(rest: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
+    let number = read_leb128(rest)?;
+    let length = read_leb128(rest)? as usize;
+    let (value, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some((number, value))
 }
 
 fn leb128(out: &mut Vec<u8>, mut value: u32) {
@@ -108,6 +127,7 @@ mod tests {
             for (number, value) in &values {
                 data.push(*number, value);
             }
+            prop_assert!(data.is_whole());
             let out: Vec<_> = data.iter().map(|(n, v)| (n, v.to_owned())).collect();
             prop_assert_eq!(out, values.into_iter().collect::<Vec<_>>());
         }

@@ -16,8 +16,8 @@ pub struct Applying {
     result: oneshot::Receiver<Result<Receipt, Failure>>,
 }
 
-/// Opens the roster of the key and does `work` with it. When the result is on its way, `checkpoint` moves the log into the
-/// database; the account's next push waits for that. `body_bytes` is about how much memory it leaves behind.
+/// Opens the roster of the key and does `work` with it. When the result is on its way and the account's next push may begin,
+/// `checkpoint` moves the log into the database. `body_bytes` is about how much memory it leaves behind.
 pub fn apply(
     server: &Arc<Server>,
     (key, turn): (Key, Turn),
@@ -32,16 +32,16 @@ pub fn apply(
             Ok(roster) => roster,
             Err(error) => return drop(answer.send(Err(error.into()))),
         };
-        let result = work(&server, &mut roster);
+        let result = work(&server, &mut roster).map_err(|failure| failure.of(key.account));
         if let Err(Ok(receipt)) = answer.send(result) {
             tracing::warn!(account = key.account, ?receipt, "a push was applied, but its client had gone");
         }
+        drop(turn);
         if let Err(error) = checkpoint(&roster) {
             tracing::error!(account = key.account, "checkpoint: {error}");
         }
         drop(roster);
         memory::done_with(body_bytes);
-        drop(turn);
     });
     Applying { thread, result }
 }

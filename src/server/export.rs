@@ -53,9 +53,11 @@ pub async fn export(
     let (file, length, revision) = looked_up(server, move |server| {
         let dir = server.store.dir();
         let mut file = tempfile::tempfile_in(dir).map_err(export::Error::from)?;
-        let (_, revision) = export::write(&server.store.roster(&key)?, &filter, form, &mut file, dir)?;
+        let reader = server.store.reader(&key)?;
+        reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
+        let (_, revision) = export::write(&reader, &filter, form, &mut file, dir)?;
         let length = export::rewind(&mut file).map_err(export::Error::from)?;
-        drop(ticket);
+        drop((reader, ticket));
         Ok((file, length, revision))
     })
     .await?;

@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -19,6 +19,9 @@ use tokio::time::{sleep, timeout};
 
 /// How long a client must have kept the server waiting to lose its connection to another when there are too many.
 const LATE: Duration = Duration::from_millis(250);
+
+/// How long a server that stops tries to empty the logs of the accounts that are still in use.
+const FOLD: Duration = Duration::from_secs(5);
 
 /// How many clients beyond the limit of connections are told so at a time; others are just closed.
 const TURNED_AWAY_MAX: usize = 64;
@@ -68,6 +71,10 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
     if timeout(limit, all).await.is_err() {
         tracing::error!("requests were still under way after {} seconds (limit stop_seconds_max)", limit.as_secs());
         tasks.shutdown().await;
+    }
+    let folded = tokio::task::spawn_blocking(move || server.store.fold_logs(Instant::now() + FOLD));
+    for log in folded.await.unwrap_or_default() {
+        tracing::warn!("{} is still in use; back it up together with its database", log.display());
     }
 }
 

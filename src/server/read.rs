@@ -50,7 +50,7 @@ pub async fn reading<T: Send + 'static>(
 /// `GET /v1/employees/{id}`.
 pub async fn employee(server: &Arc<Server>, key: Key, id: String) -> Result<Answer, Refusal> {
     reading(server, key.account, move |server| {
-        let roster = server.store.roster(&key)?;
+        let roster = server.store.reader(&key)?;
         let Some((_, employee)) = roster.employee(&id)? else {
             let message = "the account has no employee with this id; ids are compared as they are, case and all";
             return Err(Refusal::new(StatusCode::NOT_FOUND, message));
@@ -65,11 +65,11 @@ pub async fn employees(server: &Arc<Server>, key: Key, query: String) -> Result<
     let page = Page::parse(&query, server.limits.page_employees_max)
         .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     reading(server, key.account, move |server| {
-        let roster = server.store.roster(&key)?;
-        let (found, more) = roster.page(page.status, page.after, page.limit, server.limits.page_bytes_max)?;
-        let next_cursor = found.last().filter(|_| more).map(|(number, _)| number.to_string());
+        let roster = server.store.reader(&key)?;
+        let found = roster.page(page.status, page.after, page.limit, server.limits.page_bytes_max)?;
+        let next_cursor = found.next.map(|number| number.to_string());
         let names = roster.names()?;
-        let employees = found.iter().map(|(_, employee)| startexam::shown(employee, &names)).collect();
+        let employees = found.employees.iter().map(|employee| startexam::shown(employee, &names)).collect();
         Ok(json(StatusCode::OK, &ShownPage { employees, next_cursor }))
     })
     .await

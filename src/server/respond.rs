@@ -178,6 +178,22 @@ impl From<store::Error> for Refusal {
                     "the account's roster is in use by another program on the server; send this again in a moment";
                 Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(10)
             }
+            store::Error::Replaced(_) => {
+                let message = "the account's roster was replaced on the server meanwhile, and nothing was stored; send this again";
+                Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(1)
+            }
+            store::Error::LongLog { log_bytes_max, .. } => {
+                let message = format!(
+                    "more than {log_bytes_max} bytes were pushed while exports of this account are under way \
+                     (limit log_bytes_max); ask again when they have ended"
+                );
+                Refusal { internal, ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message) }.retry_after(30)
+            }
+            store::Error::FilesOpen { .. } => {
+                let message =
+                    "the server has as many files open as it may, and nothing was stored; send this again in a moment";
+                Refusal { internal, ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message) }.retry_after(10)
+            }
             store::Error::AccountGone(account) => {
                 let message =
                     format!("account {account} was removed while this request was under way; nothing was stored");

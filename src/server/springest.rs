@@ -102,7 +102,7 @@ async fn get(server: &Arc<Server>, key: Key, head: &Parts) -> Result<Answer, Ref
     };
     let profile = import::profile(server, key.account, DIALECT).await?;
     reading(server, key.account, move |server| {
-        let roster = server.store.roster(&key)?;
+        let roster = server.store.reader(&key)?;
         let Some((number, employee)) = roster.employee(&id)? else {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "no user has this external_id"));
         };

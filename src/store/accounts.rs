@@ -3,9 +3,10 @@
 use super::keys::Credential;
 use super::{Error, Store, schema};
 use crate::until::Until;
-use rusqlite::{OptionalExtension as _, Row, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 /// An account, without its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,20 +34,29 @@ impl Store {
     /// Adds an account with its SharedKey secret, and makes its roster. A server that runs knows it at once.
     pub fn add_account(&self, id: i64, name: &str, secret: &str, until: Option<Until>) -> Result<(), Error> {
         self.write(|transaction| {
-            let added = transaction.execute(
-                "INSERT INTO account (id, name, generation, created_at, ends_at)
-                 VALUES (?, ?, random(), strftime('%Y-%m-%dT%H:%M:%SZ'), ?) ON CONFLICT DO NOTHING",
-                params![id, name, until.map(Until::as_second)],
-            )?;
-            if added == 0 {
-                return Err(Error::AccountExists(id));
-            }
-            // What an interrupted removal has left is not the new account's.
-            self.erase_roster(id)?;
+            self.insert_account(transaction, id, name, until)?;
+            self.refuse_if_somebody_is_in_the_file(id)?;
+            // What an interrupted removal or addition has left is not the new account's.
+            erase(&self.roster_path(id))?;
             self.insert_key(transaction, id, &Credential::Secret(secret), None)?;
-            schema::open(&self.roster_path(id), schema::ROSTER, true)?;
+            schema::open_roster(&self.roster_path(id), true, self.seed())?;
             Ok(())
         })
+    }
+
+    pub(super) fn insert_account(
+        &self,
+        transaction: &Transaction,
+        id: i64,
+        name: &str,
+        until: Option<Until>,
+    ) -> Result<(), Error> {
+        let added = transaction.execute(
+            "INSERT INTO account (id, name, generation, created_at, ends_at)
+             VALUES (?, ?, random(), strftime('%Y-%m-%dT%H:%M:%SZ'), ?) ON CONFLICT DO NOTHING",
+            params![id, name, until.map(Until::as_second)],
+        )?;
+        if added == 0 { Err(Error::AccountExists(id)) } else { Ok(()) }
     }
 
     /// Sets when an account ends, or that it does not. A server that runs knows it at once.
@@ -89,7 +99,7 @@ impl Store {
         let path = self.roster_path(id);
         let exists = path.exists();
         // A file that is damaged can be erased as well.
-        let mut roster = schema::open(&path, schema::ROSTER, false).ok();
+        let mut roster = schema::open_roster(&path, false, self.seed()).ok();
         // A push holds this while it writes, and looks for the account when it has it.
         let nobody_writes = roster
             .as_mut()
@@ -103,23 +113,23 @@ impl Store {
         if removed == 0 && !exists {
             return Err(Error::NoAccount(id));
         }
-        self.erase_roster(id)?;
+        erase(&self.roster_path(id))?;
         drop(nobody_writes);
         Ok(())
     }
+}
 
-    fn erase_roster(&self, id: i64) -> Result<(), Error> {
-        let path = self.roster_path(id);
-        for suffix in ["", "-wal", "-shm"] {
-            let mut file = path.clone().into_os_string();
-            file.push(suffix);
-            match fs::remove_file(&file) {
-                Err(source) if source.kind() != ErrorKind::NotFound => {
-                    return Err(Error::Folder { path: file.into(), source });
-                }
-                _ => {}
+/// Erases a database with its log, if it is there.
+pub(super) fn erase(path: &Path) -> Result<(), Error> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.to_owned().into_os_string();
+        file.push(suffix);
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(Error::Folder { path: file.into(), source });
             }
+            _ => {}
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! What can go wrong with a store.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
+use std::fs::OpenOptions;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to do if the server key is lost.
 const LOST_KEY: &str = "If there is no copy, these secrets are lost; revoke them all (`rollcall key list`, `rollcall key \
@@ -109,6 +110,74 @@ pub enum Error {
         "account {0} exists already; choose another id; `rollcall account remove {0}` would remove it with all its employees"
     )]
     AccountExists(i64),
+    /// The file of a new account exists, and somebody is in it.
+    #[error(
+        "there is no account {account}, but {path} has employees; `rollcall account adopt {account}` makes the account around \
+         the file; `rollcall account remove {account}` erases the file"
+    )]
+    FileExists {
+        /// The account.
+        account: i64,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// An account has no file.
+    #[error(
+        "{path}, the file of account {account}, is missing; put it back, or take it from a backup with \
+         `rollcall restore DIR {account}`"
+    )]
+    FileMissing {
+        /// The account.
+        account: i64,
+        /// Where its file should be.
+        path: PathBuf,
+    },
+    /// There is something already where a copy would go.
+    #[error("{0} exists already; add --replace to have it replaced, or choose another folder")]
+    Exists(PathBuf),
+    /// A copy is not what was copied.
+    #[error("{path} is not a whole copy: {what}; nothing was replaced")]
+    BadCopy {
+        /// The copy.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An account's file was replaced by another between its opening and the writing.
+    #[error("the file of account {0} was replaced meanwhile, and nothing was written")]
+    Replaced(i64),
+    /// Too much was written while others read.
+    #[error(
+        "the write-ahead log of account {account} is longer than {log_bytes_max} bytes (limit log_bytes_max), and exports under way \
+         keep it from being folded in"
+    )]
+    LongLog {
+        /// The account.
+        account: i64,
+        /// The limit.
+        log_bytes_max: u64,
+    },
+    /// The process has as many files open as it may.
+    #[error("{path}: the process has as many files open as it may ({source}); raise the limit (ulimit -n)")]
+    FilesOpen {
+        /// What could not be opened.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A database, or what is in it, is not as it was written.
+    #[error(
+        "{}: {what}; `rollcall account check {}` says more, and with --repair makes anew what can be; \
+         what cannot comes from a backup, with `rollcall restore`",
+        account.map_or("a database of the store is damaged".into(), |id| format!("the file of account {id} is damaged")),
+        account.map_or("ID".into(), |id| id.to_string())
+    )]
+    Damaged {
+        /// Whose it is, where that is known.
+        account: Option<i64>,
+        /// What is wrong.
+        what: String,
+    },
     /// A database was made by a later version of the program.
     #[error(
         "{path} was written by a later version of rollcall (schema {found}, this one knows {known}); use that version"
@@ -139,15 +208,84 @@ impl Error {
     pub(super) fn random(error: getrandom::Error) -> Error {
         Error::Random(error.to_string())
     }
+
+    /// Something is not as it was written.
+    pub(super) fn damaged(what: impl ToString) -> Error {
+        Error::Damaged { account: None, what: what.to_string() }
+    }
+
+    /// A database that should exist has nothing in it.
+    pub(super) fn empty(path: &Path) -> Error {
+        Error::damaged(format!("{} is empty", path.display()))
+    }
+
+    /// The same, said of an account's file.
+    #[must_use]
+    pub fn of(self, account: i64) -> Error {
+        match self {
+            Error::Damaged { what, .. } => Error::Damaged { account: Some(account), what },
+            other => other,
+        }
+    }
+
+    /// Why a database could not be opened. SQLite says the same whether the disk is full, the folder cannot be written or too many
+    /// files are open, so the system is asked.
+    pub(super) fn opening(path: &Path, source: rusqlite::Error) -> Error {
+        let to_path = |source| Error::Open { path: path.to_owned(), source };
+        if source.sqlite_error_code() != Some(ErrorCode::CannotOpen) {
+            return match Error::from(source) {
+                Error::Sqlite(source) => to_path(source),
+                Error::Damaged { what, .. } => Error::damaged(format!("{}: {what}", path.display())),
+                error => error,
+            };
+        }
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let tried = match path.exists() {
+            true => OpenOptions::new().read(true).write(true).open(path).map(drop),
+            false => return to_path(source),
+        };
+        match tried.and_then(|()| tempfile::tempfile_in(dir).map(drop)) {
+            Ok(()) => to_path(source),
+            Err(why) if too_many_files(&why) => Error::FilesOpen { path: path.to_owned(), source: why },
+            Err(why) if why.kind() == io::ErrorKind::StorageFull => Error::Write(source),
+            Err(_) => Error::ReadOnly(source),
+        }
+    }
+}
+
+fn too_many_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    Errno::from_io_error(error).is_some_and(|errno| [Errno::MFILE, Errno::NFILE].contains(&errno))
 }
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
+        if error.sqlite_extended_error_code().is_some_and(|code| NOT_READ.contains(&code)) {
+            return Error::damaged(error);
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Error::Write(error),
+            // Of a database that is open: its log, or a temporary file.
+            Some(ErrorCode::CannotOpen) => Error::Write(error),
             Some(ErrorCode::ReadOnly) => Error::ReadOnly(error),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy(error),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
+                Error::damaged(error)
+            }
+            None if is_of_a_row(&error) => Error::damaged(error),
             _ => Error::Sqlite(error),
         }
     }
+}
+
+/// How reading fails if a file ends too early or the disk is broken: no room on the disk would help.
+const NOT_READ: [i32; 3] = [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
+
+/// Whether a row is missing, or has something else in it than was written.
+fn is_of_a_row(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows};
+    matches!(
+        error,
+        QueryReturnedNoRows | InvalidColumnType(..) | FromSqlConversionFailure(..) | IntegralValueOutOfRange(..)
+    )
 }

@@ -1,8 +1,9 @@
 //! The folder of a store.
 
 use super::index::Cache;
+use super::roster::OpenFile;
 use super::server_key::KeyFile;
-use super::{Error, Key, Roster, private, schema};
+use super::{Error, Key, Reader, Roster, private, schema};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -108,20 +109,40 @@ impl Store {
         &self.dir
     }
 
-    /// The roster of the account that has this key.
+    /// The roster of the account that has this key, to write.
     pub fn roster(&self, key: &Key) -> Result<Roster, Error> {
-        let path = self.roster_path(key.account);
-        if !path.exists() {
-            return Err(Error::AccountGone(key.account));
-        }
-        let connection = schema::open(&path, schema::ROSTER, false)?;
+        let file = OpenFile::of(self.existing_roster_path(key)?);
+        let connection = schema::open_roster(&self.roster_path(key.account), false, self.seed);
         Ok(Roster {
-            connection,
-            seed: self.seed,
+            connection: connection.map_err(|error| error.of(key.account))?,
+            file,
+            store_seed: self.seed,
             key: key.clone(),
             shared: self.shared.clone(),
             indexes: self.indexes.clone(),
         })
+    }
+
+    /// The roster of the account that has this key, to read.
+    pub fn reader(&self, key: &Key) -> Result<Reader, Error> {
+        let connection = schema::open_reader(&self.existing_roster_path(key)?);
+        Ok(Reader { connection: connection.map_err(|error| error.of(key.account))?, account: key.account })
+    }
+
+    fn existing_roster_path(&self, key: &Key) -> Result<PathBuf, Error> {
+        let path = self.roster_path(key.account);
+        match path.try_exists() {
+            Ok(true) => Ok(path),
+            // An account that was removed meanwhile has no file, but then there is no account either.
+            Ok(false) if self.key(key.account)?.is_some() => Err(Error::FileMissing { account: key.account, path }),
+            Ok(false) => Err(Error::AccountGone(key.account)),
+            Err(source) => Err(Error::Folder { path, source }),
+        }
+    }
+
+    /// The seed of hashes in files of the version that had none of their own.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 
     pub(super) fn shared(&self) -> MutexGuard<'_, Connection> {

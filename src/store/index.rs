@@ -2,11 +2,11 @@
 //!
 //! It is stored in the transaction of the push that changes it: what is new is appended as a part, and when the parts hold much
 //! more than the roster has employees, they are written anew. An entry is 56 bytes, little-endian: the place and the number with the
-//! status (32 bits each), the hashes of the id, of the data and of the bytes (128 bits each). An index that does not carry the
-//! roster's revision is made anew from the rows.
+//! status (32 bits each), the hashes of the id, of the data and of the bytes (128 bits each). Beside each part is the hash of its
+//! entries. An index that does not carry the roster's revision, or is not as it was stored, is made anew from the rows.
 
-use super::{Error, Transaction};
-use crate::roster::{Entry, Index, data_hash, hash};
+use super::Error;
+use crate::roster::{Entry, Index, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -33,24 +33,37 @@ struct Held {
 
 struct Cached {
     index: Index,
-    revision: u64,
+    version: Version,
     used: u64,
 }
 
+/// What an index in memory belongs to. A revision alone would not tell: a file may be replaced by an older copy of itself, which
+/// comes to the same revision by other pushes, or by the file of another roster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Of the file.
+    pub identity: [u8; 16],
+    /// Of its last sync.
+    pub stamp: [u8; 16],
+}
+
 impl Cache {
-    /// Takes the index of an account and generation out, if it is of this revision.
-    pub fn take(&self, account: (i64, i64), revision: u64) -> Option<Index> {
+    /// Takes the index of an account and generation out, if it is of this version.
+    pub fn take(&self, account: (i64, i64), version: Option<Version>) -> Option<Index> {
         let mut held = self.held.lock().expect("no holder of the lock panics");
         let cached = held.indexes.remove(&account)?;
-        (cached.revision == revision).then_some(cached.index)
+        (Some(cached.version) == version).then_some(cached.index)
     }
 
-    /// Keeps an index, and lets others go where all would take more than `bytes_max`.
-    pub fn keep(&self, account: (i64, i64), revision: u64, index: Index, bytes_max: usize) {
+    /// Keeps an index of a version that can be told, and lets others go if all would take more than `bytes_max`.
+    pub fn keep(&self, account: (i64, i64), version: Option<Version>, index: Index, bytes_max: usize) {
+        let Some(version) = version else {
+            return;
+        };
         let mut held = self.held.lock().expect("no holder of the lock panics");
         held.uses += 1;
         let used = held.uses;
-        held.indexes.insert(account, Cached { index, revision, used });
+        held.indexes.insert(account, Cached { index, version, used });
         let mut bytes: usize = held.indexes.values().map(|cached| cached.index.memory_bytes()).sum();
         while bytes > bytes_max {
             let Some(oldest) = held.indexes.iter().min_by_key(|(_, cached)| cached.used).map(|(account, _)| *account)
@@ -62,7 +75,7 @@ impl Cache {
     }
 }
 
-/// Reads the stored index, where it is of this revision.
+/// Reads the stored index; `None` if it is of another revision, or is not as it was stored.
 pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Index>, Error> {
     let state = connection
         .query_row("SELECT employees FROM index_state WHERE revision = ?", [revision], |row| row.get::<_, u64>(0))
@@ -73,10 +86,14 @@ pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Inde
     let runs: Option<Vec<u8>> =
         connection.query_row("SELECT runs FROM index_order", [], |row| row.get(0)).optional()?;
     let mut index = Index::with_capacity(employees as usize);
-    let mut select = connection.prepare("SELECT entries FROM index_part ORDER BY part")?;
+    let mut select = connection.prepare("SELECT entries, digest FROM index_part ORDER BY part")?;
     let mut parts = select.query([])?;
     while let Some(part) = parts.next()? {
-        for entry in part.get_ref(0)?.as_blob().unwrap_or_default().chunks_exact(ENTRY_BYTES) {
+        let entries = part.get_ref(0)?.as_blob().unwrap_or_default();
+        if part.get_ref(1)?.as_blob_or_null().ok().flatten().is_some_and(|stored| stored != digest(entries)) {
+            return Ok(None);
+        }
+        for entry in entries.chunks_exact(ENTRY_BYTES) {
             let (place, entry) = unpack(entry);
             match (place as usize).cmp(&index.len()) {
                 std::cmp::Ordering::Less => index.update(place, entry),
@@ -93,17 +110,9 @@ pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Inde
     Ok(Some(index))
 }
 
-/// Makes the index from the rows.
-pub(super) fn rebuild(transaction: &Transaction, seed: u64) -> Result<Index, Error> {
-    let mut index = Index::with_capacity(transaction.next_number()? as usize);
-    transaction.for_each_employee(|number, employee| {
-        let id = hash(seed, employee.id.as_bytes());
-        let data = data_hash(seed, employee.profile, &employee.data);
-        index.insert(Entry { id, data, bytes: 0, number, status: employee.status });
-    })?;
-    index.set_order(Vec::new());
-    index.settle();
-    Ok(index)
+/// What is stored beside a part.
+fn digest(entries: &[u8]) -> [u8; 16] {
+    hash(0, entries).to_le_bytes()
 }
 
 /// Stores an index that was stored in part: `places` are the entries that are new since. Without `stored` all are.
@@ -120,12 +129,12 @@ pub(super) fn write(
     };
     let all = index.len() as u64;
     let append = stored && entries + places.len() as u64 <= entries_max(all);
-    let mut insert = connection.prepare("INSERT INTO index_part (entries) VALUES (?)")?;
+    let mut insert = connection.prepare("INSERT INTO index_part (entries, digest) VALUES (?, ?)")?;
     let mut bytes = Vec::with_capacity(places.len().min(PART_ENTRIES) * ENTRY_BYTES);
     let mut part = |places: &mut dyn Iterator<Item = u32>| -> Result<(), Error> {
         bytes.clear();
         places.for_each(|place| pack(&mut bytes, place, &index.get(place)));
-        insert.execute([&bytes])?;
+        insert.execute(params![bytes, digest(&bytes)])?;
         Ok(())
     };
     if append {
@@ -165,7 +174,8 @@ pub(super) fn amend(connection: &Connection, amended: &[Entry], revision: u64) -
     }
     let mut bytes = Vec::with_capacity(amended.len() * ENTRY_BYTES);
     amended.iter().for_each(|entry| pack(&mut bytes, entry.place(), entry));
-    connection.execute("INSERT INTO index_part (entries) VALUES (?)", [bytes])?;
+    let digest = digest(&bytes);
+    connection.execute("INSERT INTO index_part (entries, digest) VALUES (?, ?)", params![bytes, digest])?;
     let last = amended.iter().map(|entry| u64::from(entry.number)).max().unwrap_or(0);
     connection.execute(
         "UPDATE index_state SET revision = ?, employees = ?, entries = ?",

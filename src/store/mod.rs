@@ -1,18 +1,24 @@
 //! Where rosters are kept: SQLite, a folder with one database an account and one for what the accounts share.
 //!
 //! ```text
-//! data/rollcall.db          accounts with their keys, and the seed of the hashes
+//! data/rollcall.db          accounts with their keys
 //! data/server.key           the key that SharedKey secrets are sealed with; it may lie elsewhere
-//! data/accounts/99.db       the roster of account 99
+//! data/accounts/99.db       the roster of account 99, complete in itself
 //! data/rollcall.lock        held by the server that uses the folder
 //! ```
 
 mod accounts;
+mod adopt;
+mod backup;
+mod check;
+mod derived;
 mod error;
 mod folder;
 mod index;
 mod keys;
+mod log;
 mod private;
+mod reader;
 mod roster;
 mod rows;
 mod schema;
@@ -22,10 +28,14 @@ mod snapshot;
 mod transaction;
 
 pub use accounts::{Account, Key};
+pub use backup::Copied;
+pub use check::Checkup;
+pub use derived::{OF_HIDDEN, unique_values};
 pub use error::Error;
 pub use folder::{Lock, Store};
 pub use keys::{Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
-pub use roster::{Roster, Summary};
+pub use reader::{Page, Reader, Summary};
+pub use roster::Roster;
 pub use rows::Rows;
 pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};

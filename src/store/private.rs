@@ -89,7 +89,7 @@ pub fn folder_of(path: &Path) -> &Path {
 
 /// Takes the rights of other users away. By the path: to close a file that SQLite has open would end SQLite's locks on it.
 #[cfg(unix)]
-fn tighten(path: &Path) -> io::Result<()> {
+pub fn tighten(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = match fs::metadata(path) {
         // A log is removed when the last program closes its database.
@@ -107,7 +107,7 @@ fn tighten(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn tighten(_: &Path) -> io::Result<()> {
+pub fn tighten(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -123,7 +123,7 @@ fn private(builder: &mut DirBuilder) -> &mut DirBuilder {
 
 /// Gives what was made to the owner of `folder`: what root makes beside a service must be the service's.
 #[cfg(unix)]
-fn give(path: &Path, file: Option<&File>, folder: &Path) -> io::Result<()> {
+pub fn give(path: &Path, file: Option<&File>, folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, fchown, lchown};
     let owner = fs::metadata(folder)?;
     let made = file.map_or_else(|| fs::symlink_metadata(path), File::metadata)?;
@@ -139,6 +139,6 @@ fn give(path: &Path, file: Option<&File>, folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn give(_: &Path, _: Option<&File>, _: &Path) -> io::Result<()> {
+pub fn give(_: &Path, _: Option<&File>, _: &Path) -> io::Result<()> {
     Ok(())
 }

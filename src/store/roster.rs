@@ -1,56 +1,82 @@
-//! The roster of one account.
+//! The roster of one account, to write.
 
-use super::index::Cache;
-use super::{Error, Key, Snapshot, Transaction, rows};
-use crate::roster::{Employee, Names, Status};
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use super::index::{Cache, Version};
+use super::{Error, Key, Transaction, log, schema};
+use rusqlite::{Connection, TransactionBehavior};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use uuid::Uuid;
 
-/// How long the write-ahead log may become before a small change moves it into the database, in bytes.
-const LOG_BYTES_LARGE: u64 = 4 << 20;
-
-/// The roster of one account, opened. Any number may be open at a time; those that only read see the last committed state.
+/// The roster of one account, opened to write. Any number may be open at a time; one writes, the others wait a moment for it.
 pub struct Roster {
     pub(super) connection: Connection,
-    pub(super) seed: u64,
+    pub(super) file: OpenFile,
+    pub(super) store_seed: u64,
     pub(super) key: Key,
     pub(super) shared: Arc<Mutex<Connection>>,
     pub(super) indexes: Arc<Cache>,
 }
 
-/// A roster in a few figures.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// How many employees are active.
-    pub active: u64,
-    /// How many are hidden.
-    pub hidden: u64,
-    /// How many syncs were applied.
-    pub revision: u64,
-    /// When the last was, RFC 3339 in UTC.
-    pub last_sync: Option<String>,
+/// Which file was opened under a name. Another may have taken its place since, and then what is written is lost.
+pub(super) struct OpenFile {
+    path: PathBuf,
+    opened: Option<FileId>,
+}
+
+/// A file by what the system calls it.
+type FileId = (u64, u64);
+
+impl OpenFile {
+    /// To be called before the file is opened.
+    pub fn of(path: PathBuf) -> OpenFile {
+        let opened = file_id(&path);
+        OpenFile { path, opened }
+    }
+
+    /// Whether the name still stands for the file.
+    pub fn is_current(&self) -> bool {
+        file_id(&self.path) == self.opened
+    }
+}
+
+/// Returns what the system calls the file of a name, `None` if there is none.
+fn file_id(path: &Path) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    }
+    // Elsewhere a file that is open is not replaced.
+    #[cfg(not(unix))]
+    fs::metadata(path).ok().map(|_| (0, 0))
 }
 
 impl Roster {
     /// Begins to write. Waits a moment for another process that does.
     pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
-        let inner = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        exists(&self.shared, &self.key)?;
-        let revision: u64 = inner.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
-        let account = (self.key.account, self.key.generation);
-        Ok(Transaction { inner, seed: self.seed, revision: revision + 1, account, indexes: &self.indexes })
+        self.reopen_if_replaced()?;
+        let Roster { connection, file, key, shared, indexes, .. } = self;
+        let inner = lock(connection, file, key, shared)?;
+        let State { seed, identity, revision, stamp } = State::of(&inner)?;
+        let before = stamp.map(|stamp| Version { identity, stamp });
+        let account = (key.account, key.generation);
+        Ok(Transaction { inner, seed, identity, revision: revision + 1, before, account, indexes, file })
     }
 
-    /// Moves what was committed from the write-ahead log into the database, as far as readers allow.
+    /// Moves what was committed from the write-ahead log into the database as far as readers allow, without waiting for them.
     pub fn checkpoint(&self) -> Result<(), Error> {
-        Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        log::fold(&self.connection)
     }
 
-    /// Adds a record to the queue, and gives true; or false where `per_day_max` were added today, in UTC. The record is durable then.
+    /// Does so if the log has grown large: after a change that is too small to pay for it.
+    pub fn checkpoint_if_large(&self) -> Result<(), Error> {
+        log::fold_if_large(&self.connection)
+    }
+
+    /// Adds a record to the queue, durably. Returns false if `per_day_max` were added today (UTC) already, and then adds nothing.
     pub fn enqueue(&mut self, record: &[u8], per_day_max: u64) -> Result<bool, Error> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        exists(&self.shared, &self.key)?;
+        self.reopen_if_replaced()?;
+        let transaction = lock(&mut self.connection, &self.file, &self.key, &self.shared)?;
         transaction.execute("DELETE FROM request_count WHERE day < date()", [])?;
         let requests: u64 = transaction.query_row(
             "INSERT INTO request_count VALUES (date(), 1) ON CONFLICT DO UPDATE SET requests = requests + 1
@@ -72,96 +98,61 @@ impl Roster {
         Ok(())
     }
 
-    /// The employee with this id, and its number.
-    pub fn employee(&self, id: &str) -> Result<Option<(u32, Employee)>, Error> {
-        let mut select =
-            self.connection.prepare("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?;
-        Ok(select.query_row([id], |row| Ok((row.get(0)?, rows::employee(row, 1)?))).optional()?)
-    }
-
-    /// Up to `limit` employees with a number above `after`, in the order of their numbers, which is that of their arrival; fewer
-    /// where their data reaches `bytes_max`. Beside them, whether there are more.
-    pub fn page(
-        &self,
-        status: Option<Status>,
-        after: u32,
-        limit: usize,
-        bytes_max: usize,
-    ) -> Result<(Vec<(u32, Employee)>, bool), Error> {
-        let mut select = self.connection.prepare(
-            "SELECT number, id, status, profile, data FROM employee
-             WHERE number > ?1 AND (?2 IS NULL OR status = ?2) ORDER BY number",
-        )?;
-        let mut employees = select.query(params![after, status.map(|status| status as u8)])?;
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = employees.next()? {
-            if page.len() == limit || bytes >= bytes_max {
-                return Ok((page, true));
-            }
-            let employee = rows::employee(row, 1)?;
-            bytes += employee.id.len() + employee.data.as_bytes().len();
-            page.push((row.get(0)?, employee));
+    /// A push may have waited between opening the file and writing, while the file was replaced.
+    fn reopen_if_replaced(&mut self) -> Result<(), Error> {
+        if !self.file.is_current() {
+            self.file = OpenFile::of(std::mem::take(&mut self.file.path));
+            self.connection = schema::open_roster(&self.file.path, false, self.store_seed)?;
         }
-        Ok((page, false))
-    }
-
-    /// Does so where the log has grown large: after a change that is too small to pay for it.
-    pub fn checkpoint_if_large(&self) -> Result<(), Error> {
-        let log = self.connection.path().map(|path| std::fs::metadata(format!("{path}-wal")));
-        match log {
-            Some(Ok(log)) if log.len() > LOG_BYTES_LARGE => self.checkpoint(),
-            _ => Ok(()),
-        }
-    }
-
-    /// The roster as it is now, to be read as a whole: what is written meanwhile is not seen.
-    pub fn snapshot(&self) -> Result<Snapshot<'_>, Error> {
-        Ok(Snapshot { inner: self.connection.unchecked_transaction()? })
-    }
-
-    /// What the numbers in an [`Employee`] stand for.
-    pub fn names(&self) -> Result<Names, Error> {
-        names(&self.connection)
-    }
-
-    /// The roster in a few figures.
-    pub fn summary(&self) -> Result<Summary, Error> {
-        let (revision, last_sync) =
-            self.connection.query_row("SELECT coalesce(max(revision), 0), max(finished_at) FROM sync", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        let (active, hidden) = self.connection.query_row(
-            "SELECT count(*) FILTER (WHERE status = 1), count(*) FILTER (WHERE status = 0) FROM employee",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        Ok(Summary { active, hidden, revision, last_sync })
+        Ok(())
     }
 }
 
-/// Whether the account is still the one of the key: a push holds the roster when it looks.
-fn exists(shared: &Mutex<Connection>, key: &Key) -> Result<(), Error> {
+/// Takes the right to write, for an account that still is the one of the key, to the file that still is the account's.
+fn lock<'c>(
+    connection: &'c mut Connection,
+    file: &OpenFile,
+    key: &Key,
+    shared: &Mutex<Connection>,
+) -> Result<rusqlite::Transaction<'c>, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let exists: bool = shared.lock().expect("no holder of the lock panics").query_row(
         "SELECT EXISTS (SELECT 1 FROM account WHERE id = ? AND generation = ?)",
         [key.account, key.generation],
         |row| row.get(0),
     )?;
-    if exists { Ok(()) } else { Err(Error::AccountGone(key.account)) }
+    if !exists {
+        return Err(Error::AccountGone(key.account));
+    }
+    if !file.is_current() {
+        return Err(Error::Replaced(key.account));
+    }
+    Ok(transaction)
 }
 
-/// What the account's numbers stand for.
-pub(super) fn names(connection: &Connection) -> Result<Names, Error> {
-    let mut names = Names::default();
-    let mut select = connection.prepare("SELECT number, id FROM profile")?;
-    let mut profiles = select.query([])?;
-    while let Some(row) = profiles.next()? {
-        let id: String = row.get(1)?;
-        names.profiles.insert(row.get(0)?, Uuid::parse_str(&id).unwrap_or_default());
+/// What a file says of itself.
+pub(super) struct State {
+    /// The seed of its hashes.
+    pub seed: u64,
+    /// What tells it from the file of another roster.
+    pub identity: [u8; 16],
+    /// How many syncs were applied.
+    pub revision: u64,
+    /// What tells its last sync from every other; `None` before the first, and after one of an earlier version.
+    pub stamp: Option<[u8; 16]>,
+}
+
+impl State {
+    pub fn of(connection: &Connection) -> Result<State, Error> {
+        Ok(connection.query_row(
+            "SELECT identity.seed, identity.identity, coalesce(last.revision, 0), last.stamp FROM identity
+             LEFT JOIN (SELECT revision, stamp FROM sync ORDER BY revision DESC LIMIT 1) AS last",
+            [],
+            |row| {
+                let seed: i64 = row.get(0)?;
+                let (identity, revision, stamp) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                Ok(State { seed: seed.cast_unsigned(), identity, revision, stamp })
+            },
+        )?)
     }
-    let mut select = connection.prepare("SELECT number, name FROM field")?;
-    let mut fields = select.query([])?;
-    while let Some(row) = fields.next()? {
-        names.fields.insert(row.get(0)?, row.get(1)?);
-    }
-    Ok(names)
 }

@@ -12,6 +12,7 @@ pub struct Rows<'t> {
     revision: u64,
     insert: Statement<'t>,
     update: Statement<'t>,
+    update_data: Statement<'t>,
     read: Statement<'t>,
     id: Statement<'t>,
     find: Statement<'t>,
@@ -32,6 +33,9 @@ impl<'t> Rows<'t> {
             insert: connection.prepare("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?,
             update: connection
                 .prepare("UPDATE employee SET status = ?, profile = ?, data = ?, revision = ? WHERE number = ?")?,
+            // What does not set the status need not look into the index of the hidden.
+            update_data: connection
+                .prepare("UPDATE employee SET profile = ?, data = ?, revision = ? WHERE number = ?")?,
             read: connection.prepare("SELECT id, status, profile, data FROM employee WHERE number = ?")?,
             id: connection.prepare("SELECT id FROM employee WHERE number = ?")?,
             find: connection.prepare("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?,
@@ -60,9 +64,19 @@ impl<'t> Rows<'t> {
         Ok(())
     }
 
-    /// Gives the employee with this number another status, profile and data.
-    pub fn update(&mut self, number: u32, status: Status, profile: u32, data: &Data<&[u8]>) -> Result<(), Error> {
-        self.update.execute(params![status as u8, profile, data.as_bytes(), self.revision, number])?;
+    /// Sets the profile and the data of the employee with this number, and the status unless it stays.
+    pub fn update(
+        &mut self,
+        number: u32,
+        status: Option<Status>,
+        profile: u32,
+        data: &Data<&[u8]>,
+    ) -> Result<(), Error> {
+        let (data, revision) = (data.as_bytes(), self.revision);
+        match status {
+            Some(status) => self.update.execute(params![status as u8, profile, data, revision, number])?,
+            None => self.update_data.execute(params![profile, data, revision, number])?,
+        };
         Ok(())
     }
 
@@ -131,6 +145,29 @@ impl<'t> Rows<'t> {
         let holders = self.holder.query_map(params![field, hash.to_be_bytes()], |row| row.get(0))?;
         Ok(holders.collect::<Result<_, _>>()?)
     }
+}
+
+/// Calls `each` with every employee and its number, in the order of the numbers, until it fails.
+pub(super) fn for_each(
+    connection: &Connection,
+    mut each: impl FnMut(u32, Employee) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut select = connection.prepare("SELECT number, id, status, profile, data FROM employee ORDER BY number")?;
+    let mut employees = select.query([])?;
+    while let Some(row) = employees.next()? {
+        each(row.get(0)?, employee(row, 1)?)?;
+    }
+    Ok(())
+}
+
+/// As [`employee`]; fails if the row is not as it was stored.
+pub(super) fn whole_employee(row: &Row, column: usize) -> Result<Employee, Error> {
+    let employee = employee(row, column)?;
+    let status: u8 = row.get(column + 1)?;
+    if status > Status::Active as u8 || !employee.data.is_whole() {
+        return Err(Error::damaged("the row of an employee is not as it was stored"));
+    }
+    Ok(employee)
 }
 
 /// Reads an employee from the columns id, status, profile and data, the first of which is `column`.

@@ -1,15 +1,18 @@
 //! The tables, and the steps that lead from an earlier version of them to this one.
 
-use super::{Error, private};
+use super::{Error, derived, private};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
 
 /// How long a statement waits for another process, such as `rollcall account`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pages that a connection may hold in memory, in KiB.
-const CACHE_KIB: i64 = 16 << 10;
+/// Pages that a connection may hold in memory that writes, in KiB.
+pub(super) const WRITER_CACHE_KIB: i64 = 16 << 10;
+
+/// Pages that a connection may hold in memory that only reads, in KiB. There can be many at a time, and each reads a page once.
+const READER_CACHE_KIB: i64 = 2 << 10;
 
 /// The steps of `rollcall.db`; its `user_version` is how many were taken. A released step never changes.
 pub const SHARED: &[&str] = &[
@@ -79,7 +82,7 @@ pub const ROSTER: &[&str] = &["
         revision INTEGER NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX employee_by_id ON employee (id);
-    -- Who holds which value of a unique field; the value by its hash. See sync::unique::OF_HIDDEN.
+    -- Who holds which value of a unique field; the value by its hash. See store::OF_HIDDEN.
     CREATE TABLE unique_value (
         field INTEGER NOT NULL,
         hash BLOB NOT NULL,
@@ -114,43 +117,99 @@ pub const ROSTER: &[&str] = &["
         unchanged INTEGER NOT NULL,
         duration_ms INTEGER NOT NULL
     ) STRICT;
+", "
+    -- What the file is, wherever it lies: the seed of its hashes, and 128 random bits that tell it from the file of another roster.
+    -- It has one row, which `derived::complete` adds.
+    CREATE TABLE identity (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        seed INTEGER NOT NULL,
+        identity BLOB NOT NULL
+    ) STRICT;
+    -- 128 random bits of each sync: two files that have been written apart may have one revision, but never one stamp.
+    ALTER TABLE sync ADD COLUMN stamp BLOB;
+    -- The hash of the entries, which tells whether they are as they were stored; null in parts of an earlier version.
+    ALTER TABLE index_part ADD COLUMN digest BLOB;
+    -- Pages of the hidden. Most employees are active: an index of them as well would cost every first load.
+    CREATE INDEX employee_hidden ON employee (status) WHERE status = 0;
 "];
 
-/// Opens a database and brings its tables up to date. Without `create` it must exist.
+/// Opens `rollcall.db` and brings its tables up to date. Without `create` it must exist.
 pub fn open(path: &Path, steps: &[&str], create: bool) -> Result<Connection, Error> {
+    let mut connection = connect(path, create, WRITER_CACHE_KIB)?;
+    migrate(&mut connection, (path, steps, create), |_, _| Ok(()))?;
+    Ok(connection)
+}
+
+/// Opens an account's database to write, and brings its tables up to date. Without `create` it must exist. A file of the version
+/// that had no seed of its own takes `store_seed`.
+pub fn open_roster(path: &Path, create: bool, store_seed: u64) -> Result<Connection, Error> {
+    let mut connection = connect(path, create, WRITER_CACHE_KIB)?;
+    migrate(&mut connection, (path, ROSTER, create), |connection, found| {
+        derived::complete(connection, found, store_seed)
+    })?;
+    Ok(connection)
+}
+
+/// Opens an account's database to read. The database may be of an earlier version, and stays so.
+pub fn open_reader(path: &Path) -> Result<Connection, Error> {
+    let connection = connect(path, false, READER_CACHE_KIB)?;
+    let found: u32 = version(&connection)?;
+    let known = ROSTER.len() as u32;
+    match found {
+        0 => Err(Error::empty(path)),
+        later if later > known => Err(Error::Later { path: path.to_owned(), found, known }),
+        _ => {
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        }
+    }
+}
+
+pub(super) fn connect(path: &Path, create: bool, cache_kib: i64) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
         private::make_file_if_absent(path).map_err(|source| Error::Folder { path: path.to_owned(), source })?;
     }
-    let opened = Connection::open_with_flags(path, flags).and_then(prepare);
-    let mut connection = opened.map_err(|source| Error::Open { path: path.to_owned(), source })?;
-    migrate(&mut connection, path, steps)?;
-    Ok(connection)
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| prepare(connection, cache_kib));
+    opened.map_err(|source| Error::opening(path, source))
 }
 
-fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
+fn prepare(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     // A checkpoint would come between a commit and its answer; it is done after the answer instead.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Error> {
-    let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Takes the steps that the database lacks, then calls `finish` with the version that it had, all in one transaction.
+fn migrate(
+    connection: &mut Connection,
+    (path, steps, create): (&Path, &[&str], bool),
+    finish: impl FnOnce(&Connection, u32) -> Result<(), Error>,
+) -> Result<(), Error> {
     let known = steps.len() as u32;
-    let found: u32 = version(connection)?;
+    let found = version(connection)?;
     if found > known {
         return Err(Error::Later { path: path.to_owned(), found, known });
     }
+    // A file that was emptied is not a roster of nobody.
+    if found == 0 && !create {
+        return Err(Error::empty(path));
+    }
     if found < known {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found: u32 = version(&transaction)?;
+        let found = version(&transaction)?;
         for step in &steps[found as usize..] {
             transaction.execute_batch(step)?;
         }
+        finish(&transaction, found)?;
         transaction.pragma_update(None, "user_version", known)?;
         transaction.commit()?;
     }

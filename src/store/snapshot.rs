@@ -1,13 +1,14 @@
 //! A roster at one moment, read as a whole.
 
-use super::{Error, roster, rows};
+use super::{Error, reader, rows};
 use crate::roster::{Employee, Names, Status};
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 use uuid::Uuid;
 
 /// The roster at one moment.
 pub struct Snapshot<'a> {
     pub(super) inner: rusqlite::Transaction<'a>,
+    pub(super) account: i64,
 }
 
 /// Which employees are read.
@@ -26,14 +27,15 @@ pub struct Filter {
 pub enum Since {
     /// After this revision.
     Revision(u32),
-    /// After the last sync that was finished before this time; a sync may come twice so, and none is missed.
+    /// From the first sync on that was finished at this time or later. What was sent before may come again, and nothing is missed,
+    /// also if the clock of the server was set back.
     Time(jiff::Timestamp),
 }
 
 impl Snapshot<'_> {
     /// What the numbers in an [`Employee`] stand for.
     pub fn names(&self) -> Result<Names, Error> {
-        roster::names(&self.inner)
+        reader::names(&self.inner).map_err(|error| error.of(self.account))
     }
 
     /// The roster's revision at that moment.
@@ -47,18 +49,12 @@ impl Snapshot<'_> {
         filter: &Filter,
         mut each: impl FnMut(Employee) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sqlite = |error: rusqlite::Error| E::from(error.into());
-        let since: u64 = match filter.since {
+        let store = |error: Error| E::from(error.of(self.account));
+        let sqlite = |error: rusqlite::Error| store(error.into());
+        let since = match filter.since {
             None => 0,
             Some(Since::Revision(revision)) => revision.into(),
-            Some(Since::Time(time)) => self
-                .inner
-                .query_row(
-                    "SELECT coalesce(max(revision), 0) FROM sync WHERE finished_at < ?",
-                    [time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()],
-                    |row| row.get(0),
-                )
-                .map_err(sqlite)?,
+            Some(Since::Time(time)) => self.revision_before(time).map_err(store)?,
         };
         let mut select = self
             .inner
@@ -71,9 +67,22 @@ impl Snapshot<'_> {
         let profile = filter.profile.map(|profile| profile.to_string());
         let mut employees = select.query(params![status, profile, since]).map_err(sqlite)?;
         while let Some(row) = employees.next().map_err(sqlite)? {
-            each(rows::employee(row, 0).map_err(sqlite)?)?;
+            each(rows::whole_employee(row, 0).map_err(store)?)?;
         }
         Ok(())
+    }
+
+    /// Returns the revision before the first sync that was finished at a time or later; the roster's if there is none.
+    fn revision_before(&self, time: jiff::Timestamp) -> Result<u64, Error> {
+        let first: Option<u64> = self
+            .inner
+            .query_row(
+                "SELECT revision FROM sync WHERE finished_at >= ? ORDER BY revision LIMIT 1",
+                [time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()],
+                |row| row.get(0),
+            )
+            .optional()?;
+        first.map_or_else(|| self.revision(), |first| Ok(first - 1))
     }
 }
 

@@ -1,8 +1,9 @@
 //! A roster that is being written.
 
-use super::index::{self, Cache};
+use super::index::{self, Cache, Version};
+use super::roster::OpenFile;
 use super::rows::{self, Rows};
-use super::{Error, roster};
+use super::{Error, derived, reader};
 use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Changes, Counts, Employee, Entry, Index, Names};
 use rusqlite::params;
@@ -13,10 +14,14 @@ use std::time::Duration;
 pub struct Transaction<'a> {
     pub(super) inner: rusqlite::Transaction<'a>,
     pub(super) seed: u64,
+    pub(super) identity: [u8; 16],
     /// The revision that the roster will have.
     pub(super) revision: u64,
+    /// The version that it has; `None` if that cannot be told.
+    pub(super) before: Option<Version>,
     pub(super) account: (i64, i64),
     pub(super) indexes: &'a Cache,
+    pub(super) file: &'a OpenFile,
 }
 
 /// The account's numbers for a profile.
@@ -32,25 +37,21 @@ pub struct Numbers {
 impl<'a> Transaction<'a> {
     /// The index of the roster: held in memory, else stored, else made from the rows; and whether it is stored.
     pub fn index(&self) -> Result<(Index, bool), Error> {
-        let before = self.revision - 1;
-        if let Some(index) = self.indexes.take(self.account, before) {
+        if let Some(index) = self.indexes.take(self.account, self.before) {
             return Ok((index, true));
         }
-        match index::read(&self.inner, before)? {
+        match index::read(&self.inner, self.revision - 1)? {
             Some(index) => Ok((index, true)),
-            None => Ok((index::rebuild(self, self.seed)?, false)),
+            None => Ok((derived::index_of_rows(&self.inner, self.seed)?, false)),
         }
     }
 
     /// Calls `each` with every employee and its number, in the order of the numbers.
     pub fn for_each_employee(&self, mut each: impl FnMut(u32, Employee)) -> Result<(), Error> {
-        let mut select =
-            self.inner.prepare("SELECT number, id, status, profile, data FROM employee ORDER BY number")?;
-        let mut employees = select.query([])?;
-        while let Some(row) = employees.next()? {
-            each(row.get(0)?, rows::employee(row, 1)?);
-        }
-        Ok(())
+        rows::for_each(&self.inner, |number, employee| {
+            each(number, employee);
+            Ok(())
+        })
     }
 
     /// The number for the next new employee.
@@ -61,7 +62,7 @@ impl<'a> Transaction<'a> {
 
     /// What the account's numbers stand for.
     pub fn names(&self) -> Result<Names, Error> {
-        roster::names(&self.inner)
+        reader::names(&self.inner)
     }
 
     /// Gives numbers to a profile and its fields where they have none, and remembers which of its fields are unique.
@@ -109,23 +110,7 @@ impl<'a> Transaction<'a> {
 
     /// The fields that some profile of the account wants to be unique, by number, each with the widest of their demands.
     pub fn unique_fields(&self) -> Result<BTreeMap<u32, Unique>, Error> {
-        let mut select = self.inner.prepare("SELECT uniques FROM profile")?;
-        let mut profiles = select.query([])?;
-        let mut fields = BTreeMap::new();
-        while let Some(row) = profiles.next()? {
-            let uniques: String = row.get(0)?;
-            for unique in uniques.split(',') {
-                let (number, unique) = match unique.split_once(' ') {
-                    Some((number, _)) => (number.parse(), Unique::Active),
-                    None => (unique.parse(), Unique::Roster),
-                };
-                if let Ok(number) = number {
-                    let widest = fields.entry(number).or_insert(unique);
-                    *widest = if *widest == Unique::Roster { Unique::Roster } else { unique };
-                }
-            }
-        }
-        Ok(fields)
+        derived::unique_fields(&self.inner)
     }
 
     /// Prepares a roster that has nobody to be filled: its ids are put in order once, at the commit, instead of one by one.
@@ -142,11 +127,11 @@ impl<'a> Transaction<'a> {
     pub fn roll_back(self, (index, stored): (Index, bool), index_bytes_max: usize) {
         drop(self.inner);
         if stored && index.is_settled() {
-            self.indexes.keep(self.account, self.revision - 1, index, index_bytes_max);
+            self.indexes.keep(self.account, self.before, index, index_bytes_max);
         }
     }
 
-    /// The seed of the store's hashes.
+    /// The seed of the file's hashes.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -160,43 +145,60 @@ impl<'a> Transaction<'a> {
         changes: Changes,
         index_bytes_max: usize,
     ) -> Result<u64, Error> {
-        self.record(sync)?;
+        let version = self.record(sync)?;
         if stored && changes.is_empty() && changes.keeps_order(&index) {
             index::confirm(&self.inner, self.revision)?;
         } else {
             let places = changes.apply(&mut index);
             index::write(&self.inner, &index, &places, self.revision, stored)?;
         }
+        self.file_is_current()?;
         self.inner.commit()?;
-        self.indexes.keep(self.account, self.revision, index, index_bytes_max);
+        self.indexes.keep(self.account, Some(version), index, index_bytes_max);
         Ok(self.revision)
     }
 
     /// Commits what was written for some employees, whose entries are these now, as [`Transaction::commit`] does; in a time that
     /// does not grow with the roster.
     pub fn commit_some(self, sync: &Sync, entries: &[Entry], index_bytes_max: usize) -> Result<u64, Error> {
-        self.record(sync)?;
+        let version = self.record(sync)?;
         match entries.is_empty() {
             true => index::confirm(&self.inner, self.revision)?,
             false => index::amend(&self.inner, entries, self.revision)?,
         }
+        self.file_is_current()?;
         self.inner.commit()?;
-        if let Some(mut index) = self.indexes.take(self.account, self.revision - 1) {
+        if let Some(mut index) = self.indexes.take(self.account, self.before) {
             index.amend(entries);
-            self.indexes.keep(self.account, self.revision, index, index_bytes_max);
+            self.indexes.keep(self.account, Some(version), index, index_bytes_max);
         }
         Ok(self.revision)
     }
 
-    fn record(&self, sync: &Sync) -> Result<(), Error> {
+    /// Records the sync; returns the version that the roster will have. By its record no sync is before the one that it came after,
+    /// also if the clock was set back.
+    fn record(&self, sync: &Sync) -> Result<Version, Error> {
         let Sync { profile, employees, counts, duration } = sync;
         let Counts { created, updated, activated, hidden, unchanged } = counts;
         let duration_ms = duration.as_millis() as u64;
-        self.inner.execute(
-            "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?)",
+        let stamp = self.inner.query_row(
+            "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
+                 finished_at, stamp)
+             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?,
+                 max(strftime('%Y-%m-%dT%H:%M:%SZ'),
+                     coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
+                 randomblob(16))
+             RETURNING stamp",
             params![self.revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms],
+            |row| row.get(0),
         )?;
-        Ok(self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?)
+        self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?;
+        Ok(Version { identity: self.identity, stamp })
+    }
+
+    /// What is committed to a file that was replaced is in nobody's roster.
+    fn file_is_current(&self) -> Result<(), Error> {
+        if self.file.is_current() { Ok(()) } else { Err(Error::Replaced(self.account.0)) }
     }
 
     /// The numbers of the active employees.

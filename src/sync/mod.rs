@@ -116,6 +116,17 @@ impl From<store::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// The same, said of an account.
+    #[must_use]
+    pub fn of(self, account: i64) -> Failure {
+        match self {
+            Failure::Store(error) => Failure::Store(error.of(account)),
+            other => other,
+        }
+    }
+}
+
 /// What can go wrong with a body on its way in.
 #[derive(Debug)]
 pub enum BodyError {

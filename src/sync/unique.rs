@@ -1,8 +1,10 @@
 //! Uniqueness: whether two employees of the roster, as the push leaves it, have the same value where a profile forbids it.
 
+pub use crate::store::OF_HIDDEN;
+
 use crate::profile::Unique;
-use crate::roster::{Data, Employee, Status, hash};
-use crate::store::{Error, Rows, Transaction};
+use crate::roster::{Data, Employee, Status};
+use crate::store::{Error, Rows, Transaction, unique_values};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -66,10 +68,6 @@ struct Added {
 }
 
 const NOT_PUSHED: u32 = u32::MAX;
-
-/// Marks the field of a value that must be unique among the active, where who has it is hidden: it is in nobody's way, and the
-/// employee can be found by it.
-pub const OF_HIDDEN: u32 = 1 << 31;
 
 /// Two employees with the same value.
 pub struct Conflict {
@@ -174,12 +172,7 @@ impl Uniques {
 
 impl Scopes {
     fn held<'a>(&'a self, number: u32, employee: Holder<'a>) -> impl Iterator<Item = Held> + 'a {
-        let Holder { status, data } = employee;
-        self.fields.iter().filter_map(move |(&field, &unique)| {
-            let hash = hash(self.seed, data.get(field)?);
-            let aside = unique == Unique::Active && status == Status::Hidden;
-            let field = if aside { field | OF_HIDDEN } else { field };
-            Some(Held { high: (hash >> 64) as u64, low: hash as u64, field, number })
-        })
+        let values = unique_values(&self.fields, self.seed, employee.status, employee.data);
+        values.map(move |(field, hash)| Held { high: (hash >> 64) as u64, low: hash as u64, field, number })
     }
 }

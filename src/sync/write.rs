@@ -211,7 +211,7 @@ impl<'t> Writer<'t> {
             (Status::Active, Status::Hidden) => self.counts.hidden += 1,
             _ => {}
         }
-        self.rows.update(number, status, profile, &after)?;
+        self.rows.update(number, (status != before.status).then_some(status), profile, &after)?;
         self.uniques.change(number, index, (&before).into(), Holder { status, data: after });
         self.replaced.push((place, entry));
         Ok(())

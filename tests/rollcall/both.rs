@@ -89,11 +89,12 @@ impl Both {
             Err(failure) => panic!("{failure:?}"),
         };
         assert_eq!(outcome, expected, "in pieces of {size}: {}", String::from_utf8_lossy(body));
-        let (stored, _) = roster.page(None, 0, usize::MAX, usize::MAX).unwrap();
+        let roster = self.store.reader(&self.store.key(1).unwrap().unwrap()).unwrap();
+        let stored = roster.page(None, 0, usize::MAX, usize::MAX).unwrap().employees;
         let names = roster.names().unwrap();
         let stored: plain::Roster = stored
             .into_iter()
-            .map(|(_, employee)| {
+            .map(|employee| {
                 let data =
                     employee.data.iter().map(|(number, value)| (names.fields[&number].clone(), value.to_owned()));
                 (employee.id.clone(), (employee.status, data.collect()))

@@ -1,6 +1,7 @@
 //! Everything through the real door: the program as a process, signed requests over a socket, files through the command line.
 
 mod authenticate;
+mod backup;
 mod body;
 mod both;
 mod command;
@@ -11,6 +12,7 @@ mod dialects;
 mod ends;
 mod equal;
 mod export;
+mod files;
 mod golden;
 mod head;
 mod index;

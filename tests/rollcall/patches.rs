@@ -208,11 +208,11 @@ impl Patched {
     }
 
     fn stored(&self) -> Plain {
-        let roster = self.roster();
-        let (stored, _) = roster.page(None, 0, usize::MAX, usize::MAX).unwrap();
+        let roster = self.store.reader(&self.store.key(1).unwrap().unwrap()).unwrap();
+        let stored = roster.page(None, 0, usize::MAX, usize::MAX).unwrap().employees;
         let names = roster.names().unwrap();
         let field = |number: &u32| WIRE.iter().find(|(name, _)| *name == names.fields[number]).unwrap().0;
-        let stored = stored.into_iter().map(|(_, employee)| {
+        let stored = stored.into_iter().map(|employee| {
             let data = employee.data.iter().map(|(number, value)| (field(&number), value.to_owned())).collect();
             (employee.id.clone(), (employee.status, data))
         });

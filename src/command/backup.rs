@@ -1,0 +1,88 @@
+//! `rollcall backup`
+
+use super::serve::default_data;
+use super::{Failed, setting};
+use crate::config::Config;
+use crate::store::{Copied, Error, Store};
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use std::fs;
+use std::path::PathBuf;
+
+/// Copy accounts to a folder, also beside a running server
+///
+/// Each database is copied as it is at one moment, and checked. The folder is laid out as the data folder is. Without accounts all
+/// are copied, and rollcall.db with their names and keys.
+#[derive(Args)]
+pub struct Backup {
+    /// The folder; it is made if there is none
+    dir: PathBuf,
+    /// The accounts [default: all]
+    accounts: Vec<i64>,
+    /// The folder of the store [default: ./data]
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Replace an earlier backup in the folder
+    #[arg(long, env = "ROLLCALL_REPLACE", value_parser = FalseyValueParser::new())]
+    replace: bool,
+    /// Copy the server key as well, which opens the secrets in rollcall.db
+    #[arg(long, env = "ROLLCALL_WITH_KEY", value_parser = FalseyValueParser::new())]
+    with_key: bool,
+}
+
+impl Backup {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
+        let dir = &self.dir;
+        if fs::canonicalize(dir).is_ok_and(|dir| fs::canonicalize(store.dir()).is_ok_and(|data| dir == data)) {
+            return Err(Failed::Usage(format!("{} is the data folder itself; choose another folder", dir.display())));
+        }
+        let all = self.accounts.is_empty();
+        if all {
+            let bytes = store.back_up_shared(dir, self.replace)?;
+            println!("accounts and keys: {}, {bytes} bytes", dir.join("rollcall.db").display());
+        }
+        let server_key = store.key_file();
+        if self.with_key {
+            store.back_up_server_key(dir, self.replace)?;
+            println!("server key: it is in the backup, so whoever has that can open the secrets in it");
+        } else if all && server_key.exists() {
+            println!(
+                "server key: not in the backup, which cannot be served without; keep a copy of {} apart from it, or add --with-key",
+                server_key.display()
+            );
+        }
+        let accounts = match all {
+            true => store.accounts()?.iter().map(|account| account.id).collect(),
+            false => self.accounts,
+        };
+        let copy = |account: &i64| -> Result<Copied, Error> {
+            let key = store.key(*account)?.ok_or(Error::NoAccount(*account))?;
+            store.back_up_account(&key, dir, self.replace)
+        };
+        each(&accounts, copy)
+    }
+}
+
+/// Copies accounts one by one and says what became of each. One that fails does not keep the others from being copied.
+pub fn each(accounts: &[i64], copy: impl Fn(&i64) -> Result<Copied, Error>) -> Result<(), Failed> {
+    let mut failed = 0;
+    for account in accounts {
+        match copy(account) {
+            Ok(Copied { path, bytes, summary }) => println!(
+                "account {account}: {} employees at revision {}: {}, {bytes} bytes",
+                summary.active + summary.hidden,
+                summary.revision,
+                path.display()
+            ),
+            Err(error) => {
+                failed += 1;
+                eprintln!("rollcall: account {account}: {error}");
+            }
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failed::Refused(format!("{failed} of {} accounts failed, see above", accounts.len()))),
+    }
+}

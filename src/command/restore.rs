@@ -1,0 +1,60 @@
+//! `rollcall restore`
+
+use super::serve::default_data;
+use super::{Failed, backup, setting};
+use crate::config::Config;
+use crate::store::Store;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use std::path::PathBuf;
+
+/// Take accounts back from a folder that `rollcall backup` has written, also beside a running server
+///
+/// A backup is checked before anything is replaced, and each account is replaced as a whole or not at all. Without accounts all are
+/// taken back, with their names and keys: keys of today that the backup does not have are gone then.
+#[derive(Args)]
+pub struct Restore {
+    /// The folder of the backup
+    dir: PathBuf,
+    /// The accounts [default: all]
+    accounts: Vec<i64>,
+    /// The folder of the store [default: ./data]
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Replace what is there
+    #[arg(long, env = "ROLLCALL_REPLACE", value_parser = FalseyValueParser::new())]
+    replace: bool,
+}
+
+impl Restore {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let data = setting(self.data, config.data, default_data);
+        let key_file = config.key_file.as_deref();
+        let mut store = Store::open(&data, key_file)?;
+        let accounts = match self.accounts.is_empty() {
+            false => self.accounts,
+            true => {
+                store.restore_shared(&self.dir, self.replace)?;
+                drop(store);
+                store = Store::open(&data, key_file)?;
+                let accounts: Vec<i64> = store.accounts()?.iter().map(|account| account.id).collect();
+                println!("accounts and keys: {} accounts", accounts.len());
+                if !store.restore_server_key(&self.dir)? {
+                    println!(
+                        "server key: {} is another one than the backup's, and stays; the restored secrets need the backup's",
+                        store.key_file().display()
+                    );
+                }
+                accounts
+            }
+        };
+        let restored = backup::each(&accounts, |account| store.restore_account(*account, &self.dir, self.replace));
+        for account in store.files_without_account()? {
+            println!(
+                "account {account} has a file but does not exist: `rollcall account adopt {account}` makes it, \
+                 `rollcall account remove {account}` erases the file"
+            );
+        }
+        restored
+    }
+}

@@ -1,0 +1,229 @@
+//! Whether an account's file is as it should be, and what can be done if it is not.
+
+use super::{Error, Key, OF_HIDDEN, Store, derived, index, log, roster::State, schema};
+use crate::roster::{Data, Index, Status, data_hash, hash};
+use rusqlite::{Connection, Row, TransactionBehavior};
+use std::collections::BTreeSet;
+
+/// How many problems are described; the others are counted.
+const LISTED_MAX: usize = 50;
+
+/// What was found out about an account's file.
+#[derive(Debug, Default)]
+pub struct Checkup {
+    /// How many employees there are.
+    pub employees: u64,
+    /// What is wrong, without what is personal: the first of it.
+    pub problems: Vec<String>,
+    /// How much is wrong with what is derived from the rows, or with the database: [`Store::repair`] makes that anew.
+    pub derived_wrong: u64,
+    /// How much is wrong with the rows: only a backup helps.
+    pub rows_wrong: u64,
+}
+
+impl Checkup {
+    fn derived(&mut self, what: String) {
+        self.derived_wrong += 1;
+        self.describe(what);
+    }
+
+    fn row(&mut self, what: String) {
+        self.rows_wrong += 1;
+        self.describe(what);
+    }
+
+    fn describe(&mut self, what: String) {
+        if self.problems.len() < LISTED_MAX {
+            self.problems.push(what);
+        }
+    }
+}
+
+impl Store {
+    /// Checks the file of an account: the database itself, the rows, and the index and the unique values against the rows. What is
+    /// written meanwhile is not seen.
+    pub fn check(&self, key: &Key) -> Result<Checkup, Error> {
+        let reader = self.reader(key)?;
+        let snapshot = reader.connection.unchecked_transaction()?;
+        check(&snapshot).map_err(|error| error.of(key.account))
+    }
+
+    /// Makes anew what is derived from the rows of an account: SQLite's indexes, the index of the roster, the unique values. The rows
+    /// stay as they are. Waits a moment for a push that is under way; a server that runs notices.
+    pub fn repair(&self, key: &Key) -> Result<(), Error> {
+        let path = self.roster_path(key.account);
+        let repaired = || {
+            let mut connection = schema::open_roster(&path, false, self.seed())?;
+            if let Err(Error::Damaged { .. }) = make_anew(&mut connection) {
+                forget_indexes(&mut connection)?;
+                make_anew(&mut connection)?;
+                // Takes the pages back that the forgotten indexes had.
+                connection.execute_batch("VACUUM")?;
+            }
+            log::fold(&connection)
+        };
+        repaired().map_err(|error: Error| error.of(key.account))
+    }
+}
+
+/// Makes SQLite's indexes without looking at what is there: pages that are damaged keep an index from being emptied.
+fn forget_indexes(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let indexes: Vec<String> = transaction
+        .prepare("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    transaction.execute_batch(
+        "PRAGMA writable_schema = ON;
+         DELETE FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL;
+         PRAGMA writable_schema = RESET",
+    )?;
+    indexes.iter().try_for_each(|index| transaction.execute_batch(index))?;
+    Ok(transaction.commit()?)
+}
+
+fn make_anew(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch("REINDEX")?;
+    derived::rebuild(&transaction, State::of(&transaction)?.seed)?;
+    Ok(transaction.commit()?)
+}
+
+fn check(connection: &Connection) -> Result<Checkup, Error> {
+    let mut checkup = Checkup::default();
+    check_database(connection, &mut checkup)?;
+    let has_identity: bool =
+        connection
+            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'identity')", [], |row| row.get(0))?;
+    if !has_identity {
+        // Of an earlier version, until the next push.
+        checkup.employees = connection.query_row("SELECT count(*) FROM employee NOT INDEXED", [], |row| row.get(0))?;
+        return Ok(checkup);
+    }
+    let State { seed, revision, .. } = State::of(connection)?;
+    let stored = index::read(connection, revision)?;
+    let (rows, held) = match check_rows(connection, seed, stored.as_ref(), &mut checkup) {
+        Err(Error::Damaged { what, .. }) => {
+            checkup.row(format!("rows: {what}"));
+            return Ok(checkup);
+        }
+        checked => checked?,
+    };
+    checkup.employees = rows;
+    match &stored {
+        Some(index) if index.len() as u64 != rows => {
+            checkup.derived(format!("index: it has {} employees, and there are {rows}", index.len()));
+        }
+        Some(_) => {}
+        None if rows == 0 => {}
+        None => checkup
+            .derived("index: it is not as it was stored, or of another revision; the next push ignores it".into()),
+    }
+    check_unique_values(connection, held, &mut checkup)?;
+    Ok(checkup)
+}
+
+/// Has SQLite check that the database is sound: pages, tables, its own indexes.
+fn check_database(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
+    let mut select = connection.prepare(&format!("PRAGMA integrity_check({LISTED_MAX})"))?;
+    let mut lines = select.query([])?;
+    loop {
+        match lines.next().map_err(Error::from) {
+            Ok(None) => return Ok(()),
+            Ok(Some(line)) => {
+                let line: String = line.get(0)?;
+                if line != "ok" {
+                    checkup.derived(format!("database: {line}"));
+                }
+            }
+            // It gives up where it cannot go on.
+            Err(Error::Damaged { what, .. }) => {
+                checkup.derived(format!("database: {what}"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A value that must be unique: the field, the hash of the value, the number of the employee who holds it.
+type Held = (u32, u128, u32);
+
+/// Checks the rows, and the index against them. Returns how many employees there are, and the unique values they hold.
+fn check_rows(
+    connection: &Connection,
+    seed: u64,
+    index: Option<&Index>,
+    checkup: &mut Checkup,
+) -> Result<(u64, BTreeSet<Held>), Error> {
+    let fields = derived::unique_fields(connection)?;
+    let profiles: BTreeSet<u32> =
+        connection.prepare("SELECT number FROM profile")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut select =
+        connection.prepare("SELECT number, id, status, profile, data FROM employee NOT INDEXED ORDER BY number")?;
+    let mut employees = select.query([])?;
+    let (mut rows, mut last, mut held) = (0, 0, BTreeSet::new());
+    while let Some(row) = employees.next()? {
+        rows += 1;
+        let number: u32 = row.get(0)?;
+        if number != last + 1 {
+            checkup.row(format!("rows: the employees with the numbers {} to {} are missing", last + 1, number - 1));
+        }
+        last = number;
+        let Ok((id, status, profile, data)) = read(row) else {
+            checkup.row(format!("rows: the employee with the number {number} is not as it was stored"));
+            continue;
+        };
+        if !profiles.contains(&profile) {
+            checkup.row(format!("rows: the employee with the number {number} was checked by an unknown profile"));
+        }
+        let hashes = (hash(seed, id.as_bytes()), data_hash(seed, profile, &data));
+        let place = number - 1;
+        if let Some(entry) = index.filter(|index| (place as usize) < index.len()).map(|index| index.get(place))
+            && (entry.number, entry.status, (entry.id, entry.data)) != (number, status, hashes)
+        {
+            checkup
+                .derived(format!("index: the entry of the employee with the number {number} is of another employee"));
+        }
+        let values = derived::unique_values(&fields, seed, status, data.lend());
+        held.extend(values.map(|(field, hash)| (field, hash, number)));
+    }
+    Ok((rows, held))
+}
+
+/// Reads a row; fails if it is not as it was stored.
+fn read(row: &Row) -> Result<(String, Status, u32, Data), Error> {
+    let employee = super::rows::whole_employee(row, 1)?;
+    Ok((employee.id, employee.status, employee.profile, employee.data))
+}
+
+/// Checks the stored unique values against those that the employees hold.
+fn check_unique_values(connection: &Connection, mut held: BTreeSet<Held>, checkup: &mut Checkup) -> Result<(), Error> {
+    let mut before: Option<Held> = None;
+    for &(field, hash, number) in &held {
+        if let Some((_, _, other)) =
+            before.filter(|before| (before.0, before.1) == (field, hash) && field & OF_HIDDEN == 0)
+        {
+            checkup.row(format!(
+                "rows: the employees with the numbers {other} and {number} have one value in the unique field {field}"
+            ));
+        }
+        before = Some((field, hash, number));
+    }
+    let mut select = connection.prepare("SELECT field, hash, employee FROM unique_value")?;
+    let mut values = select.query([])?;
+    while let Some(row) = values.next()? {
+        let (field, hash, number): (u32, [u8; 16], u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if !held.remove(&(field, u128::from_be_bytes(hash), number)) {
+            let field = field & !OF_HIDDEN;
+            checkup.derived(format!(
+                "unique values: employee number {number} does not have the value stored for field {field}"
+            ));
+        }
+    }
+    for (field, _, number) in held {
+        let field = field & !OF_HIDDEN;
+        checkup.derived(format!("unique values: that of employee number {number} in field {field} is missing"));
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What is derived from the rows of a roster: its unique values and its index. Both can be made anew from the rows.
+
+use super::index;
+use super::{Error, rows};
+use crate::profile::Unique;
+use crate::roster::{Data, Entry, Index, Status, data_hash, hash};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::BTreeMap;
+
+/// Marks the field of a value that must be unique among the active and is held by somebody hidden: it is in nobody's way, and the
+/// employee can be found by it.
+pub const OF_HIDDEN: u32 = 1 << 31;
+
+/// The first version in which a file has a seed of its own.
+const WITH_SEED: u32 = 2;
+
+/// The fields that some profile of the account wants to be unique, by number, each with the widest of their demands.
+pub(super) fn unique_fields(connection: &Connection) -> Result<BTreeMap<u32, Unique>, Error> {
+    let mut select = connection.prepare("SELECT uniques FROM profile")?;
+    let mut profiles = select.query([])?;
+    let mut fields = BTreeMap::new();
+    while let Some(row) = profiles.next()? {
+        let uniques: String = row.get(0)?;
+        for unique in uniques.split(',') {
+            let (number, unique) = match unique.split_once(' ') {
+                Some((number, _)) => (number.parse(), Unique::Active),
+                None => (unique.parse(), Unique::Roster),
+            };
+            if let Ok(number) = number {
+                let widest = fields.entry(number).or_insert(unique);
+                *widest = if *widest == Unique::Roster { Unique::Roster } else { unique };
+            }
+        }
+    }
+    Ok(fields)
+}
+
+/// Returns the unique values that an employee holds, each as the field, with [`OF_HIDDEN`] where that applies, and the value's hash.
+pub fn unique_values<'a>(
+    fields: &'a BTreeMap<u32, Unique>,
+    seed: u64,
+    status: Status,
+    data: Data<&'a [u8]>,
+) -> impl Iterator<Item = (u32, u128)> + 'a {
+    fields.iter().filter_map(move |(&field, &unique)| {
+        let hash = hash(seed, data.get(field)?);
+        let aside = unique == Unique::Active && status == Status::Hidden;
+        Some((if aside { field | OF_HIDDEN } else { field }, hash))
+    })
+}
+
+/// Makes the index from the rows; fails if rows are missing. It knows no bytes, so the next push reads every employee.
+pub(super) fn index_of_rows(connection: &Connection, seed: u64) -> Result<Index, Error> {
+    let employees: u64 = connection.query_row("SELECT coalesce(max(number), 0) FROM employee", [], |row| row.get(0))?;
+    let mut index = Index::with_capacity(employees as usize);
+    rows::for_each(connection, |number, employee| {
+        // An employee's place is its number less one.
+        if number as usize != index.len() + 1 {
+            return Err(Error::damaged(format!("employees before number {number} are missing")));
+        }
+        let id = hash(seed, employee.id.as_bytes());
+        let data = data_hash(seed, employee.profile, &employee.data);
+        index.insert(Entry { id, data, bytes: 0, number, status: employee.status });
+        Ok(())
+    })?;
+    index.set_order(Vec::new());
+    index.settle();
+    Ok(index)
+}
+
+/// Makes unique values and index anew from the rows, under the file's seed, in the caller's transaction.
+pub(super) fn rebuild(connection: &Connection, seed: u64) -> Result<(), Error> {
+    let fields = unique_fields(connection)?;
+    let mut held = Vec::new();
+    rows::for_each(connection, |number, employee| {
+        let values = unique_values(&fields, seed, employee.status, employee.data.lend());
+        held.extend(values.map(|(field, hash)| (field, hash, number)));
+        Ok(())
+    })?;
+    held.sort_unstable();
+    connection.execute("DELETE FROM unique_value", [])?;
+    let mut insert = connection.prepare("INSERT INTO unique_value VALUES (?, ?, ?)")?;
+    for (field, hash, number) in held {
+        insert.execute(params![field, hash.to_be_bytes(), number])?;
+    }
+    let revision: u64 = connection.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
+    index::write(connection, &index_of_rows(connection, seed)?, &[], revision, false)?;
+    // Who holds another index of this revision in memory is to notice.
+    connection.execute("UPDATE sync SET stamp = randomblob(16) WHERE revision = ?", [revision])?;
+    Ok(())
+}
+
+/// Completes a file that was migrated from version `found`: a new one gets a random seed, an old one the seed that its store has.
+/// If the file came from another store, whose seed is not known any more, what is derived is made anew.
+pub(super) fn complete(connection: &Connection, found: u32, store_seed: u64) -> Result<(), Error> {
+    if found >= WITH_SEED {
+        return Ok(());
+    }
+    if found == 0 {
+        connection.execute("INSERT INTO identity VALUES (1, random(), randomblob(16))", [])?;
+        return Ok(());
+    }
+    connection.execute("INSERT INTO identity VALUES (1, ?, randomblob(16))", [store_seed.cast_signed()])?;
+    let first: Option<String> =
+        connection.query_row("SELECT id FROM employee WHERE number = 1", [], |row| row.get(0)).optional()?;
+    let Some(first) = first else {
+        return Ok(());
+    };
+    let revision: u64 = connection.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
+    let same = index::read(connection, revision)?
+        .is_some_and(|index| !index.is_empty() && index.get(0).id == hash(store_seed, first.as_bytes()));
+    if same { Ok(()) } else { rebuild(connection, store_seed) }
+}
