@@ -10,16 +10,20 @@ mod content;
 mod echospan;
 mod export;
 mod gate;
+mod history;
 mod import;
 mod listen;
 mod log;
 mod memory;
+mod metrics;
 mod pace;
 mod push;
 mod read;
+mod ready;
 mod receive;
 mod respond;
 mod route;
+mod scrape;
 mod springest;
 mod stream;
 mod turn;
@@ -28,14 +32,18 @@ mod unpack;
 pub use listen::{raise_file_limit, serve};
 pub use memory::share;
 pub use push::STARTEXAM;
+pub use scrape::serve_metrics;
 
 use crate::limits::Limits;
 use crate::profile::Folder;
 use crate::store::{Lock, Store};
 use budget::Budget;
 use gate::Gate;
+use history::History;
 use ipnet::IpNet;
+use metrics::Metrics;
 use pace::Places;
+use ready::Readiness;
 use std::sync::Arc;
 use turn::Turns;
 
@@ -56,6 +64,9 @@ pub struct Server {
     heads: Arc<Budget>,
     collected: Arc<Budget>,
     answers: Arc<Budget>,
+    metrics: Metrics,
+    history: History,
+    readiness: Readiness,
     _lock: Lock,
 }
 
@@ -79,11 +90,19 @@ impl Server {
             heads: Budget::new(limits.heads_bytes_max),
             collected: Budget::new(limits.collected_bytes_max),
             answers: Budget::new(limits.answers_bytes_max),
+            metrics: Metrics::new(),
+            history: History::default(),
+            readiness: Readiness::default(),
             store,
             profiles,
             limits,
             _lock: lock,
         })
+    }
+
+    /// Records the refused pushes that are still to be recorded. It is for a server that has stopped.
+    pub fn write_history(&self) {
+        self.history.write(self);
     }
 
     /// Reads the profiles again, and logs what is wrong with them: there the old version stays in force.

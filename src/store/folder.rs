@@ -13,7 +13,7 @@ pub struct Store {
     dir: PathBuf,
     shared: Arc<Mutex<Connection>>,
     seed: u64,
-    indexes: Arc<Cache>,
+    pub(super) indexes: Arc<Cache>,
 }
 
 /// Says that this process serves from the folder, as long as it lives.

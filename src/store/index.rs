@@ -45,6 +45,12 @@ impl Cache {
         (cached.revision == revision).then_some(cached.index)
     }
 
+    /// The memory of all indexes held, in bytes.
+    pub fn bytes(&self) -> usize {
+        let held = self.held.lock().expect("no holder of the lock panics");
+        held.indexes.values().map(|cached| cached.index.memory_bytes()).sum()
+    }
+
     /// Keeps an index, and lets others go where all would take more than `bytes_max`.
     pub fn keep(&self, account: (i64, i64), revision: u64, index: Index, bytes_max: usize) {
         let mut held = self.held.lock().expect("no holder of the lock panics");

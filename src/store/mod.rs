@@ -8,7 +8,9 @@
 
 mod accounts;
 mod error;
+mod figures;
 mod folder;
+mod history;
 mod index;
 mod keys;
 mod roster;
@@ -20,6 +22,7 @@ mod transaction;
 pub use accounts::{Account, Key};
 pub use error::Error;
 pub use folder::{Lock, Store};
+pub use history::{Outcome, Past, Refused, Sender};
 pub use keys::{Credential, ListedKey, TokenHolder};
 pub use roster::{Roster, Summary};
 pub use rows::Rows;

@@ -2,7 +2,8 @@
 
 use super::index::{self, Cache};
 use super::rows::{self, Rows};
-use super::{Error, roster};
+use super::{Error, Sender, roster};
+use crate::dialect::Dialect;
 use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Changes, Counts, Employee, Entry, Index, Names};
 use rusqlite::params;
@@ -189,12 +190,25 @@ impl<'a> Transaction<'a> {
     }
 
     fn record(&self, sync: &Sync) -> Result<(), Error> {
-        let Sync { profile, employees, counts, duration } = sync;
+        let Sync { profile, employees, counts, duration, sender } = sync;
         let Counts { created, updated, activated, hidden, unchanged } = counts;
         let duration_ms = duration.as_millis() as u64;
         self.inner.execute(
-            "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?)",
-            params![self.revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms],
+            "INSERT INTO sync VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                self.revision,
+                profile,
+                employees,
+                created,
+                updated,
+                activated,
+                hidden,
+                unchanged,
+                duration_ms,
+                sender.dialect.map(Dialect::name),
+                sender.peer.map(|peer| peer.to_string()),
+                sender.bytes,
+            ],
         )?;
         Ok(self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?)
     }
@@ -230,4 +244,6 @@ pub struct Sync {
     pub counts: Counts,
     /// From the first look at the body until the commit.
     pub duration: Duration,
+    /// Who sent it.
+    pub sender: Sender,
 }

@@ -48,6 +48,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("strsim", &["spelling"]),
     ("rust_xlsxwriter", &["export"]),
     ("toml", &["config", "profile"]),
+    ("prometheus_client", &["server"]),
 ];
 
 #[test]
