@@ -13,6 +13,7 @@ mod export;
 mod golden;
 mod head;
 mod index;
+mod operator;
 mod patches;
 mod plain;
 mod profile;

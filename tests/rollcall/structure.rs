@@ -31,7 +31,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
 ];
 
 /// Crates that have one home, and where.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 17] = [
     ("hyper", &["server"]),
     ("http_body_util", &["server"]),
     ("tokio", &["server", "command"]),
