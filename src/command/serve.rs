@@ -60,6 +60,7 @@ impl Serve {
                 tracing::info!("metrics on http://{address}/metrics");
                 tokio::spawn(server::serve_metrics(server.clone(), listener));
             }
+            server.log_profiles();
             reload_on_hangup(server.clone())?;
             server::serve(server.clone(), listener, told_to_stop()?).await;
             tracing::info!("stopped");

@@ -35,7 +35,7 @@ pub use push::STARTEXAM;
 pub use scrape::serve_metrics;
 
 use crate::limits::Limits;
-use crate::profile::Folder;
+use crate::profile::{Change, Folder, Profile, Reading};
 use crate::store::{Lock, Store};
 use budget::Budget;
 use gate::Gate;
@@ -44,6 +44,7 @@ use ipnet::IpNet;
 use metrics::Metrics;
 use pace::Places;
 use ready::Readiness;
+use std::path::Path;
 use std::sync::Arc;
 use turn::Turns;
 
@@ -105,12 +106,39 @@ impl Server {
         self.history.write(self);
     }
 
-    /// Reads the profiles again, and logs what is wrong with them: there the old version stays in force.
+    /// Logs which profiles are in force.
+    pub fn log_profiles(&self) {
+        let (profiles, passed_over) = self.profiles.in_force();
+        passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
+        for (file, profile) in &profiles {
+            log_profile(file, profile, "in force");
+        }
+    }
+
+    /// Reads the profiles again, and logs what is wrong with them and which are in force. If one is broken, its old version stays.
     pub fn reload_profiles(&self) {
-        let errors = self.profiles.reload();
+        let Reading { errors, passed_over, profiles } = self.profiles.reload();
         for error in &errors {
             tracing::error!("{error}; what was in force stays in force");
         }
-        tracing::info!(errors = errors.len(), "profiles read again");
+        passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
+        for (file, profile, change) in &profiles {
+            log_profile(file, profile, change.name());
+        }
+        let count = |change| profiles.iter().filter(|(.., of)| *of == change).count();
+        tracing::info!(
+            errors = errors.len(),
+            added = count(Change::Added),
+            changed = count(Change::Changed),
+            unchanged = count(Change::Unchanged),
+            removed = count(Change::Removed),
+            kept = count(Change::Kept),
+            "profiles read again"
+        );
     }
+}
+
+fn log_profile(file: &Path, profile: &Profile, state: &str) {
+    let (id, name, version) = (&profile.id, &profile.name, profile.short_version());
+    tracing::info!(profile = %id, name, version, state, file = %file.display(), "profile {state}");
 }
