@@ -184,7 +184,8 @@ pub fn list_folder(dir: &Path) -> io::Result<Listed> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let why = if path.is_dir() {
-            (!name.starts_with('.')).then_some("it is a folder; profiles are read from this one only, so move them here")
+            (!name.starts_with('.'))
+                .then_some("it is a folder; profiles are read from this one only, so move them here")
         } else if path.extension() == Some(OsStr::new("toml")) {
             listed.files.push(path);
             continue;

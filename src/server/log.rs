@@ -130,7 +130,7 @@ impl Drop for Event {
         let receipt = self.receipt.as_ref();
         let counts = receipt.map(|receipt| receipt.counts);
         let times = self.trace.as_ref().map(|trace| trace.times);
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        let milliseconds = |time: Duration| time.as_micros() as f64 / 1e3;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

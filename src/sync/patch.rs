@@ -1,8 +1,8 @@
 //! Patch: a push of some employees, of which only what it carries changes.
 
 use super::check::{Found, Rulebook};
-use super::unique::OF_HIDDEN;
 use super::trace::{Times, Trace, timed};
+use super::unique::OF_HIDDEN;
 use super::write::Writer;
 use super::{Failure, Receipt};
 use crate::dialect::Dialect;
@@ -84,12 +84,7 @@ struct Applied {
 }
 
 /// Finds, checks and writes the employees of a push, and checks the roster that comes of it.
-fn apply(
-    push: &PatchPush,
-    transaction: &Transaction,
-    source: Source,
-    times: &mut Times,
-) -> Result<Applied, Failure> {
+fn apply(push: &PatchPush, transaction: &Transaction, source: Source, times: &mut Times) -> Result<Applied, Failure> {
     let numbers = transaction.enter_profile(push.profile)?;
     let mut patcher = Patcher::new(push, transaction, &numbers, &mut times.write)?;
     match source {

@@ -115,7 +115,10 @@ fn metrics_have_a_listener_of_their_own_and_know_the_last_push_after_a_restart()
     let data = rusqlite::Connection::open(world.path("data/accounts/99.db")).unwrap();
     data.execute("UPDATE sync SET finished_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')", []).unwrap();
     drop(data);
-    let world = with_metrics(world);
+    // The configuration file has a place for it, too.
+    world.file("rollcall.toml", "metrics = \"127.0.0.1:0\"\n");
+    let world = world.started();
+    world.wait_for_log("metrics on http://");
     let age = value(&metrics(&world), "rollcall_last_push_age_seconds{account=\"99\"}").unwrap();
     assert!((3_590.0..3_900.0).contains(&age), "{age}");
     assert_eq!(world.push_employees(json!([])).status, 200);
@@ -126,7 +129,10 @@ fn metrics_have_a_listener_of_their_own_and_know_the_last_push_after_a_restart()
 fn a_server_that_cannot_write_is_not_ready() {
     let world = World::new();
     let ready = |world: &World| Request::new("GET", "/health/ready", b"").without("Authorization").send(world);
-    assert_eq!((ready(&world).status, ready(&world).json()["status"].as_str().map(str::to_owned)), (200, Some("ready".into())));
+    assert_eq!(
+        (ready(&world).status, ready(&world).json()["status"].as_str().map(str::to_owned)),
+        (200, Some("ready".into()))
+    );
     std::fs::rename(world.path("data/accounts"), world.path("data/elsewhere")).unwrap();
     let refused = until("503", || Some(ready(&world)).filter(|answer| answer.status == 503));
     assert!(refused.message().contains("cannot write to its data folder"), "{}", refused.text);
@@ -154,11 +160,8 @@ fn the_log_line_of_a_push_has_the_times_of_its_steps() {
     world.push_employees(json!([employee("x", "active", &[("Email", "y")])]));
     world.wait_for_log("\"rejections\":");
     let log = world.log();
-    let lines: Vec<Value> = log
-        .lines()
-        .filter(|line| line.contains("\"route\""))
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<Value> =
+        log.lines().filter(|line| line.contains("\"route\"")).map(|line| serde_json::from_str(line).unwrap()).collect();
     let time = |line: &Value, step: &str| line[step].as_f64().unwrap_or_else(|| panic!("{step}: {line}"));
     assert!(time(&lines[0], "receive_ms") >= 250.0, "{}", lines[0]);
     let steps = ["receive_ms", "check_ms", "write_ms", "commit_ms"];
@@ -250,11 +253,16 @@ fn an_account_of_the_first_version_has_a_history() {
     }
     let old = rusqlite::Connection::open(&file).unwrap();
     old.execute_batch(include_str!("../golden/store/account-1.sql")).unwrap();
-    old.execute_batch("INSERT INTO sync VALUES (1, '2026-01-30T06:25:19Z', 1, 7, 6, 0, 0, 0, 1, 12); PRAGMA user_version = 1")
-        .unwrap();
+    old.execute_batch(
+        "INSERT INTO sync VALUES (1, '2026-01-30T06:25:19Z', 1, 7, 6, 0, 0, 0, 1, 12); PRAGMA user_version = 1",
+    )
+    .unwrap();
     drop(old);
     let pushes = history(&world, &[]);
-    assert_eq!((&pushes[0]["created"], &pushes[0]["dialect"], &pushes[0]["bytes"]), (&json!(6), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&pushes[0]["created"], &pushes[0]["dialect"], &pushes[0]["bytes"]),
+        (&json!(6), &Value::Null, &Value::Null)
+    );
     let world = world.started();
     assert_eq!(world.push(empty_push()).header("rollcall-revision").as_deref(), Some("2"));
     assert_eq!(history(&world, &[]).len(), 2);
@@ -262,7 +270,8 @@ fn an_account_of_the_first_version_has_a_history() {
 
 #[test]
 fn other_dialects_are_counted_by_their_names() {
-    let profile = PEOPLE.replace("type = \"email\"", "type = \"email\"\nunique = true\nwire = { springest = \"email\" }");
+    let profile =
+        PEOPLE.replace("type = \"email\"", "type = \"email\"\nunique = true\nwire = { springest = \"email\" }");
     let profile = profile.replace("required = true", "wire = { springest = \"first_name\" }");
     let world = with_metrics(World::stopped(&profile, ""));
     let added = run(&["key", "add", "99", "--dialect", "springest", "--data", &world.path("data")]);

@@ -13,7 +13,10 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
         ("id = ", "bad.toml:1: "),
         ("id = \"x\"\nname = \"P\"\n[[field]]\nname=\"F\"\ntype=\"text\"", "bad.toml:1: id must be a GUID"),
         ("id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"", "a profile needs at least one [[field]]"),
-        (&format!("{HEAD}type = \"texts\""), "bad.toml:5: field \"F\": type: unknown variant `texts`, expected one of `text`, `email`"),
+        (
+            &format!("{HEAD}type = \"texts\""),
+            "bad.toml:5: field \"F\": type: unknown variant `texts`, expected one of `text`, `email`",
+        ),
         (&format!("{HEAD}type = text"), "bad.toml:5: "),
         (&format!("{HEAD}type = text"), "text stands in quotes"),
         (&format!("{HEAD}type = \"text\"\nrequired = yes"), "true and false are small and without"),
@@ -34,12 +37,18 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
         (&format!("{HEAD}type = \"list\"\nmax_length = 0"), "bad.toml:6: field \"F\": max_length must be at least 1"),
         (&format!("{HEAD}type = \"image\"\nmax_bytes = 0"), "bad.toml:6: field \"F\": max_bytes must be at least 1"),
         (&format!("{}type = \"text\"", HEAD.replace("\"F\"", "\"id\"")), "bad.toml:4: a field cannot be called \"id\""),
-        (&format!("{}type = \"text\"", HEAD.replace("\"F\"", "\"Status\"")), "bad.toml:4: a field cannot be called \"Status\""),
+        (
+            &format!("{}type = \"text\"", HEAD.replace("\"F\"", "\"Status\"")),
+            "bad.toml:4: a field cannot be called \"Status\"",
+        ),
         (
             &format!("{HEAD}type = \"text\"\n[[field]]\nname = \"f\"\ntype = \"text\""),
             "bad.toml:7: fields \"F\" and \"f\" differ only in case; rename one",
         ),
-        (&format!("{HEAD}type = \"text\"\nrequird = true"), "bad.toml:6: field \"F\": there is no \"requird\" here; did you mean required?"),
+        (
+            &format!("{HEAD}type = \"text\"\nrequird = true"),
+            "bad.toml:6: field \"F\": there is no \"requird\" here; did you mean required?",
+        ),
         (
             &format!("{HEAD}type = \"email\"\nmax_length = 3"),
             "bad.toml:6: field \"F\": max_length is not a rule of type email; it has none but required and unique",
@@ -131,7 +140,10 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
             &format!("{HEAD}type = \"list\"\nmany = true"),
             "many is not a rule of type list; it has ordered, case, max_length",
         ),
-        (&format!("{HEAD}type = \"text\"\nunique = \"all\""), "bad.toml:6: field \"F\": unique: it is true, false or \"active\""),
+        (
+            &format!("{HEAD}type = \"text\"\nunique = \"all\""),
+            "bad.toml:6: field \"F\": unique: it is true, false or \"active\"",
+        ),
         (
             &format!("{HEAD}type = \"text\"\n[[field]]\nname = \"F\"\ntype = \"text\""),
             "bad.toml:7: field \"F\" is defined twice",

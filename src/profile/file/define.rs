@@ -120,7 +120,10 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
     }
     for (name, most) in [("max_length", &field.max_length), ("max_bytes", &field.max_bytes)] {
         if let Some(most) = most.as_ref().filter(|most| *most.get_ref() == 0) {
-            faults.push((most.span(), format!("{name} must be at least 1, or no value could pass; leave it out for no limit")));
+            faults.push((
+                most.span(),
+                format!("{name} must be at least 1, or no value could pass; leave it out for no limit"),
+            ));
         }
     }
     let get = |rule: &Option<Spanned<u64>>| rule.as_ref().map(|rule| *rule.get_ref());

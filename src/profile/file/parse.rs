@@ -64,7 +64,10 @@ pub fn parse(text: &str, faults: &mut Faults) -> ProfileFile {
     });
     if !syntax.breaks(0..first) {
         let has = |name: &str| document.get_ref().iter().any(|(key, _)| key.get_ref() == name);
-        for (name, like) in [("id", "a GUID of its own, like \"d51b5efd-fb21-4cb8-94e2-145014839465\""), ("name", "what people call the profile")] {
+        for (name, like) in [
+            ("id", "a GUID of its own, like \"d51b5efd-fb21-4cb8-94e2-145014839465\""),
+            ("name", "what people call the profile"),
+        ] {
             if !has(name) {
                 faults.push((0..0, format!("{name} is missing, above the first [[field]]: {like}")));
             }
