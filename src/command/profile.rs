@@ -39,7 +39,7 @@ impl Profile {
                     listed.passed_over.iter().for_each(|passed_over| println!("{passed_over}"));
                     if listed.files.is_empty() {
                         errors += 1;
-                        println!("{}: {}", path.display(), profile::NO_PROFILE);
+                        println!("{}: {}", path.display(), profile::no_profile(&listed.passed_over));
                     }
                     files.extend(listed.files);
                 }

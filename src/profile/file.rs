@@ -46,8 +46,14 @@ pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
         return Ok(profile);
     }
     faults.sort_by_key(|(span, _)| span.start);
-    let line_of = |span: Range<usize>| text[..span.start.min(text.len())].matches('\n').count() + 1;
-    Err(faults.into_iter().map(|(span, message)| error(Some(line_of(span)), message)).collect())
+    let (mut line, mut at) = (1, 0);
+    let mut line_of = |place: usize| {
+        let place = place.min(text.len());
+        line += text.as_bytes()[at..place].iter().filter(|byte| **byte == b'\n').count();
+        at = place;
+        line
+    };
+    Err(faults.into_iter().map(|(span, message)| error(Some(line_of(span.start)), message)).collect())
 }
 
 /// What a file says, as far as it can be read.

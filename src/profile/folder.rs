@@ -81,16 +81,16 @@ impl Folder {
     pub fn reload(&self) -> Reading {
         let error = |file: &Path, message| ProfileError { file: file.to_owned(), line: None, message };
         let before = self.read();
-        let failed = |message: String| {
+        let failed = |message: String, passed_over: Vec<PassedOver>| {
             let profiles = before.iter().map(|(file, profile)| (file.clone(), profile.clone(), Change::Kept)).collect();
-            Reading { errors: vec![error(&self.dir, message)], passed_over: Vec::new(), profiles }
+            Reading { errors: vec![error(&self.dir, message)], passed_over, profiles }
         };
         let Listed { mut files, passed_over } = match list_folder(&self.dir) {
             Ok(listed) => listed,
-            Err(cause) => return failed(format!("cannot be read: {cause}")),
+            Err(cause) => return failed(format!("cannot be read: {cause}"), Vec::new()),
         };
         if files.is_empty() {
-            return Reading { passed_over, ..failed(NO_PROFILE.into()) };
+            return failed(no_profile(&passed_over), passed_over);
         }
         // A copy that still has its original's id must not take the original's place.
         files.sort_by_key(|file| !before.contains_key(file));
@@ -152,8 +152,14 @@ impl Folder {
     }
 }
 
-/// What a folder without a profile lacks.
-pub const NO_PROFILE: &str = "holds no profile; put a .toml file there, see the README's section on profiles";
+/// What is wrong with a folder without a profile.
+pub fn no_profile(passed_over: &[PassedOver]) -> String {
+    let mut message = "holds no profile; put a .toml file there, see the README's section on profiles".to_owned();
+    if let Some(first) = passed_over.first() {
+        message.push_str(&format!("; {first}"));
+    }
+    message
+}
 
 /// What is wrong with a file whose profile has the id of another file's.
 pub fn same_id(other: &Path) -> String {

@@ -24,6 +24,8 @@ const CAUSE_CHARS_MAX: usize = 500;
 pub struct History {
     waiting: Mutex<BTreeMap<i64, Vec<Refused>>>,
     more: Notify,
+    /// Held while they are written, so that a stop does not overtake that.
+    writing: Mutex<()>,
 }
 
 /// The time as the store has it: RFC 3339 in UTC, to the second.
@@ -53,6 +55,7 @@ impl History {
 
     /// Writes what was noted. What cannot be written because the account's roster is in use stays for the next time.
     pub fn write(&self, server: &Server) {
+        let _writing = self.writing.lock().expect("no holder of the lock panics");
         let noted = std::mem::take(&mut *self.waiting.lock().expect("no holder of the lock panics"));
         for (account, refused) in noted {
             match write_account(server, account, &refused) {

@@ -15,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
@@ -146,6 +146,12 @@ impl Metrics {
         }
     }
 
+    /// Forgets the last pushes of accounts that were removed.
+    fn forget_all_but(&self, accounts: BTreeSet<i64>) {
+        let mut last_pushes = self.last_pushes.lock().expect("no holder of the lock panics");
+        last_pushes.retain(|account, _| accounts.contains(account));
+    }
+
     fn last_push(&self, server: &Server, account: i64) -> Option<Timestamp> {
         let known = self.last_pushes.lock().expect("no holder of the lock panics").get(&account).copied();
         if let Some(known) = known {
@@ -194,6 +200,7 @@ fn moment(server: &Server) -> Registry {
     };
     log(None);
     let accounts = server.store.accounts().inspect_err(|error| tracing::warn!("metrics: {error}")).unwrap_or_default();
+    server.metrics.forget_all_but(accounts.iter().map(|account| account.id).collect());
     let now = Timestamp::now();
     for account in &accounts {
         log(Some(account.id));

@@ -20,7 +20,7 @@ pub struct Trace {
 pub struct Times {
     /// Waiting for the body.
     pub receive: Duration,
-    /// Splitting, recognising, checking, and the rules of the whole roster: what the processor does.
+    /// Reading the index, splitting, recognising, checking, and the rules of the whole roster: mostly the processor.
     pub check: Duration,
     /// Writing into the open transaction.
     pub write: Duration,

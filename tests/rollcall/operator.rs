@@ -283,6 +283,8 @@ fn other_dialects_are_counted_by_their_names() {
     assert_eq!(user(json!({ "external_id": "2", "email": "a" })).status, 400);
     let pushes = until("two pushes", || Some(history(&world, &[])).filter(|pushes| pushes.len() == 2));
     assert!(pushes.iter().all(|push| push["dialect"] == "springest"), "{pushes:?}");
+    // An employee that is read is no push.
+    assert_eq!(Request::new("GET", &format!("{path}&external_id=1"), b"").send(&world).status, 200);
     assert!(pushes.iter().any(|push| push["status"] == 201 && push["created"] == 1), "{pushes:?}");
     let told = metrics(&world);
     for outcome in ["applied", "rejected"] {
@@ -290,4 +292,26 @@ fn other_dialects_are_counted_by_their_names() {
         assert_eq!(value(&told, &format!("rollcall_pushes_total{{{labels}}}")), Some(1.0), "{told}");
     }
     assert!(!told.contains(SECRET));
+}
+
+#[test]
+fn a_queue_is_counted_when_it_fills_and_when_it_is_applied() {
+    let world = with_metrics(World::stopped(include_str!("../../profiles/employees.toml"), ""));
+    let args = ["key", "add", "99", "--dialect", "echospan", "--client-id", "1234", "--data", &world.path("data")];
+    let added: Value = serde_json::from_slice(&run(&args).stdout).unwrap();
+    let command = |fields: &str| {
+        let form = format!("Key={}&ClientID=1234&APITestForm=1&{fields}", added["token"].as_str().unwrap());
+        let path = "/echotools7/api/api_import_emps.asp";
+        Request::new("POST", path, form.as_bytes()).send(&world).status
+    };
+    assert_eq!(command("Cmd=I&Fname=Grace&Lname=Hopper&Email=grace@example.com&EmpIDNumber=4713"), 200);
+    assert_eq!(command("Cmd=I&Fname=Ada"), 451);
+    assert_eq!(command("Cmd=P"), 200);
+    let told = metrics(&world);
+    for outcome in ["queued", "refused_4xx", "applied"] {
+        let labels = format!("account=\"99\",dialect=\"echospan\",outcome=\"{outcome}\"");
+        assert_eq!(value(&told, &format!("rollcall_pushes_total{{{labels}}}")), Some(1.0), "{outcome}: {told}");
+    }
+    let pushes = until("two pushes", || Some(history(&world, &[])).filter(|pushes| pushes.len() == 2));
+    assert!(pushes.iter().any(|push| push["status"] == 451), "{pushes:?}");
 }

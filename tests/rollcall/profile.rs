@@ -273,6 +273,9 @@ fn a_folder_is_checked_and_what_is_passed_over_is_named() {
     let checked = run(&["profile", "check", &folder]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(String::from_utf8(checked.stdout).unwrap().contains("holds no profile"));
+    // What somebody took for a profile is named where a server does not start for want of one.
+    let told = String::from_utf8(world.serve().output().unwrap().stderr).unwrap();
+    assert!(told.contains("holds no profile") && told.contains(passed_over[0]), "{told}");
     let both = run(&["profile", "check", &world.file("a.toml", PEOPLE), &world.file("b.toml", PEOPLE)]);
     assert!(String::from_utf8(both.stdout).unwrap().contains("b.toml: has the same id as"));
 }

@@ -12,6 +12,9 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 /// What a field may have beside its name, its type and the rules of the type.
 const OF_EVERY_FIELD: [&str; 5] = ["name", "type", "required", "unique", "wire"];
 
+/// How many places of a file are reported at which it is no TOML.
+const SYNTAX_ERRORS_MAX: usize = 50;
+
 /// The text with `[[field]]` for every line `[field]`, which is reported: TOML takes that for one table, and all fields before it
 /// would be lost. The lines stay as they are numbered.
 pub fn with_two_brackets(text: &str, faults: &mut Faults) -> String {
@@ -32,7 +35,8 @@ pub fn with_two_brackets(text: &str, faults: &mut Faults) -> String {
 
 /// Reads as much as can be read. The faults are not in the order of the file.
 pub fn parse(text: &str, faults: &mut Faults) -> ProfileFile {
-    let (document, errors) = DeTable::parse_recoverable(text);
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.truncate(SYNTAX_ERRORS_MAX);
     let syntax = Syntax::new(text, &errors);
     for error in &errors {
         faults.push((error.span().unwrap_or(0..0), told(error)));
