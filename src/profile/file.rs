@@ -39,7 +39,6 @@ pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
     let error = |line, message| ProfileError { file: file.to_owned(), line, message };
     let text = std::fs::read_to_string(file).map_err(|e| vec![error(None, format!("cannot be read: {e}"))])?;
     let mut faults = Vec::new();
-    let text = parse::with_two_brackets(&text, &mut faults);
     let parsed = parse::parse(&text, &mut faults);
     let profile = define::profile(&parsed, &mut faults);
     if let (Some(profile), true) = (profile, faults.is_empty()) {

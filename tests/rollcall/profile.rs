@@ -22,7 +22,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
         (&format!("{HEAD}type = \"text\"\nrequired = yes"), "true and false are small and without"),
         (&format!("{HEAD}type = \"text\"\npattern = \"\\d\""), "a pattern stands in single quotes"),
         (&format!("{HEAD}type = \"text\"\nname = \"G\""), "is the line [[field]] missing above it?"),
-        (&HEAD.replace("[[field]]", "[field]"), "write [[field]], with two brackets"),
+        (&HEAD.replace("[[field]]", "[field]"), "a field begins with the line [[field]], with two brackets"),
         (
             &format!("{HEAD}type = \"text\"\nmax_length = \"9\""),
             "bad.toml:6: field \"F\": max_length: invalid type: string \"9\", expected u64; write a whole number, without quotes",
@@ -31,6 +31,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
         (&format!("{HEAD}type = \"text\"\naccounts = [9]"), "accounts belongs above the first [[field]]"),
         (&format!("type = \"text\"\n{HEAD}type = \"text\""), "bad.toml:1: type belongs to a field: write it below"),
         (&format!("nmae = \"P\"\n{HEAD}type = \"text\""), "bad.toml:1: there is no \"nmae\" here; did you mean name?"),
+        (&format!("field = 7\n{}", HEAD.split("[[").next().unwrap()), "a field begins with the line [[field]]"),
         (&format!("{HEAD}type = \"txt\""), "did you mean \"text\"?"),
         (&format!("{HEAD}type = \"text\"\nmax_length = 0"), "bad.toml:6: field \"F\": max_length must be at least 1"),
         (&format!("{HEAD}type = \"url\"\nmax_length = 0"), "bad.toml:6: field \"F\": max_length must be at least 1"),
@@ -204,6 +205,12 @@ max = 2
 [field]
 name = "Brackets"
 
+[[fiel
+name = "Open"
+type = "choice"
+options = ["a", "b"
+trim = 1
+
 [[field]]
 name = "badge"
 type = "email"
@@ -228,12 +235,14 @@ wire = { springest = 7, moodle = "x", collaborator = "emial" }
         (26, "\"dd/mm/yy\" is not a date format"),
         (28, "the field that begins here has no name"),
         (30, "the smallest allowed is above the largest"),
-        (33, "write [[field]], with two brackets"),
+        (33, "a field begins with the line [[field]], with two brackets"),
         (33, "the field that begins here has no type"),
-        (37, "fields \"Badge\" and \"badge\" differ only in case"),
-        (39, "field \"badge\": wire: invalid type"),
-        (39, "field \"badge\": wire says what springest"),
-        (39, "field \"badge\": collaborator has no field \"emial\""),
+        (36, "a field begins with the line [[field]]"),
+        (40, "missing comma"),
+        (43, "fields \"Badge\" and \"badge\" differ only in case"),
+        (45, "field \"badge\": wire: invalid type"),
+        (45, "field \"badge\": wire says what springest"),
+        (45, "field \"badge\": collaborator has no field \"emial\""),
     ];
     let lines: Vec<&str> = told.lines().collect();
     for (line, expected) in lines.iter().zip(&expected) {

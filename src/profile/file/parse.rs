@@ -12,85 +12,159 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 /// What a field may have beside its name, its type and the rules of the type.
 const OF_EVERY_FIELD: [&str; 5] = ["name", "type", "required", "unique", "wire"];
 
-/// How many places of a file are reported at which it is no TOML.
-const SYNTAX_ERRORS_MAX: usize = 50;
-
-/// The text with `[[field]]` for every line `[field]`, which is reported: TOML takes that for one table, and all fields before it
-/// would be lost. The lines stay as they are numbered.
-pub fn with_two_brackets(text: &str, faults: &mut Faults) -> String {
-    let mut whole = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        match line.trim_start().strip_prefix("[field]") {
-            Some(rest) => {
-                let message = "write [[field]], with two brackets on each side";
-                faults.push((whole.len()..whole.len(), message.into()));
-                whole.push_str("[[field]]");
-                whole.push_str(rest);
-            }
-            None => whole.push_str(line),
-        }
-    }
-    whole
-}
+/// How many places of a field are reported at which it is no TOML.
+const SYNTAX_ERRORS_MAX: usize = 20;
 
 /// Reads as much as can be read. The faults are not in the order of the file.
 pub fn parse(text: &str, faults: &mut Faults) -> ProfileFile {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let fields = member(document.get_ref(), "field").map(Spanned::get_ref);
+    let fields = match (fields, errors.is_empty()) {
+        (None, true) => &[][..],
+        (Some(DeValue::Array(fields)), true) => fields,
+        _ => return parse_pieces(text, &errors, faults),
+    };
+    let place = Place::default();
+    let mut file = top(document.get_ref(), &place, faults);
+    file.fields = fields.iter().map(|field| read_field(field, &place, faults)).collect();
+    if file.fields.is_empty() {
+        faults.push((0..0, "a profile needs at least one [[field]]".into()));
+    }
+    file
+}
+
+/// Reads a text that is no TOML somewhere, each field by itself: a quote or bracket that is missing in one field would take in the
+/// fields after it.
+fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFile {
+    let mut starts = vec![(0, None)];
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(right) = begins_field(line) {
+            starts.push((at, Some(line.trim_end_matches(['\r', '\n']).len())));
+            if !right {
+                faults.push((at..at, "a field begins with the line [[field]], with two brackets on each side".into()));
+            }
+        }
+        at += line.len();
+    }
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
+    let mut file = ProfileFile { id: None, name: None, accounts: None, fields: Vec::new() };
+    for ((start, header), end) in starts.iter().zip(ends) {
+        match header {
+            None => {
+                let place = Place::default();
+                read_piece(&text[..end], place, faults, |document, place, faults| file = top(document, place, faults));
+            }
+            Some(header) => {
+                // The line is written as it should be, so that the rest can be read.
+                let piece = format!("{HEADER}{}", &text[start + header..end]);
+                let offset = (start + header).cast_signed() - HEADER.len().cast_signed();
+                let place = Place { start: *start, offset, broken: Vec::new() };
+                read_piece(&piece, place, faults, |document, place, faults| {
+                    let field = member(document, "field").and_then(|fields| fields.get_ref().as_array()?.first());
+                    file.fields.extend(field.map(|field| read_field(field, place, faults)));
+                });
+            }
+        }
+    }
+    // Each piece may be right where the whole is not.
+    if faults.is_empty() {
+        faults.push(match errors.first() {
+            Some(error) => (error.span().unwrap_or(0..0), told(error)),
+            None => (0..0, "a field begins with the line [[field]], and has its lines below".into()),
+        });
+    }
+    file
+}
+
+const HEADER: &str = "[[field]]";
+
+/// Whether a line begins a field as it should, or as somebody meant to; `None` if it does not.
+fn begins_field(line: &str) -> Option<bool> {
+    let line = line.split('#').next().unwrap_or_default().trim();
+    let inner = line.strip_prefix('[')?.trim_start_matches(['[', ' ']);
+    if line.replace(' ', "") == HEADER {
+        return Some(true);
+    }
+    let looks_like = inner.get(..2).is_some_and(|first| first.eq_ignore_ascii_case("fi"));
+    (looks_like && !inner.starts_with("field.")).then_some(false)
+}
+
+/// Parses a piece of the file, and hands what can be read of it to `read`.
+fn read_piece(text: &str, mut place: Place, faults: &mut Faults, read: impl FnOnce(&DeTable, &Place, &mut Faults)) {
     let (document, mut errors) = DeTable::parse_recoverable(text);
     errors.truncate(SYNTAX_ERRORS_MAX);
-    let syntax = Syntax::new(text, &errors);
-    for error in &errors {
-        faults.push((error.span().unwrap_or(0..0), told(error)));
+    place.broken = errors.iter().map(|error| error.span().map_or(0, |span| span.start)).collect();
+    for (n, (error, at)) in errors.iter().zip(&place.broken).enumerate() {
+        // What follows a mistake within one value mostly comes of it.
+        if !follows(document.get_ref(), *at, &place.broken[..n]) {
+            faults.push((place.in_file(*at..*at), told(error)));
+        }
     }
-    let written = document.get_ref().iter().find(|(key, _)| key.get_ref() == "field").map(|(_, written)| written);
-    let mut fields = Vec::new();
-    let mut top = Members::new(document.get_ref(), faults);
-    top.known.push("field");
-    let (id, name, accounts) = (top.one("id"), top.one("name"), top.list("accounts"));
-    top.finish(|key| {
+    read(document.get_ref(), &place, faults);
+}
+
+fn follows(table: &DeTable, place: usize, earlier: &[usize]) -> bool {
+    table.iter().any(|(_, value)| match value.get_ref() {
+        DeValue::Table(inner) => follows(inner, place, earlier),
+        DeValue::Array(inner) if inner.iter().all(|inner| inner.get_ref().is_table()) && !inner.is_empty() => {
+            inner.iter().filter_map(|inner| inner.get_ref().as_table()).any(|inner| follows(inner, place, earlier))
+        }
+        _ => within(value, place) && earlier.iter().any(|earlier| within(value, *earlier)),
+    })
+}
+
+fn within(value: &Spanned<DeValue>, place: usize) -> bool {
+    (value.span().start..=value.span().end).contains(&place)
+}
+
+/// Where a piece is in the file, and where in the piece there is no TOML.
+#[derive(Default)]
+struct Place {
+    /// Where the piece begins in the file, in bytes.
+    start: usize,
+    /// How far its bytes are moved: by `start`, and by what its first line is shorter or longer in the file.
+    offset: isize,
+    broken: Vec<usize>,
+}
+
+impl Place {
+    /// The bytes of the file that these of the piece are.
+    fn in_file(&self, span: Range<usize>) -> Range<usize> {
+        let moved = |at: usize| at.saturating_add_signed(self.offset).max(self.start);
+        moved(span.start)..moved(span.end)
+    }
+}
+
+fn member<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<&'a Spanned<DeValue<'i>>> {
+    table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
+}
+
+/// Reads what stands above the first field.
+fn top(table: &DeTable, place: &Place, faults: &mut Faults) -> ProfileFile {
+    let mut members = Members::new(table, place, faults);
+    members.known.push("field");
+    let (id, name, accounts) = (members.one("id"), members.one("name"), members.list("accounts"));
+    members.finish(|key| {
         let is_rule = Kind::ALL.iter().any(|kind| kind.rules().contains(&key)) || OF_EVERY_FIELD.contains(&key);
         is_rule.then_some("belongs to a field: write it below a line [[field]]")
     });
-    match written.map(|written| (written.get_ref(), written.span())) {
-        None => {}
-        Some((DeValue::Array(written), _)) => {
-            let ends = written.iter().skip(1).map(|next| next.span().start).chain([text.len()]);
-            for (written, end) in written.iter().zip(ends) {
-                fields.push(field(written, syntax.breaks(written.span().start..end), faults));
-            }
-        }
-        Some((_, span)) => {
-            faults.push((span, "a field begins with a line [[field]], and has its lines below".into()));
+    let guid = "a GUID of its own, like \"d51b5efd-fb21-4cb8-94e2-145014839465\"";
+    for (name, what) in [("id", guid), ("name", "what people call the profile")] {
+        if place.broken.is_empty() && member(table, name).is_none() {
+            faults.push((0..0, format!("{name} is missing, above the first [[field]]: {what}")));
         }
     }
-    let first = written.map_or(text.len(), |written| match written.get_ref() {
-        DeValue::Array(fields) => fields.first().map_or(text.len(), |first| first.span().start),
-        _ => written.span().start,
-    });
-    if !syntax.breaks(0..first) {
-        let has = |name: &str| document.get_ref().iter().any(|(key, _)| key.get_ref() == name);
-        for (name, like) in [
-            ("id", "a GUID of its own, like \"d51b5efd-fb21-4cb8-94e2-145014839465\""),
-            ("name", "what people call the profile"),
-        ] {
-            if !has(name) {
-                faults.push((0..0, format!("{name} is missing, above the first [[field]]: {like}")));
-            }
-        }
-        if written.is_none() {
-            faults.push((0..0, "a profile needs at least one [[field]]".into()));
-        }
-    }
-    faults.retain(|(span, _)| !syntax.follows(span));
-    ProfileFile { id, name, accounts, fields }
+    ProfileFile { id, name, accounts, fields: Vec::new() }
 }
 
-/// Reads one field. `broken` says that there is no TOML in it somewhere, so that what is missing may be there.
-fn field(written: &Spanned<DeValue>, broken: bool, faults: &mut Faults) -> Spanned<FieldFile> {
-    let span = written.span();
+/// Reads one field.
+fn read_field(written: &Spanned<DeValue>, place: &Place, faults: &mut Faults) -> Spanned<FieldFile> {
+    let span = place.in_file(written.span());
     let none = DeTable::new();
     let table = written.get_ref().as_table().unwrap_or(&none);
     let before = faults.len();
-    let mut members = Members::new(table, faults);
+    let mut members = Members::new(table, place, faults);
     let (name, kind): (Option<Spanned<String>>, Option<Spanned<Kind>>) = (members.one("name"), members.one("type"));
     let required: Option<Spanned<bool>> = members.one("required");
     let mut field = FieldFile {
@@ -120,7 +194,7 @@ fn field(written: &Spanned<DeValue>, broken: bool, faults: &mut Faults) -> Spann
     };
     field.unreadable = members.finish(|key| (key == "accounts").then_some("belongs above the first [[field]]"));
     for (member, missing) in [("name", name.is_none()), ("type", kind.is_none())] {
-        if missing && !broken && !field.unreadable.contains(&member) {
+        if missing && place.broken.is_empty() && !field.unreadable.contains(&member) {
             faults.push((span.clone(), format!("the field that begins here has no {member}")));
         }
         if missing {
@@ -138,26 +212,27 @@ fn field(written: &Spanned<DeValue>, broken: bool, faults: &mut Faults) -> Spann
 /// The members of a table, taken one by one.
 struct Members<'a, 'i> {
     table: &'a DeTable<'i>,
+    place: &'a Place,
     known: Vec<&'static str>,
     unreadable: Vec<&'static str>,
     faults: &'a mut Faults,
 }
 
 impl<'a, 'i> Members<'a, 'i> {
-    fn new(table: &'a DeTable<'i>, faults: &'a mut Faults) -> Members<'a, 'i> {
-        Members { table, known: Vec::new(), unreadable: Vec::new(), faults }
+    fn new(table: &'a DeTable<'i>, place: &'a Place, faults: &'a mut Faults) -> Members<'a, 'i> {
+        Members { table, place, known: Vec::new(), unreadable: Vec::new(), faults }
     }
 
     fn find(&mut self, name: &'static str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.known.push(name);
-        self.table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
+        member(self.table, name)
     }
 
     /// Takes a member; `None` if it is not there, or cannot be read.
     fn one<T: Deserialize<'i>>(&mut self, name: &'static str) -> Option<Spanned<T>> {
         let value = self.find(name)?;
         let read = self.read(name, value)?;
-        Some(Spanned::new(value.span(), read))
+        Some(Spanned::new(self.place.in_file(value.span()), read))
     }
 
     /// Takes a list, of which every element that cannot be read is reported.
@@ -165,10 +240,10 @@ impl<'a, 'i> Members<'a, 'i> {
         let value = self.find(name)?;
         let Some(elements) = value.get_ref().as_array() else {
             let read = self.read(name, value)?;
-            return Some(Spanned::new(value.span(), read));
+            return Some(Spanned::new(self.place.in_file(value.span()), read));
         };
         let read: Vec<Option<T>> = elements.iter().map(|element| self.read(name, element)).collect();
-        Some(Spanned::new(value.span(), read.into_iter().collect::<Option<_>>()?))
+        Some(Spanned::new(self.place.in_file(value.span()), read.into_iter().collect::<Option<_>>()?))
     }
 
     /// Takes a table of texts, of which every one that cannot be read is reported.
@@ -182,8 +257,8 @@ impl<'a, 'i> Members<'a, 'i> {
         };
         for (key, value) in table {
             if let Some(text) = self.read(name, value) {
-                let key = Spanned::new(key.span(), key.get_ref().clone().into_owned());
-                read.insert(key, Spanned::new(value.span(), text));
+                let key = Spanned::new(self.place.in_file(key.span()), key.get_ref().clone().into_owned());
+                read.insert(key, Spanned::new(self.place.in_file(value.span()), text));
             }
         }
         read
@@ -195,7 +270,11 @@ impl<'a, 'i> Members<'a, 'i> {
             Ok(read) => return Some(read),
             Err(error) => error,
         };
-        self.faults.push((error.span().unwrap_or(value.span()), format!("{name}: {}", told(&error))));
+        // Where there is no TOML, that is what is reported.
+        if !self.place.broken.iter().any(|place| within(value, *place)) {
+            let span = self.place.in_file(error.span().unwrap_or(value.span()));
+            self.faults.push((span, format!("{name}: {}", told(&error))));
+        }
         self.unreadable.push(name);
         None
     }
@@ -213,39 +292,9 @@ impl<'a, 'i> Members<'a, 'i> {
                 (None, Some(nearest)) => format!("there is no {written:?} here; did you mean {nearest}?"),
                 (None, None) => format!("there is no {written:?} here; see the README's section on profiles"),
             };
-            self.faults.push((key.span(), message));
+            self.faults.push((self.place.in_file(key.span()), message));
         }
         self.unreadable
-    }
-}
-
-/// Where the text is no TOML. What is read there is not worth reporting.
-struct Syntax<'t> {
-    text: &'t str,
-    errors: Vec<Range<usize>>,
-}
-
-impl<'t> Syntax<'t> {
-    fn new(text: &'t str, errors: &[Error]) -> Syntax<'t> {
-        Syntax { text, errors: errors.iter().filter_map(Error::span).collect() }
-    }
-
-    /// Whether one of the errors is within this part of the text.
-    fn breaks(&self, part: Range<usize>) -> bool {
-        self.errors.iter().any(|error| part.contains(&error.start) || part.end == error.start)
-    }
-
-    /// Whether a fault comes only of a `[[field]]` line before it that could not be read: then what follows was taken for a part
-    /// of the field before.
-    fn follows(&self, fault: &Range<usize>) -> bool {
-        self.errors.iter().any(|error| {
-            let error = error.start.min(self.text.len());
-            let line = self.text[..error].rfind('\n').map_or(0, |end| end + 1);
-            let line_end = self.text[error..].find('\n').map_or(self.text.len(), |end| error + end);
-            let is_header = self.text[line..].trim_start().starts_with('[');
-            let next = self.text[line_end..].find("\n[").map_or(self.text.len(), |next| line_end + next);
-            is_header && (line_end..next).contains(&fault.start)
-        })
     }
 }
 
