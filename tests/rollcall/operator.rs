@@ -94,7 +94,12 @@ fn metrics_count_what_was_pushed_and_no_client_makes_a_label() {
     let body = json!({ "profileId": PROFILE, "employees": two }).to_string();
     let bytes = "rollcall_push_bytes_total{account=\"99\",dialect=\"startexam\"}";
     assert_eq!(value(&told, bytes), Some(2.0 * body.len() as f64), "{told}");
-    for name in ["rollcall_reads", "rollcall_pushes_under_way", "rollcall_wal_bytes{database=\"99\"}"] {
+    for name in [
+        "rollcall_reads_waiting",
+        "rollcall_reads_under_way",
+        "rollcall_pushes_under_way",
+        "rollcall_wal_bytes{database=\"99\"}",
+    ] {
         assert!(value(&told, name).is_some(), "{name}: {told}");
     }
     assert!(value(&told, "rollcall_index_memory_bytes").unwrap() > 0.0, "{told}");
