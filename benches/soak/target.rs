@@ -96,11 +96,8 @@ impl Target {
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         let mut answer = Vec::new();
         let mut bytes = [0; 16_384];
-        loop {
-            match stream.read(&mut bytes) {
-                Ok(length @ 1..) => answer.extend_from_slice(&bytes[..length]),
-                _ => break,
-            }
+        while let Ok(length @ 1..) = stream.read(&mut bytes) {
+            answer.extend_from_slice(&bytes[..length]);
             let text = String::from_utf8_lossy(&answer);
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse::<usize>().ok());
