@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Where the server listens.
     pub listen: Option<SocketAddr>,
+    /// Where the metrics are served.
+    pub metrics: Option<SocketAddr>,
     /// The folder of the store.
     pub data: Option<PathBuf>,
     /// The file of the server key.

@@ -71,6 +71,8 @@ pub struct Limits {
     pub stop_seconds_max: u64,
     /// The most memory for the indexes of all accounts that wait for their next push, in bytes; the least recently used go first.
     pub index_bytes_max: usize,
+    /// The most refused pushes that the history of an account has; the oldest go first.
+    pub refusals_kept_max: u64,
     /// The most employees on a page of `GET /v1/employees`.
     pub page_employees_max: usize,
     /// The most data on such a page, in bytes; the employee that reaches it is the page's last.
@@ -142,6 +144,7 @@ impl Default for Limits {
             push_wait_seconds_max: 10,
             stop_seconds_max: 30,
             index_bytes_max: 1 << 30,
+            refusals_kept_max: 10_000,
             page_employees_max: 1_000,
             page_bytes_max: 4 << 20,
         }

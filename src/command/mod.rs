@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod ends;
 mod export;
+mod history;
 mod key;
 mod profile;
 mod push;
@@ -44,6 +45,7 @@ enum Command {
     Demo(demo::Demo),
     Account(account::Account),
     Key(key::Key),
+    History(history::History),
     Profile(profile::Profile),
     Push(push::Push),
     Export(export::Export),
@@ -84,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => command.run(config),
         Command::Account(command) => command.run(config),
         Command::Key(command) => command.run(config),
+        Command::History(command) => command.run(config),
         Command::Profile(command) => command.run(),
         Command::Push(command) => command.run(config),
         Command::Export(command) => command.run(config),

@@ -16,49 +16,73 @@ pub struct Profile {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Say whether files are profiles, and what is wrong with those that are not: file, line, rule and mend
+    /// Say whether files are profiles, and what is wrong with those that are not: file, line, rule and what to do
     Check {
-        /// The files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
+        /// Files, or folders of them
+        #[arg(required = true, value_name = "FILE|FOLDER")]
+        paths: Vec<PathBuf>,
     },
 }
 
 impl Profile {
     pub fn run(self) -> Result<(), Failed> {
-        let Action::Check { files } = self.action;
+        let Action::Check { paths } = self.action;
         let mut errors = 0;
-        let mut ids = HashMap::new();
-        for file in &files {
-            match profile::read(file) {
-                Ok(profile) => {
-                    if let Some(other) = ids.insert(profile.id, file) {
+        let mut files = Vec::new();
+        for path in paths {
+            if !path.is_dir() {
+                files.push(path);
+                continue;
+            }
+            match profile::list_folder(&path) {
+                Ok(listed) => {
+                    listed.passed_over.iter().for_each(|passed_over| println!("{passed_over}"));
+                    if listed.files.is_empty() {
                         errors += 1;
-                        println!(
-                            "{}: has the same id as {}; every profile needs its own",
-                            file.display(),
-                            other.display()
-                        );
-                        continue;
+                        println!("{}: {}", path.display(), profile::no_profile(&listed.passed_over));
                     }
-                    let required = profile.fields.iter().filter(|field| field.required).count();
-                    let fields = profile.fields.len();
-                    let (id, name) = (profile.id, &profile.name);
-                    println!("{}: ok: {name:?}, {id}, {fields} fields, {required} required", file.display());
-                    Dialect::ALL.into_iter().for_each(|dialect| println!("    {}", served(&profile, dialect)));
+                    files.extend(listed.files);
                 }
-                Err(wrong) => {
-                    errors += wrong.len();
-                    wrong.iter().for_each(|error| println!("{error}"));
+                Err(cause) => {
+                    errors += 1;
+                    println!("{}: cannot be read: {cause}", path.display());
                 }
             }
         }
+        errors += check(&files);
         match errors {
             0 => Ok(()),
             1 => Err(Failed::Refused("1 error".into())),
             _ => Err(Failed::Refused(format!("{errors} errors"))),
         }
     }
+}
+
+/// Prints what is to be said about each file, and returns the number of errors.
+fn check(files: &[PathBuf]) -> usize {
+    let mut errors = 0;
+    let mut ids = HashMap::new();
+    for file in files {
+        let profile = match profile::read(file) {
+            Ok(profile) => profile,
+            Err(wrong) => {
+                errors += wrong.len();
+                wrong.iter().for_each(|error| println!("{error}"));
+                continue;
+            }
+        };
+        if let Some(other) = ids.insert(profile.id, file) {
+            errors += 1;
+            println!("{}: {}", file.display(), profile::same_id(other));
+            continue;
+        }
+        let required = profile.fields.iter().filter(|field| field.required).count();
+        let (fields, version) = (profile.fields.len(), profile.short_version());
+        let (id, name) = (profile.id, &profile.name);
+        println!("{}: ok: {name:?}, {id}, version {version}, {fields} fields, {required} required", file.display());
+        Dialect::ALL.into_iter().for_each(|dialect| println!("    {}", served(&profile, dialect)));
+    }
+    errors
 }
 
 /// Whether the profile serves a dialect, and what of it.

@@ -21,6 +21,9 @@ pub struct Serve {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "ROLLCALL_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Where to serve GET /metrics, for monitoring alone: whoever reaches it learns the accounts' ids [default: nowhere]
+    #[arg(long, env = "ROLLCALL_METRICS", value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// The folder of the store; it is made where there is none [default: ./data]
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -35,6 +38,7 @@ pub struct Serve {
 impl Serve {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let listen = setting(self.listen, config.listen, default_listen);
+        let metrics = self.metrics.or(config.metrics);
         let data = setting(self.data, config.data, default_data);
         let profiles = setting(self.profiles, config.profiles, || PathBuf::from("./profiles"));
         start_log(setting(self.log, config.log, || LogFormat::Text));
@@ -53,6 +57,13 @@ impl Serve {
             let listener = bind(listen).await?;
             let address = listener.local_addr().map_err(Failed::refused)?;
             tracing::info!(data = %data.display(), profiles = %profiles.display(), "listening on http://{address}");
+            if let Some(metrics) = metrics {
+                let listener = bind(metrics).await?;
+                let address = listener.local_addr().map_err(Failed::refused)?;
+                tracing::info!("metrics on http://{address}/metrics");
+                tokio::spawn(server::serve_metrics(server.clone(), listener));
+            }
+            server.log_profiles();
             tokio::spawn(server::warn_of_ends(server.clone()));
             server::serve(server.clone(), listener, stop).await;
             if let Err(error) = server.leave() {
@@ -82,7 +93,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
 
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener, Failed> {
     let bound = TcpListener::bind(listen).await;
-    bound.map_err(|error| Failed::Refused(format!("cannot listen on {listen}: {error}; choose another with --listen")))
+    bound.map_err(|error| {
+        Failed::Refused(format!("cannot listen on {listen}: {error}; choose another with --listen, or --metrics"))
+    })
 }
 
 /// Opens a folder of profiles; the failure is all that is wrong with them.

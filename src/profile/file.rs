@@ -1,6 +1,7 @@
 //! A profile's file: TOML, one file a profile.
 
 mod define;
+mod parse;
 
 use super::Profile;
 use serde::{Deserialize, Serialize, Serializer};
@@ -15,9 +16,9 @@ use toml::Spanned;
 pub struct ProfileError {
     /// The file.
     pub file: PathBuf,
-    /// The line, counted from 1; none where the file itself is at fault.
+    /// The line, counted from 1; `None` if the file itself is at fault.
     pub line: Option<usize>,
-    /// The rule and the mend.
+    /// The rule, and what to do.
     pub message: String,
 }
 
@@ -30,59 +31,45 @@ impl fmt::Display for ProfileError {
     }
 }
 
-/// Reads a profile from its file; the errors are all that is wrong with it.
+/// What is wrong with a file: where, in bytes, and what to do.
+type Faults = Vec<(Range<usize>, String)>;
+
+/// Reads a profile from its file. The errors are all that is wrong with it, in the order of its lines.
 pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
-    let error = |line, message| vec![ProfileError { file: file.to_owned(), line, message }];
-    let text = std::fs::read_to_string(file).map_err(|e| error(None, format!("cannot be read: {e}")))?;
-    let line_of = |span: Range<usize>| text[..span.start.min(text.len())].matches('\n').count() + 1;
-    let parsed: ProfileFile = toml::from_str(&text).map_err(|e| {
-        error(e.span().map(line_of), format!("{}; {}", e.message().replace('\n', ", "), hint(e.message())))
-    })?;
+    let error = |line, message| ProfileError { file: file.to_owned(), line, message };
+    let text = std::fs::read_to_string(file).map_err(|e| vec![error(None, format!("cannot be read: {e}"))])?;
     let mut faults = Vec::new();
+    let parsed = parse::parse(&text, &mut faults);
     let profile = define::profile(&parsed, &mut faults);
-    match profile {
-        Some(profile) if faults.is_empty() => Ok(profile),
-        _ => Err(faults.into_iter().flat_map(|(span, message)| error(Some(line_of(span)), message)).collect()),
+    if let (Some(profile), true) = (profile, faults.is_empty()) {
+        return Ok(profile);
     }
+    faults.sort_by_key(|(span, _)| span.start);
+    let (mut line, mut at) = (1, 0);
+    let mut line_of = |place: usize| {
+        let place = place.min(text.len());
+        line += text.as_bytes()[at..place].iter().filter(|byte| **byte == b'\n').count();
+        at = place;
+        line
+    };
+    Err(faults.into_iter().map(|(span, message)| error(Some(line_of(span.start)), message)).collect())
 }
 
-/// What somebody who does not know TOML may have meant.
-fn hint(message: &str) -> &'static str {
-    let hints = [
-        ("invalid boolean", "text stands in quotes, like \"text\"; true and false are small and without"),
-        ("must be quoted", "text stands in straight quotes, like \"text\"; true and false are small and without"),
-        ("invalid basic string", "the closing quote is missing, or is not a straight one"),
-        ("escape", "a pattern stands in single quotes, like '[A-Z]\\d', where a backslash is a backslash"),
-        ("duplicate key", "is the line [[field]] missing above it?"),
-        ("map, expected a sequence", "write [[field]], with two brackets on each side"),
-        ("expected a sequence", "a list stands in square brackets, like [99] or [\"dd.mm.yyyy\"]"),
-        ("expected u64", "write a whole number, without quotes"),
-        ("expected i64", "write whole numbers, without quotes"),
-        ("expected a boolean", "write true or false, without quotes"),
-        ("unknown field `accounts`", "accounts belongs above the first [[field]]"),
-    ];
-    let found = hints.into_iter().find(|(part, _)| message.contains(part));
-    found.map_or("see the README's section on profiles", |(_, hint)| hint)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a file says, as far as it can be read.
 struct ProfileFile {
-    id: Spanned<String>,
-    name: Spanned<String>,
+    id: Option<Spanned<String>>,
+    name: Option<Spanned<String>>,
     accounts: Option<Spanned<Vec<i64>>>,
-    #[serde(default, rename = "field")]
     fields: Vec<Spanned<FieldFile>>,
 }
 
 /// A `[[field]]` as it is written; which of the rules a type has is checked afterwards, for a better message.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all(serialize = "camelCase"))]
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct FieldFile {
     name: Spanned<String>,
     #[serde(rename = "type")]
     kind: Spanned<Kind>,
-    #[serde(default)]
     required: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     unique: Option<Spanned<UniqueFile>>,
@@ -120,8 +107,11 @@ struct FieldFile {
     active: Option<Spanned<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     acyclic: Option<Spanned<bool>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     wire: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// The members that are written and cannot be read; also the name and the type if they are missing.
+    #[serde(skip)]
+    unreadable: Vec<&'static str>,
 }
 
 #[derive(Deserialize, Serialize, Clone, Copy, PartialEq)]
@@ -143,6 +133,21 @@ enum Kind {
 }
 
 impl Kind {
+    const ALL: [Kind; 12] = [
+        Kind::Text,
+        Kind::Email,
+        Kind::Phone,
+        Kind::Date,
+        Kind::Number,
+        Kind::Boolean,
+        Kind::Choice,
+        Kind::Image,
+        Kind::Url,
+        Kind::List,
+        Kind::Object,
+        Kind::Reference,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Kind::Text => "text",
@@ -184,7 +189,7 @@ enum CaseFile {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(untagged, expecting = "unique is true, false or \"active\"")]
+#[serde(untagged, expecting = "it is true, false or \"active\"")]
 enum UniqueFile {
     Whole(bool),
     Among(ActiveOnly),
@@ -197,7 +202,7 @@ enum ActiveOnly {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(untagged, expecting = "min and max are a number, or a date like \"1900-01-31\"")]
+#[serde(untagged, expecting = "it is a number, or a date like \"1900-01-31\"")]
 enum Bound {
     Integer(i64),
     Float(f64),
@@ -231,7 +236,7 @@ enum UnknownFile {
 #[derive(Deserialize, Serialize)]
 #[serde(
     untagged,
-    expecting = "options is a list like [\"a\", \"b\"], with other spellings [{ value = \"m\", also = [\"male\", \"0\"] }, \"f\"]"
+    expecting = "it is a list like [\"a\", \"b\"], with other spellings [{ value = \"m\", also = [\"male\", \"0\"] }, \"f\"]"
 )]
 enum OptionFile {
     Value(String),

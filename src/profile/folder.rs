@@ -2,6 +2,9 @@
 
 use super::{Profile, ProfileError, read};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
@@ -12,27 +15,84 @@ pub struct Folder {
     by_file: RwLock<BTreeMap<PathBuf, Arc<Profile>>>,
 }
 
+/// What came of reading a folder.
+#[derive(Debug)]
+pub struct Reading {
+    /// What is wrong with the files.
+    pub errors: Vec<ProfileError>,
+    /// What looks like a profile and is not read as one.
+    pub passed_over: Vec<PassedOver>,
+    /// The profiles that are or were in force, each with its file, in the order of the files.
+    pub profiles: Vec<(PathBuf, Arc<Profile>, Change)>,
+}
+
+/// What a reading did with a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was not in force before.
+    Added,
+    /// Its definition, name or accounts are others.
+    Changed,
+    /// It is as it was.
+    Unchanged,
+    /// It is no longer in force.
+    Removed,
+    /// It stays in force as it was, although no file that can be read defines it: some file is broken.
+    Kept,
+}
+
+impl Change {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Change::Added => "added",
+            Change::Changed => "changed",
+            Change::Unchanged => "unchanged",
+            Change::Removed => "removed",
+            Change::Kept => "kept, since a file is broken",
+        }
+    }
+}
+
+/// Something in a folder of profiles that is not read as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: passed over: {}", self.path.display(), self.why)
+    }
+}
+
 impl Folder {
     /// Reads every `.toml` file of the folder. The errors are those of all files; a folder without a profile is one, too.
     pub fn open(dir: &Path) -> Result<Folder, Vec<ProfileError>> {
         let folder = Folder { dir: dir.to_owned(), by_file: RwLock::default() };
-        let errors = folder.reload();
+        let errors = folder.reload().errors;
         if errors.is_empty() { Ok(folder) } else { Err(errors) }
     }
 
-    /// Reads the folder again. Where a file is broken, no profile that was in force goes out of it.
-    pub fn reload(&self) -> Vec<ProfileError> {
+    /// Reads the folder again. If a file is broken, no profile that was in force is removed.
+    pub fn reload(&self) -> Reading {
         let error = |file: &Path, message| ProfileError { file: file.to_owned(), line: None, message };
-        let mut files = match list(&self.dir) {
-            Ok(files) => files,
-            Err(cause) => return vec![error(&self.dir, format!("cannot be read: {cause}"))],
+        let before = self.read();
+        let failed = |message: String, passed_over: Vec<PassedOver>| {
+            let profiles = before.iter().map(|(file, profile)| (file.clone(), profile.clone(), Change::Kept)).collect();
+            Reading { errors: vec![error(&self.dir, message)], passed_over, profiles }
+        };
+        let Listed { mut files, passed_over } = match list_folder(&self.dir) {
+            Ok(listed) => listed,
+            Err(cause) => return failed(format!("cannot be read: {cause}"), Vec::new()),
         };
         if files.is_empty() {
-            let message = "holds no profile; put a .toml file there, see the README's section on profiles";
-            return vec![error(&self.dir, message.into())];
+            return failed(no_profile(&passed_over), passed_over);
         }
         // A copy that still has its original's id must not take the original's place.
-        let before = self.read();
         files.sort_by_key(|file| !before.contains_key(file));
         let mut errors = Vec::new();
         let mut after: BTreeMap<PathBuf, Arc<Profile>> = BTreeMap::new();
@@ -42,26 +102,36 @@ impl Folder {
                     None => {
                         after.insert(file, Arc::new(profile));
                     }
-                    Some(other) => {
-                        let message = format!("has the same id as {}; every profile needs its own", other.display());
-                        errors.push(error(&file, message));
-                    }
+                    Some((other, _)) => errors.push(error(&file, same_id(other))),
                 },
                 Err(wrong) => errors.extend(wrong),
             }
         }
-        if !errors.is_empty() {
-            for (file, profile) in before {
-                if holder(&after, profile.id).is_none() {
-                    after.insert(file, profile);
-                }
+        let mut profiles = Vec::new();
+        for (file, profile) in &after {
+            let change = match holder(&before, profile.id) {
+                None => Change::Added,
+                Some((_, was)) if is_same(was, profile) => Change::Unchanged,
+                Some(_) => Change::Changed,
+            };
+            profiles.push((file.clone(), profile.clone(), change));
+        }
+        for (file, profile) in before {
+            if holder(&after, profile.id).is_some() {
+                continue;
+            }
+            let change = if errors.is_empty() { Change::Removed } else { Change::Kept };
+            profiles.push((file.clone(), profile.clone(), change));
+            if change == Change::Kept {
+                after.insert(file, profile);
             }
         }
+        profiles.sort_by(|(a, ..), (b, ..)| a.cmp(b));
         *self.by_file.write().expect("no holder of the lock panics") = after;
-        errors
+        Reading { errors, passed_over, profiles }
     }
 
-    /// The profile with this id, where it exists for the account.
+    /// The profile with this id, if it exists for the account.
     pub fn get(&self, id: Uuid, account: i64) -> Option<Arc<Profile>> {
         self.of(account).into_iter().find(|profile| profile.id == id)
     }
@@ -71,23 +141,68 @@ impl Folder {
         self.read().into_values().filter(|profile| profile.belongs_to(account)).collect()
     }
 
+    /// The profiles in force with their files, in the order of these, and what is passed over in the folder.
+    pub fn in_force(&self) -> (BTreeMap<PathBuf, Arc<Profile>>, Vec<PassedOver>) {
+        // A folder that cannot be read now could be a moment ago.
+        (self.read(), list_folder(&self.dir).map(|listed| listed.passed_over).unwrap_or_default())
+    }
+
     fn read(&self) -> BTreeMap<PathBuf, Arc<Profile>> {
         self.by_file.read().expect("no holder of the lock panics").clone()
     }
 }
 
-fn holder(profiles: &BTreeMap<PathBuf, Arc<Profile>>, id: Uuid) -> Option<&Path> {
-    profiles.iter().find(|(_, profile)| profile.id == id).map(|(file, _)| file.as_path())
+/// What is wrong with a folder without a profile.
+pub fn no_profile(passed_over: &[PassedOver]) -> String {
+    let mut message = "holds no profile; put a .toml file there, see the README's section on profiles".to_owned();
+    if let Some(first) = passed_over.first() {
+        message.push_str(&format!("; {first}"));
+    }
+    message
 }
 
-fn list(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+/// What is wrong with a file whose profile has the id of another file's.
+pub fn same_id(other: &Path) -> String {
+    format!("has the same id as {}; every profile needs its own", other.display())
+}
+
+fn holder(profiles: &BTreeMap<PathBuf, Arc<Profile>>, id: Uuid) -> Option<(&Path, &Profile)> {
+    profiles.iter().find(|(_, profile)| profile.id == id).map(|(file, profile)| (file.as_path(), &**profile))
+}
+
+fn is_same(one: &Profile, other: &Profile) -> bool {
+    (one.version, &one.accounts) == (other.version, &other.accounts)
+}
+
+/// What is in a folder of profiles.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// The files that are profiles by their names, sorted.
+    pub files: Vec<PathBuf>,
+    /// What somebody may take for a profile, sorted.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Lists a folder of profiles. What is neither, like a text about the profiles or a hidden folder, is not mentioned.
+pub fn list_folder(dir: &Path) -> io::Result<Listed> {
+    let mut listed = Listed::default();
     for entry in std::fs::read_dir(dir)? {
-        let file = entry?.path();
-        if file.extension().is_some_and(|extension| extension == "toml") {
-            files.push(file);
-        }
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let why = if path.is_dir() {
+            (!name.starts_with('.'))
+                .then_some("it is a folder; profiles are read from this one only, so move them here")
+        } else if path.extension() == Some(OsStr::new("toml")) {
+            listed.files.push(path);
+            continue;
+        } else if name.ends_with(".toml") {
+            Some("its name must end in .toml, in small letters; rename it")
+        } else {
+            name.contains(".toml").then_some("its name must end in .toml; rename it, if it is meant to be in force")
+        };
+        listed.passed_over.extend(why.map(|why| PassedOver { path, why }));
     }
-    files.sort();
-    Ok(files)
+    listed.files.sort();
+    listed.passed_over.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(listed)
 }

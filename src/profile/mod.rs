@@ -14,7 +14,7 @@ mod rules;
 mod url;
 
 pub use file::{ProfileError, read};
-pub use folder::Folder;
+pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id};
 pub use reference::{Reference, To};
 pub use rules::{Broken, Rules};
 
@@ -120,6 +120,11 @@ impl Profile {
             ));
         }
         Ok(dialect.fields().iter().copied().filter(unmapped).collect())
+    }
+
+    /// The version as people compare it: its first eight hexadecimal digits.
+    pub fn short_version(&self) -> String {
+        format!("{:08x}", self.version >> 96)
     }
 
     /// Whether the profile exists for this account.

@@ -1,11 +1,11 @@
 //! Apply: a push in its account's turn, on a thread of its own.
 
-use super::log::Event;
+use super::log::{CLIENT_GONE, Event};
 use super::respond::Refusal;
 use super::turn::Turn;
-use super::{Server, memory};
-use crate::store::{self, Key, Roster};
-use crate::sync::{Failure, Receipt};
+use super::{Server, history, memory};
+use crate::store::{self, Key, Refused, Roster};
+use crate::sync::{Failure, Receipt, Times, Trace};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -13,29 +13,39 @@ use tokio::task::JoinHandle;
 /// A push under way.
 pub struct Applying {
     thread: JoinHandle<()>,
-    result: oneshot::Receiver<Result<Receipt, Failure>>,
+    result: oneshot::Receiver<Applied>,
 }
+
+/// What came of a push, and what was noted about it.
+type Applied = (Result<Receipt, Failure>, Trace);
 
 /// Opens the roster of the key and does `work` with it. When the result is on its way and the account's next push may begin,
 /// `checkpoint` moves the log into the database. `body_bytes` is about how much memory it leaves behind.
 pub fn apply(
     server: &Arc<Server>,
     (key, turn): (Key, Turn),
+    event: &mut Event,
     checkpoint: fn(&Roster) -> Result<(), store::Error>,
     body_bytes: usize,
-    work: impl FnOnce(&Server, &mut Roster) -> Result<Receipt, Failure> + Send + 'static,
+    work: impl FnOnce(&Server, &mut Roster, &mut Trace) -> Result<Receipt, Failure> + Send + 'static,
 ) -> Applying {
     let (answer, result) = oneshot::channel();
     let server = server.clone();
+    // The body of an import was received before, in its turn.
+    let times = Times { receive: turn.taken.elapsed(), ..Times::default() };
+    let mut trace = Trace { sender: event.sender(), times };
+    event.under_way = true;
     let thread = tokio::task::spawn_blocking(move || {
         let mut roster = match server.store.roster(&key) {
             Ok(roster) => roster,
-            Err(error) => return drop(answer.send(Err(error.into()))),
+            Err(error) => return answer_with(answer, &server, key.account, (Err(error.into()), trace)),
         };
-        let result = work(&server, &mut roster).map_err(|failure| failure.of(key.account));
-        if let Err(Ok(receipt)) = answer.send(result) {
-            tracing::warn!(account = key.account, ?receipt, "a push was applied, but its client had gone");
+        let result = work(&server, &mut roster, &mut trace).map_err(|failure| failure.of(key.account));
+        server.metrics.carried_out(&trace.times);
+        if let Ok(receipt) = &result {
+            server.metrics.applied(key.account, &trace, receipt);
         }
+        answer_with(answer, &server, key.account, (result, trace));
         drop(turn);
         if let Err(error) = checkpoint(&roster) {
             tracing::error!(account = key.account, "checkpoint: {error}");
@@ -46,13 +56,42 @@ pub fn apply(
     Applying { thread, result }
 }
 
+/// Hands the result to who waits for it. If nobody does any more, a refusal is counted and noted here.
+fn answer_with(answer: oneshot::Sender<Applied>, server: &Server, account: i64, result: Applied) {
+    let Err((result, trace)) = answer.send(result) else {
+        return;
+    };
+    match (result, trace.sender.dialect) {
+        (Ok(receipt), _) => tracing::warn!(account, ?receipt, "a push was applied, but its client had gone"),
+        (Err(_), Some(dialect)) => {
+            server.metrics.refused(Some(account), dialect, "gone");
+            let Times { receive, check, write, commit } = trace.times;
+            let refused = Refused {
+                finished_at: history::now(),
+                requests: 1,
+                dialect,
+                sender: trace.sender,
+                status: None,
+                rejections: 0,
+                duration: receive + check + write + commit,
+                cause: CLIENT_GONE.into(),
+            };
+            server.history.note(account, refused);
+        }
+        (Err(_), None) => {}
+    }
+}
+
 impl Applying {
-    /// What came of it; a receipt is noted for the log.
+    /// Returns what came of it, which is noted for the log.
     pub async fn result(self, event: &mut Event) -> Result<Result<Receipt, Failure>, Refusal> {
-        let Ok(result) = self.result.await else {
+        let result = self.result.await;
+        event.under_way = false;
+        let Ok((result, trace)) = result else {
             let panic = self.thread.await.err().map(|error| error.to_string());
             return Err(Refusal::internal(panic.unwrap_or_default()));
         };
+        event.trace = Some(trace);
         if let Ok(receipt) = &result {
             event.receipt = Some(receipt.clone());
         }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 pub struct Gate {
     accounts: Mutex<HashMap<i64, Arc<Account>>>,
     all: Arc<Semaphore>,
+    all_max: usize,
     account_max: usize,
     waiting_max: usize,
 }
@@ -38,7 +39,7 @@ pub enum Shut {
 impl Gate {
     /// A gate for `all_max` at a time, `account_max` of each account; `waiting_max` of an account may wait.
     pub fn new(all_max: usize, account_max: usize, waiting_max: usize) -> Gate {
-        Gate { accounts: Mutex::default(), all: Arc::new(Semaphore::new(all_max)), account_max, waiting_max }
+        Gate { accounts: Mutex::default(), all: Arc::new(Semaphore::new(all_max)), all_max, account_max, waiting_max }
     }
 
     /// Enters, and waits for that: `wait` for others of the account, and `wait` for all.
@@ -57,6 +58,17 @@ impl Gate {
         let _all = enter(&self.all).await.map_err(|_| Shut::All)?;
         let open = "a gate is never closed";
         Ok(Ticket { _account: _account.expect(open), _all: _all.expect(open) })
+    }
+
+    /// How many are inside.
+    pub fn inside(&self) -> usize {
+        self.all_max.saturating_sub(self.all.available_permits())
+    }
+
+    /// How many wait, of all accounts.
+    pub fn waiting(&self) -> usize {
+        let accounts = self.accounts.lock().expect("no holder of the lock panics");
+        accounts.values().map(|account| account.waiting.load(Ordering::Relaxed)).sum()
     }
 
     /// Whether nobody more may enter at the moment.

@@ -14,7 +14,7 @@ use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
 use crate::roster::Patch;
 use crate::store::{Key, Roster, TokenHolder};
-use crate::sync::{Absent, Failure, PatchPush, Receipt, Source, patch};
+use crate::sync::{Absent, Failure, PatchPush, Receipt, Source, Trace, patch};
 use crate::token;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
@@ -110,16 +110,24 @@ pub async fn run(
     event: &mut Event,
 ) -> Result<Result<Receipt, Failure>, Refusal> {
     let body_bytes = import.body_bytes;
-    let work = move |server: &Server, roster: &mut Roster| carry_out(server, roster, &import, carried);
-    apply(server, (key, turn), Roster::checkpoint_if_large, body_bytes, work).result(event).await
+    let work = move |server: &Server, roster: &mut Roster, trace: &mut Trace| {
+        carry_out(server, roster, &import, carried, trace)
+    };
+    apply(server, (key, turn), event, Roster::checkpoint_if_large, body_bytes, work).result(event).await
 }
 
-fn carry_out(server: &Server, roster: &mut Roster, import: &Import, carried: Carried) -> Result<Receipt, Failure> {
+fn carry_out(
+    server: &Server,
+    roster: &mut Roster,
+    import: &Import,
+    carried: Carried,
+    trace: &mut Trace,
+) -> Result<Receipt, Failure> {
     let Import { dialect, ref profile, absent, find_by, .. } = *import;
     let push = PatchPush { dialect, profile, limits: &server.limits, absent, find_by };
     match carried {
-        Carried::Patches(read) => patch(&push, roster, Source::Given(&mut *read()?)),
-        Carried::Queue(read) => patch(&push, roster, Source::Queue(read)),
+        Carried::Patches(read) => patch(&push, roster, Source::Given(&mut *read()?), trace),
+        Carried::Queue(read) => patch(&push, roster, Source::Queue(read), trace),
     }
 }
 

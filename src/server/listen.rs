@@ -3,7 +3,7 @@
 use super::connection::{linger, serve as serve_connection};
 use super::pace::Pace;
 use super::respond::Refusal;
-use super::{Server, memory};
+use super::{Server, history, memory};
 use crate::limits::Limits;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
@@ -33,6 +33,7 @@ const TURN_AWAY_TIME: Duration = Duration::from_secs(5);
 pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future<Output = ()>) {
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let (stopping, stopped) = watch::channel(false);
+    let history = tokio::spawn(history::keep(server.clone()));
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
     let tidying = tokio::spawn(memory::tidy());
@@ -72,7 +73,11 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
         tracing::error!("requests were still under way after {} seconds (limit stop_seconds_max)", limit.as_secs());
         tasks.shutdown().await;
     }
-    let folded = tokio::task::spawn_blocking(move || server.store.fold_logs(Instant::now() + FOLD));
+    history.abort();
+    let folded = tokio::task::spawn_blocking(move || {
+        server.write_history();
+        server.store.fold_logs(Instant::now() + FOLD)
+    });
     for log in folded.await.unwrap_or_default() {
         tracing::warn!("{} is still in use; back it up together with its database", log.display());
     }

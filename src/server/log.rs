@@ -1,13 +1,22 @@
 //! One wide log line a request. It names the account and the counts, and no value of a person.
 
+use super::Server;
 use super::respond::Refusal;
-use crate::sync::Receipt;
+use crate::dialect::Dialect;
+use crate::store::{Refused, Sender};
+use crate::sync::{Receipt, Trace};
 use hyper::StatusCode;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// What is known of a request, filled in on its way, and logged when it is dropped: after the answer, or with the connection.
+/// Why a request has no answer.
+pub const CLIENT_GONE: &str = "the client went away, or the server stopped, before the answer";
+
+/// What is known of a request, filled in on its way. When it is dropped, after the answer or with the connection, it is logged, and
+/// a push is counted.
 pub struct Event {
     /// The request's id, which the client is told.
     pub id: Uuid,
@@ -15,9 +24,17 @@ pub struct Event {
     pub account: Option<i64>,
     /// What a push did.
     pub receipt: Option<Receipt>,
-    /// What was answered; none where the client went away before.
+    /// What was noted about a push while it was carried out.
+    pub trace: Option<Trace>,
+    /// Whether a thread carries out a push and has not said what came of it.
+    pub under_way: bool,
+    server: Arc<Server>,
+    /// In whose words a push is; `None` if the request is no push.
+    push: Option<Dialect>,
+    /// What was answered; `None` if the client went away before.
     status: Option<StatusCode>,
-    rejections: Option<u64>,
+    /// How many rejections there were, and of which rule as far as that is known.
+    rejections: Option<(u64, BTreeMap<&'static str, u64>)>,
     refused: Option<String>,
     method: String,
     route: &'static str,
@@ -27,14 +44,25 @@ pub struct Event {
 }
 
 impl Event {
-    pub fn new(method: &str, route: &'static str, peer: IpAddr, content_length: Option<u64>) -> Event {
+    /// A request to a route that has just come, and in whose words it is if it is a push.
+    pub fn new(
+        server: Arc<Server>,
+        (method, route): (&str, &'static str),
+        push: Option<Dialect>,
+        peer: IpAddr,
+        content_length: Option<u64>,
+    ) -> Event {
         Event {
             id: Uuid::now_v7(),
             account: None,
             receipt: None,
+            trace: None,
+            under_way: false,
+            server,
+            push,
             status: None,
             rejections: None,
-            refused: Some("the client went away, or the server stopped, before the answer".into()),
+            refused: Some(CLIENT_GONE.into()),
             method: method.to_owned(),
             route,
             peer,
@@ -43,22 +71,66 @@ impl Event {
         }
     }
 
+    /// Who sends it, as the account's history tells it.
+    pub fn sender(&self) -> Sender {
+        Sender { dialect: self.push, peer: Some(self.peer), bytes: self.content_length }
+    }
+
     /// Notes what is answered.
     pub fn answered(&mut self, status: StatusCode, refusal: Option<&Refusal>) {
         self.status = Some(status);
-        self.rejections = refusal.and_then(|refusal| Some(refusal.rejected.as_ref()?.error_count));
+        self.rejections = refusal.and_then(|refusal| refusal.rejected.as_ref()).map(|rejected| {
+            let mut rules = BTreeMap::new();
+            rejected.causes.iter().for_each(|cause| *rules.entry(cause.rule).or_default() += cause.count);
+            (rejected.error_count, rules)
+        });
         // A rejection's message has an employee's id in it, and the count says more.
         self.refused = refusal.map(|refusal| match &refusal.rejected {
             Some(rejected) => format!("employees were rejected: {}", rejected.summary()),
             None => refusal.internal.clone().unwrap_or_else(|| refusal.message.clone()),
         });
     }
+
+    /// Counts a push that was not applied, and notes it for the history of its account. One that was applied was counted then.
+    fn count_refused(&self, dialect: Dialect) {
+        let status = self.status.map(|status| status.as_u16());
+        let outcome = match status {
+            None => "gone",
+            Some(200..300) => "queued",
+            Some(_) if self.rejections.is_some() => "rejected",
+            Some(400..500) => "refused_4xx",
+            Some(_) => "refused_5xx",
+        };
+        self.server.metrics.refused(self.account, dialect, outcome);
+        if let Some((count, rules)) = &self.rejections {
+            self.server.metrics.rejections(*count, rules);
+        }
+        if let (Some(account), Some(cause)) = (self.account, &self.refused) {
+            let refused = Refused {
+                finished_at: super::history::now(),
+                requests: 1,
+                dialect,
+                sender: self.sender(),
+                status,
+                rejections: self.rejections.as_ref().map_or(0, |(count, _)| *count),
+                duration: self.started.elapsed(),
+                cause: cause.clone(),
+            };
+            self.server.history.note(account, refused);
+        }
+    }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
+        // What came of a push under way is counted by the thread that carries it out.
+        if let (Some(dialect), None, false) = (self.push, &self.receipt, self.under_way) {
+            self.count_refused(dialect);
+        }
         let receipt = self.receipt.as_ref();
         let counts = receipt.map(|receipt| receipt.counts);
+        let times = self.trace.as_ref().map(|trace| trace.times);
+        let milliseconds = |time: Duration| time.as_micros() as f64 / 1e3;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -70,6 +142,10 @@ impl Drop for Event {
                     peer = %self.peer,
                     bytes = self.content_length,
                     duration_ms = self.started.elapsed().as_millis() as u64,
+                    receive_ms = times.map(|times| milliseconds(times.receive)),
+                    check_ms = times.map(|times| milliseconds(times.check)),
+                    write_ms = times.map(|times| milliseconds(times.write)),
+                    commit_ms = times.map(|times| milliseconds(times.commit)),
                     revision = receipt.map(|receipt| receipt.revision),
                     employees = receipt.map(|receipt| receipt.employees),
                     created = counts.map(|counts| counts.created),
@@ -77,14 +153,15 @@ impl Drop for Event {
                     activated = counts.map(|counts| counts.activated),
                     hidden = counts.map(|counts| counts.hidden),
                     unchanged = counts.map(|counts| counts.unchanged),
-                    rejections = self.rejections,
+                    rejections = self.rejections.as_ref().map(|(count, _)| count),
                     refused = self.refused,
                 )
             };
         }
-        match self.status.is_some_and(|status| status.is_server_error()) {
-            true => line!(error),
-            false => line!(info),
+        if self.status.is_some_and(|status| status.is_server_error()) {
+            line!(error);
+        } else {
+            line!(info);
         }
     }
 }

@@ -11,16 +11,20 @@ mod echospan;
 mod ends;
 mod export;
 mod gate;
+mod history;
 mod import;
 mod listen;
 mod log;
 mod memory;
+mod metrics;
 mod pace;
 mod push;
 mod read;
+mod ready;
 mod receive;
 mod respond;
 mod route;
+mod scrape;
 mod springest;
 mod stream;
 mod turn;
@@ -30,14 +34,19 @@ pub use ends::warn_of_ends;
 pub use listen::{raise_file_limit, serve};
 pub use memory::share;
 pub use push::STARTEXAM;
+pub use scrape::serve_metrics;
 
 use crate::limits::Limits;
-use crate::profile::Folder;
+use crate::profile::{Change, Folder, Profile, Reading};
 use crate::store::{Lock, Store};
 use budget::Budget;
 use gate::Gate;
+use history::History;
 use ipnet::IpNet;
+use metrics::Metrics;
 use pace::Places;
+use ready::Readiness;
+use std::path::Path;
 use std::sync::Arc;
 use turn::Turns;
 
@@ -58,6 +67,9 @@ pub struct Server {
     heads: Arc<Budget>,
     collected: Arc<Budget>,
     answers: Arc<Budget>,
+    metrics: Metrics,
+    history: History,
+    readiness: Readiness,
     lock: Lock,
 }
 
@@ -82,6 +94,9 @@ impl Server {
             heads: Budget::new(limits.heads_bytes_max),
             collected: Budget::new(limits.collected_bytes_max),
             answers: Budget::new(limits.answers_bytes_max),
+            metrics: Metrics::new(),
+            history: History::default(),
+            readiness: Readiness::default(),
             store,
             profiles,
             limits,
@@ -95,12 +110,44 @@ impl Server {
         self.lock.clear()
     }
 
-    /// Reads the profiles again, and logs what is wrong with them: there the old version stays in force.
+    /// Records the refused pushes that are still to be recorded.
+    fn write_history(&self) {
+        self.history.write(self);
+    }
+
+    /// Logs which profiles are in force.
+    pub fn log_profiles(&self) {
+        let (profiles, passed_over) = self.profiles.in_force();
+        passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
+        for (file, profile) in &profiles {
+            log_profile(file, profile, "in force");
+        }
+    }
+
+    /// Reads the profiles again, and logs what is wrong with them and which are in force. If one is broken, its old version stays.
     pub fn reload_profiles(&self) {
-        let errors = self.profiles.reload();
+        let Reading { errors, passed_over, profiles } = self.profiles.reload();
         for error in &errors {
             tracing::error!("{error}; what was in force stays in force");
         }
-        tracing::info!(errors = errors.len(), "profiles read again");
+        passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
+        for (file, profile, change) in &profiles {
+            log_profile(file, profile, change.name());
+        }
+        let count = |change| profiles.iter().filter(|(.., of)| *of == change).count();
+        tracing::info!(
+            errors = errors.len(),
+            added = count(Change::Added),
+            changed = count(Change::Changed),
+            unchanged = count(Change::Unchanged),
+            removed = count(Change::Removed),
+            kept = count(Change::Kept),
+            "profiles read again"
+        );
     }
+}
+
+fn log_profile(file: &Path, profile: &Profile, state: &str) {
+    let (id, name, version) = (&profile.id, &profile.name, profile.short_version());
+    tracing::info!(profile = %id, name, version, state, file = %file.display(), "profile {state}");
 }

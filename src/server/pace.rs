@@ -283,6 +283,11 @@ impl Places {
         self.0.lock().expect("no holder of the lock panics")
     }
 
+    /// How many places are taken.
+    pub fn taken(&self) -> usize {
+        self.held().len()
+    }
+
     /// Takes a place, however many are taken.
     pub fn take(self: &Arc<Places>, pace: Arc<Pace>) -> Place {
         self.held().push(pace.clone());

@@ -52,7 +52,8 @@ pub async fn push(
     if packing != Packing::None {
         pieces = unpack_beside(pieces, packing, ("body_bytes_max", limit));
     }
-    let applying = apply(server, (key, turn), Roster::checkpoint, content_length as usize, move |server, roster| {
+    let body_bytes = content_length as usize;
+    let applying = apply(server, (key, turn), event, Roster::checkpoint, body_bytes, move |server, roster, trace| {
         let push = Push {
             account,
             format: &STARTEXAM,
@@ -60,7 +61,7 @@ pub async fn push(
             limits: &server.limits,
             spool_dir: server.store.dir(),
         };
-        sync(&push, roster, pieces)
+        sync(&push, roster, pieces, trace)
     });
     receive::receive(request.into_body(), digests, &server.limits, sender).await;
     let receipt = applying.result(event).await??;

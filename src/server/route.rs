@@ -6,7 +6,8 @@ use super::collaborator::Kind;
 use super::log::Event;
 use super::pace::UnderWay;
 use super::respond::{Answer, REQUEST, Refusal};
-use super::{Server, collaborator, echospan, export, push, read, springest};
+use super::{Server, collaborator, echospan, export, push, read, ready, springest};
+use crate::dialect::Dialect;
 use crate::export::Form;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 enum Route<'a> {
     Health,
+    Ready,
     Signed(Signed<'a>),
     Springest,
     Collaborator(Kind),
@@ -43,6 +45,7 @@ impl Route<'_> {
         let is = |fixed: &[&str]| fixed.iter().zip(&parts).all(|(fixed, part)| part.eq_ignore_ascii_case(fixed));
         match parts[..] {
             [_] if is(&["health"]) => Some(Route::Health),
+            [_, _] if is(&["health", "ready"]) => Some(Route::Ready),
             [_, _] if is(&["v1", "employees"]) => Some(Route::Signed(Signed::Employees)),
             [_, file] if is(&["v1"]) && file.to_ascii_lowercase().starts_with("employees.") => Form::of(file)
                 .filter(|form| file.len() == "employees.".len() + form.ending().len())
@@ -62,6 +65,7 @@ impl Route<'_> {
     fn pattern(&self) -> &'static str {
         match self {
             Route::Health => "/health",
+            Route::Ready => "/health/ready",
             Route::Signed(Signed::Employees) => "/v1/employees",
             Route::Signed(Signed::Employee(_)) => "/v1/employees/{id}",
             Route::Signed(Signed::Export(Form::Csv)) => "/v1/employees.csv",
@@ -74,6 +78,18 @@ impl Route<'_> {
             Route::Collaborator(Kind::Batch) => "/api/v2/users-import/batch",
             Route::Collaborator(Kind::Csv) => "/api/v2/users-import/csv",
             Route::EchoSpan => "/echotools7/api/api_import_emps.asp",
+        }
+    }
+
+    /// In whose words a request of this method is a push; `None` if it is none.
+    fn push(&self, method: &Method) -> Option<Dialect> {
+        match self {
+            _ if *method != Method::POST => None,
+            Route::Signed(Signed::Employees) => Some(Dialect::StartExam),
+            Route::Springest => Some(Dialect::Springest),
+            Route::Collaborator(_) => Some(Dialect::Collaborator),
+            Route::EchoSpan => Some(Dialect::EchoSpan),
+            _ => None,
         }
     }
 
@@ -98,7 +114,9 @@ pub async fn answer(
     let route = Route::of(&path);
     let pattern = route.as_ref().map_or("none", Route::pattern);
     let peer = peer_of(&server, &head.headers, peer);
-    let mut event = Event::new(head.method.as_str(), pattern, peer, push::content_length(&head.headers).ok());
+    let push = route.as_ref().and_then(|route| route.push(&head.method));
+    let content_length = push::content_length(&head.headers).ok();
+    let mut event = Event::new(server.clone(), (head.method.as_str(), pattern), push, peer, content_length);
     let (body, unread) = Body::new(incoming, under_way.pace().clone());
     let version = head.version;
     let result = match check_host(version, &head.headers) {
@@ -177,7 +195,7 @@ async fn dispatch(
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let Some(route) = route else {
-        let message = "there is nothing at this path; there are /v1/employees (also .csv, .xlsx and .ndjson), /v1/profiles, /health, /users.json, \
+        let message = "there is nothing at this path; there are /v1/employees (also .csv, .xlsx and .ndjson), /v1/profiles, /health, /health/ready, /users.json, \
                        /api/v2/users-import/{single,batch,csv} and /echotools7/api/api_import_emps.asp";
         return Err(Refusal::new(StatusCode::NOT_FOUND, message));
     };
@@ -188,6 +206,7 @@ async fn dispatch(
     }
     match route {
         Route::Health => read::health(server).await,
+        Route::Ready => ready::ready(server).await,
         Route::Signed(route) => signed(server, route, request, event).await,
         Route::Springest => springest::users(server, request, event).await,
         Route::Collaborator(kind) => collaborator::import(server, kind, request, event).await,

@@ -6,7 +6,7 @@ use super::respond::Refusal;
 use crate::limits::Limits;
 use hyper::StatusCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a client must have kept the server waiting for its body to lose its place to another push.
 const LATE: Duration = Duration::from_millis(500);
@@ -24,6 +24,8 @@ pub struct Turns {
 
 /// The right to push for one account, until it is dropped.
 pub struct Turn {
+    /// When it was taken.
+    pub taken: Instant,
     _ticket: Ticket,
     _place: Place,
 }
@@ -36,6 +38,16 @@ impl Turns {
             wait: Duration::from_secs(limits.push_wait_seconds_max),
             pushes_max: limits.pushes_max,
         }
+    }
+
+    /// How many pushes wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.gate.waiting()
+    }
+
+    /// How many pushes have their turn.
+    pub fn under_way(&self) -> usize {
+        self.gate.inside()
     }
 
     /// Waits for the account's turn, within the limit. `pace` is that of the request: while other pushes wait for a place, whoever
@@ -55,7 +67,7 @@ impl Turns {
             () = make_room => unreachable!("it never ends"),
         };
         match entered {
-            Ok(_ticket) => Ok(Turn { _ticket, _place: self.pushing.take(pace.clone()) }),
+            Ok(_ticket) => Ok(Turn { taken: Instant::now(), _ticket, _place: self.pushing.take(pace.clone()) }),
             Err(shut) => Err(self.refusal(account, shut)),
         }
     }

@@ -15,7 +15,7 @@ pub struct Store {
     dir: PathBuf,
     shared: Arc<Mutex<Connection>>,
     seed: u64,
-    indexes: Arc<Cache>,
+    pub(super) indexes: Arc<Cache>,
     pub(super) key_file: KeyFile,
 }
 

@@ -55,6 +55,12 @@ impl Cache {
         (Some(cached.version) == version).then_some(cached.index)
     }
 
+    /// The memory of all indexes held, in bytes.
+    pub fn bytes(&self) -> usize {
+        let held = self.held.lock().expect("no holder of the lock panics");
+        held.indexes.values().map(|cached| cached.index.memory_bytes()).sum()
+    }
+
     /// Keeps an index of a version that can be told, and lets others go if all would take more than `bytes_max`.
     pub fn keep(&self, account: (i64, i64), version: Option<Version>, index: Index, bytes_max: usize) {
         let Some(version) = version else {

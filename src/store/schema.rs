@@ -131,6 +131,25 @@ pub const ROSTER: &[&str] = &["
     ALTER TABLE index_part ADD COLUMN digest BLOB;
     -- Pages of the hidden. Most employees are active: an index of them as well would cost every first load.
     CREATE INDEX employee_hidden ON employee (status) WHERE status = 0;
+", "
+    -- In whose words a push was, who sent it, and how long its body was; NULL if that is not known.
+    ALTER TABLE sync ADD COLUMN dialect TEXT;
+    ALTER TABLE sync ADD COLUMN peer TEXT;
+    ALTER TABLE sync ADD COLUMN bytes INTEGER;
+    -- The last pushes that were refused, see store::history. requests: how many equal ones of a second this stands for.
+    -- status: of the answer; NULL if the client had gone. cause: without values of people.
+    CREATE TABLE refusal (
+        number INTEGER PRIMARY KEY,
+        finished_at TEXT NOT NULL,
+        requests INTEGER NOT NULL,
+        dialect TEXT NOT NULL,
+        peer TEXT,
+        status INTEGER,
+        rejections INTEGER NOT NULL,
+        bytes INTEGER,
+        duration_ms INTEGER NOT NULL,
+        cause TEXT NOT NULL
+    ) STRICT;
 "];
 
 /// Opens `rollcall.db` and brings its tables up to date. Without `create` it must exist.

@@ -3,7 +3,8 @@
 use super::index::{self, Cache, Version};
 use super::roster::OpenFile;
 use super::rows::{self, Rows};
-use super::{Error, derived, reader};
+use super::{Error, Sender, derived, reader};
+use crate::dialect::Dialect;
 use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Changes, Counts, Employee, Entry, Index, Names};
 use rusqlite::params;
@@ -178,18 +179,31 @@ impl<'a> Transaction<'a> {
     /// Records the sync; returns the version that the roster will have. By its record no sync is before the one that it came after,
     /// also if the clock was set back.
     fn record(&self, sync: &Sync) -> Result<Version, Error> {
-        let Sync { profile, employees, counts, duration } = sync;
+        let Sync { profile, employees, counts, duration, sender } = sync;
         let Counts { created, updated, activated, hidden, unchanged } = counts;
         let duration_ms = duration.as_millis() as u64;
         let stamp = self.inner.query_row(
             "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
-                 finished_at, stamp)
-             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?,
+                 dialect, peer, bytes, finished_at, stamp)
+             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  max(strftime('%Y-%m-%dT%H:%M:%SZ'),
                      coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
                  randomblob(16))
              RETURNING stamp",
-            params![self.revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms],
+            params![
+                self.revision,
+                profile,
+                employees,
+                created,
+                updated,
+                activated,
+                hidden,
+                unchanged,
+                duration_ms,
+                sender.dialect.map(Dialect::name),
+                sender.peer.map(|peer| peer.to_string()),
+                sender.bytes,
+            ],
             |row| row.get(0),
         )?;
         self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?;
@@ -232,4 +246,6 @@ pub struct Sync {
     pub counts: Counts,
     /// From the first look at the body until the commit.
     pub duration: Duration,
+    /// Who sent it.
+    pub sender: Sender,
 }

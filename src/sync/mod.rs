@@ -7,6 +7,7 @@ mod recognise;
 mod reference;
 mod scan;
 mod split;
+mod trace;
 mod unique;
 mod write;
 
@@ -15,6 +16,7 @@ pub use intake::{Block, FirstBlock, Intake, Pieces};
 pub use patch::{Absent, PatchPush, Source, patch};
 pub use recognise::{Batch, Recogniser, Unknown};
 pub use split::{SplitError, Splitter};
+pub use trace::{Times, Trace};
 pub use write::Writer;
 
 use crate::json::{NotJson, Scratch, Unreadable};
@@ -22,12 +24,14 @@ use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::rejection::{Fault, Rejections};
 use crate::roster::{BytesHasher, Changes, Counts, Index, Pushed};
-use crate::store::{self, Roster, Sync, Transaction};
+use crate::store::{self, Roster, Sender, Sync, Transaction};
 use rayon::in_place_scope;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
+use trace::{timed, waiting_for};
 use uuid::Uuid;
 
 /// How many bytes of employees that were not recognised are checked at a time.
@@ -169,17 +173,32 @@ pub enum BodyError {
     Spool(io::Error),
 }
 
-/// Carries out a push: all of it, or nothing.
-pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>) -> Result<Receipt, Failure> {
-    let started = Instant::now();
-    let (profile, mut intake, first) = begin(push, pieces)?;
+/// Carries out a push: all of it, or nothing. What is noted about it goes into `trace`, also if it fails.
+pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>, trace: &mut Trace) -> Result<Receipt, Failure> {
+    let (started, waited) = (Instant::now(), AtomicU64::new(0));
+    let before = trace.times.receive;
+    let result = carry_out(push, roster, waiting_for(pieces, &waited), trace, started);
+    trace.times.receive += Duration::from_nanos(waited.into_inner());
+    trace.times.rest_is_check(before + started.elapsed());
+    result
+}
 
+fn carry_out<'a>(
+    push: &'a Push,
+    roster: &mut Roster,
+    pieces: Box<Pieces<'a>>,
+    trace: &mut Trace,
+    started: Instant,
+) -> Result<Receipt, Failure> {
+    let (profile, mut intake, first) = begin(push, pieces)?;
     let transaction = roster.begin()?;
     let mut index = transaction.index()?;
-    match apply(push, &profile, &transaction, &mut index.0, &mut intake, &first) {
+    match apply(push, &profile, &transaction, &mut index.0, &mut intake, &first, &mut trace.times) {
         Ok((mut sync, changes)) => {
             sync.duration = started.elapsed();
-            let revision = transaction.commit(&sync, index, changes, push.limits.index_bytes_max)?;
+            sync.sender = trace.sender;
+            let commit = || transaction.commit(&sync, index, changes, push.limits.index_bytes_max);
+            let revision = timed(&mut trace.times.commit, commit)?;
             let Sync { counts, employees, duration, .. } = sync;
             Ok(Receipt { counts, employees, revision, duration, ignored: Vec::new(), first: None })
         }
@@ -198,6 +217,7 @@ fn apply(
     index: &mut Index,
     intake: &mut Intake,
     first: &[FirstBlock],
+    times: &mut Times,
 ) -> Result<(Sync, Changes), Failure> {
     let seed = transaction.seed();
     let numbers = transaction.enter_profile(profile)?;
@@ -227,7 +247,7 @@ fn apply(
                 pool.spawn(move |_| drop(found.send(rulebook.check_all(push.format, batch, index))));
             }
             // While the pool checks this batch, this thread writes the one before and recognises what comes for the one after.
-            writer.apply(std::mem::take(&mut checked), index)?;
+            timed(&mut times.write, || writer.apply(std::mem::take(&mut checked), index))?;
             while matches!(more, Ok(true)) && filling.bytes.len() < BATCH_BYTES {
                 more = intake.receive(|block| {
                     recogniser.recognise(&block, index, &mut filling, |at, place| writer.unchanged(at, place));
@@ -241,7 +261,7 @@ fn apply(
         })?;
         writer.settle(index);
     }
-    writer.apply(checked, index)?;
+    timed(&mut times.write, || writer.apply(checked, index))?;
     writer.settle(index);
     // What is wrong with an employee is told before what is wrong behind it.
     more?;
@@ -249,7 +269,8 @@ fn apply(
         return Err(Failure::Wrong("profileId stands twice in the body; send it once".into()));
     }
     let (counts, employees, changes) = writer.finish(index)?;
-    Ok((Sync { profile: numbers.profile, employees, counts, duration: Duration::ZERO }, changes))
+    let (duration, sender) = (Duration::ZERO, Sender::default());
+    Ok((Sync { profile: numbers.profile, employees, counts, duration, sender }, changes))
 }
 
 /// Receives a body until its profile is known: mostly that is with its first employees.

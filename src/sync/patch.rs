@@ -1,6 +1,7 @@
 //! Patch: a push of some employees, of which only what it carries changes.
 
 use super::check::{Found, Rulebook};
+use super::trace::{Times, Trace, timed};
 use super::unique::OF_HIDDEN;
 use super::write::Writer;
 use super::{Failure, Receipt};
@@ -9,7 +10,7 @@ use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::Fault;
 use crate::roster::{Employee, Entry, ID_CHARS_MAX, Index, Patch, Status, data_hash, hash};
-use crate::store::{Numbers, Roster, Sync, Transaction};
+use crate::store::{Numbers, Roster, Sender, Sync, Transaction};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -47,13 +48,28 @@ pub enum Source<'a> {
     Queue(fn(&[u8]) -> Patch),
 }
 
-/// Carries out a push of patches: all of it, or nothing.
-pub fn patch(push: &PatchPush, roster: &mut Roster, source: Source) -> Result<Receipt, Failure> {
+/// Carries out a push of patches: all of it, or nothing. What is noted about it goes into `trace`, also if it fails.
+pub fn patch(push: &PatchPush, roster: &mut Roster, source: Source, trace: &mut Trace) -> Result<Receipt, Failure> {
     let started = Instant::now();
+    let before = trace.times.receive;
+    let result = carry_out(push, roster, source, trace, started);
+    trace.times.rest_is_check(before + started.elapsed());
+    result
+}
+
+fn carry_out(
+    push: &PatchPush,
+    roster: &mut Roster,
+    source: Source,
+    trace: &mut Trace,
+    started: Instant,
+) -> Result<Receipt, Failure> {
     let transaction = roster.begin()?;
-    let Applied { mut sync, entries, ignored, first } = apply(push, &transaction, source)?;
+    let Applied { mut sync, entries, ignored, first } = apply(push, &transaction, source, &mut trace.times)?;
     sync.duration = started.elapsed();
-    let revision = transaction.commit_some(&sync, &entries, push.limits.index_bytes_max)?;
+    sync.sender = trace.sender;
+    let commit = || transaction.commit_some(&sync, &entries, push.limits.index_bytes_max);
+    let revision = timed(&mut trace.times.commit, commit)?;
     let Sync { counts, employees, duration, .. } = sync;
     Ok(Receipt { counts, employees, revision, duration, ignored, first })
 }
@@ -68,9 +84,9 @@ struct Applied {
 }
 
 /// Finds, checks and writes the employees of a push, and checks the roster that comes of it.
-fn apply(push: &PatchPush, transaction: &Transaction, source: Source) -> Result<Applied, Failure> {
+fn apply(push: &PatchPush, transaction: &Transaction, source: Source, times: &mut Times) -> Result<Applied, Failure> {
     let numbers = transaction.enter_profile(push.profile)?;
-    let mut patcher = Patcher::new(push, transaction, &numbers)?;
+    let mut patcher = Patcher::new(push, transaction, &numbers, &mut times.write)?;
     match source {
         Source::Given(patches) => {
             let mut batch = Vec::new();
@@ -100,7 +116,8 @@ fn apply(push: &PatchPush, transaction: &Transaction, source: Source) -> Result<
     }
     let Patcher { writer, index, ignored, first, .. } = patcher;
     let (counts, employees, changes) = writer.finish(&index)?;
-    let sync = Sync { profile: numbers.profile, employees, counts, duration: Duration::ZERO };
+    let (duration, sender) = (Duration::ZERO, Sender::default());
+    let sync = Sync { profile: numbers.profile, employees, counts, duration, sender };
     Ok(Applied { sync, entries: changes.entries(&index), ignored: ignored.into_iter().collect(), first })
 }
 
@@ -116,10 +133,17 @@ struct Patcher<'t> {
     patches: u64,
     /// The number of the first employee.
     first: Option<u32>,
+    /// How long writing took.
+    write_time: &'t mut Duration,
 }
 
 impl<'t> Patcher<'t> {
-    fn new(push: &'t PatchPush, transaction: &'t Transaction, numbers: &'t Numbers) -> Result<Patcher<'t>, Failure> {
+    fn new(
+        push: &'t PatchPush,
+        transaction: &'t Transaction,
+        numbers: &'t Numbers,
+        write_time: &'t mut Duration,
+    ) -> Result<Patcher<'t>, Failure> {
         let index = Index::default();
         let PatchPush { profile, limits, .. } = push;
         let rulebook = Rulebook {
@@ -134,7 +158,7 @@ impl<'t> Patcher<'t> {
             writer.enter_uniques()?;
         }
         let (positions, ignored) = (HashMap::new(), BTreeSet::new());
-        Ok(Patcher { push, rulebook, writer, index, positions, ignored, patches: 0, first: None })
+        Ok(Patcher { push, rulebook, writer, index, positions, ignored, patches: 0, first: None, write_time })
     }
 
     fn apply(&mut self, batch: Vec<Patch>) -> Result<(), Failure> {
@@ -144,7 +168,7 @@ impl<'t> Patcher<'t> {
         }
         self.writer.grow(&self.index);
         let checked = self.rulebook.check_patches(&found, &self.index);
-        self.writer.apply(checked, &self.index)?;
+        timed(self.write_time, || self.writer.apply(checked, &self.index))?;
         self.writer.settle(&mut self.index);
         Ok(())
     }

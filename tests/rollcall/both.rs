@@ -6,7 +6,7 @@ use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
-use rollcall::sync::{Failure, Push, sync};
+use rollcall::sync::{Failure, Push, Trace, sync};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -76,7 +76,7 @@ impl Both {
             spool_dir: self.folder.path(),
         };
         let mut pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
-        let outcome = match sync(&push, &mut roster, Box::new(move || Ok(pieces.next()))) {
+        let outcome = match sync(&push, &mut roster, Box::new(move || Ok(pieces.next())), &mut Trace::default()) {
             Ok(receipt) => Outcome::Applied(receipt.counts),
             Err(Failure::Rejected(rejections)) => {
                 let (listed, _) = rejections.into_parts();

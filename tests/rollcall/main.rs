@@ -16,6 +16,7 @@ mod files;
 mod golden;
 mod head;
 mod index;
+mod operator;
 mod patches;
 mod plain;
 mod profile;

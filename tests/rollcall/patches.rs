@@ -8,7 +8,7 @@ use rollcall::profile::{Folder, Profile};
 use rollcall::roster::{Counts, Patch, Status};
 use rollcall::server::STARTEXAM;
 use rollcall::store::{Roster, Store};
-use rollcall::sync::{Absent, Failure, PatchPush, Push, Receipt, Source, patch, sync};
+use rollcall::sync::{Absent, Failure, PatchPush, Push, Receipt, Source, Trace, patch, sync};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -183,7 +183,7 @@ impl Patched {
         let absent = if hide_absent { Absent::Hide } else { Absent::Stay };
         let (profile, limits) = (&self.profile, &self.limits);
         let push = PatchPush { dialect: Dialect::Springest, profile, limits, absent, find_by: None };
-        patch(&push, &mut self.roster(), Source::Given(&mut patches))
+        patch(&push, &mut self.roster(), Source::Given(&mut patches), &mut Trace::default())
     }
 
     fn whole(&self, rows: &[Row]) -> Result<Receipt, Failure> {
@@ -204,7 +204,7 @@ impl Patched {
             spool_dir: self.folder.path(),
         };
         let mut pieces = Some(Bytes::from(body)).into_iter();
-        sync(&push, &mut self.roster(), Box::new(move || Ok(pieces.next())))
+        sync(&push, &mut self.roster(), Box::new(move || Ok(pieces.next())), &mut Trace::default())
     }
 
     fn stored(&self) -> Plain {

@@ -9,24 +9,47 @@ const HEAD: &str = "id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"\
 fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
     let world = World::stopped(PEOPLE, "");
     for (profile, expected) in [
-        ("", "bad.toml:1: missing field `id`"),
+        ("", "bad.toml:1: id is missing, above the first [[field]]"),
         ("id = ", "bad.toml:1: "),
         ("id = \"x\"\nname = \"P\"\n[[field]]\nname=\"F\"\ntype=\"text\"", "bad.toml:1: id must be a GUID"),
         ("id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"", "a profile needs at least one [[field]]"),
-        (&format!("{HEAD}type = \"texts\""), "bad.toml:5: unknown variant `texts`, expected one of `text`, `email`"),
+        (
+            &format!("{HEAD}type = \"texts\""),
+            "bad.toml:5: field \"F\": type: unknown variant `texts`, expected one of `text`, `email`",
+        ),
         (&format!("{HEAD}type = text"), "bad.toml:5: "),
         (&format!("{HEAD}type = text"), "text stands in quotes"),
         (&format!("{HEAD}type = \"text\"\nrequired = yes"), "true and false are small and without"),
         (&format!("{HEAD}type = \"text\"\npattern = \"\\d\""), "a pattern stands in single quotes"),
         (&format!("{HEAD}type = \"text\"\nname = \"G\""), "is the line [[field]] missing above it?"),
-        (&HEAD.replace("[[field]]", "[field]"), "write [[field]], with two brackets"),
+        (&HEAD.replace("[[field]]", "[field]"), "a field begins with the line [[field]], with two brackets"),
         (
             &format!("{HEAD}type = \"text\"\nmax_length = \"9\""),
-            "bad.toml:6: invalid type: string \"9\", expected u64; write a whole number, without quotes",
+            "bad.toml:6: field \"F\": max_length: invalid type: string \"9\", expected u64; write a whole number, without quotes",
         ),
         (&format!("{HEAD}type = \"date\"\nformats = \"dd.mm.yyyy\""), "a list stands in square brackets"),
         (&format!("{HEAD}type = \"text\"\naccounts = [9]"), "accounts belongs above the first [[field]]"),
-        (&format!("{HEAD}type = \"text\"\nrequird = true"), "bad.toml:6: unknown field `requird`"),
+        (&format!("type = \"text\"\n{HEAD}type = \"text\""), "bad.toml:1: type belongs to a field: write it below"),
+        (&format!("nmae = \"P\"\n{HEAD}type = \"text\""), "bad.toml:1: there is no \"nmae\" here; did you mean name?"),
+        (&format!("field = 7\n{}", HEAD.split("[[").next().unwrap()), "a field begins with the line [[field]]"),
+        (&format!("{HEAD}type = \"txt\""), "did you mean \"text\"?"),
+        (&format!("{HEAD}type = \"text\"\nmax_length = 0"), "bad.toml:6: field \"F\": max_length must be at least 1"),
+        (&format!("{HEAD}type = \"url\"\nmax_length = 0"), "bad.toml:6: field \"F\": max_length must be at least 1"),
+        (&format!("{HEAD}type = \"list\"\nmax_length = 0"), "bad.toml:6: field \"F\": max_length must be at least 1"),
+        (&format!("{HEAD}type = \"image\"\nmax_bytes = 0"), "bad.toml:6: field \"F\": max_bytes must be at least 1"),
+        (&format!("{}type = \"text\"", HEAD.replace("\"F\"", "\"id\"")), "bad.toml:4: a field cannot be called \"id\""),
+        (
+            &format!("{}type = \"text\"", HEAD.replace("\"F\"", "\"Status\"")),
+            "bad.toml:4: a field cannot be called \"Status\"",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\n[[field]]\nname = \"f\"\ntype = \"text\""),
+            "bad.toml:7: fields \"F\" and \"f\" differ only in case; rename one",
+        ),
+        (
+            &format!("{HEAD}type = \"text\"\nrequird = true"),
+            "bad.toml:6: field \"F\": there is no \"requird\" here; did you mean required?",
+        ),
         (
             &format!("{HEAD}type = \"email\"\nmax_length = 3"),
             "bad.toml:6: field \"F\": max_length is not a rule of type email; it has none but required and unique",
@@ -83,9 +106,9 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
         ),
         (
             &format!("{HEAD}type = \"choice\"\noptions = 7"),
-            "bad.toml:6: invalid type: integer `7`, expected a sequence; a list stands in square brackets",
+            "bad.toml:6: field \"F\": options: invalid type: integer `7`, expected a sequence; a list stands in square brackets",
         ),
-        (&format!("{HEAD}type = \"choice\"\noptions = [7]"), "bad.toml:6: options is a list like"),
+        (&format!("{HEAD}type = \"choice\"\noptions = [7]"), "bad.toml:6: field \"F\": options: it is a list like"),
         (
             &format!("{HEAD}type = \"text\"\nwire = {{ springest = \"frist_name\" }}"),
             "bad.toml:6: field \"F\": springest has no field \"frist_name\"; it has email, gender",
@@ -118,7 +141,10 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
             &format!("{HEAD}type = \"list\"\nmany = true"),
             "many is not a rule of type list; it has ordered, case, max_length",
         ),
-        (&format!("{HEAD}type = \"text\"\nunique = \"all\""), "bad.toml:6: unique is true, false or \"active\""),
+        (
+            &format!("{HEAD}type = \"text\"\nunique = \"all\""),
+            "bad.toml:6: field \"F\": unique: it is true, false or \"active\"",
+        ),
         (
             &format!("{HEAD}type = \"text\"\n[[field]]\nname = \"F\"\ntype = \"text\""),
             "bad.toml:7: field \"F\" is defined twice",
@@ -140,6 +166,170 @@ fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
 }
 
 #[test]
+fn all_mistakes_of_a_file_are_reported_in_the_order_of_its_lines() {
+    let world = World::stopped(PEOPLE, "");
+    let file = world.file(
+        "bad.toml",
+        r#"id = "no guid"
+acounts = [99]
+
+[[field]]
+name = "Badge"
+type = "text"
+max_length = "9"
+min_length = -1
+pattern = '('
+requird = true
+
+[[field]]
+name = "Shift"
+type = "choise"
+options = ["early", 7, 8]
+
+[[field]]
+name = "Boss"
+type = "reference"
+to = "Shift"
+acyclic = "yes"
+
+[[field]]
+name = "Start
+type = "date"
+formats = ["dd/mm/yy"]
+
+[[field]]
+type = "number"
+min = 3
+max = 2
+
+[field]
+name = "Brackets"
+
+[[fiel
+name = "Open"
+type = "choice"
+options = ["a", "b"
+trim = 1
+
+[[field]]
+name = "badge"
+type = "email"
+wire = { springest = 7, moodle = "x", collaborator = "emial" }
+"#,
+    );
+    let checked = run(&["profile", "check", &file]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    let expected = [
+        (1, "name is missing"),
+        (1, "id must be a GUID"),
+        (2, "there is no \"acounts\" here; did you mean accounts?"),
+        (7, "field \"Badge\": max_length: invalid type"),
+        (8, "field \"Badge\": min_length: invalid"),
+        (9, "field \"Badge\": pattern is no regular expression"),
+        (10, "field \"Badge\": there is no \"requird\" here; did you mean required?"),
+        (14, "field \"Shift\": type: unknown variant `choise`"),
+        (15, "field \"Shift\": options: it is a list"),
+        (15, "field \"Shift\": options: it is a list"),
+        (21, "field \"Boss\": acyclic: invalid type"),
+        (24, "the closing quote is missing"),
+        (26, "\"dd/mm/yy\" is not a date format"),
+        (28, "the field that begins here has no name"),
+        (30, "the smallest allowed is above the largest"),
+        (33, "a field begins with the line [[field]], with two brackets"),
+        (33, "the field that begins here has no type"),
+        (36, "a field begins with the line [[field]]"),
+        (40, "missing comma"),
+        (43, "fields \"Badge\" and \"badge\" differ only in case"),
+        (45, "field \"badge\": wire: invalid type"),
+        (45, "field \"badge\": wire says what springest"),
+        (45, "field \"badge\": collaborator has no field \"emial\""),
+    ];
+    let lines: Vec<&str> = told.lines().collect();
+    for (line, expected) in lines.iter().zip(&expected) {
+        let start = format!("{file}:{}: ", expected.0);
+        assert!(line.starts_with(&start) && line.contains(expected.1), "{line}\nis not {expected:?} in\n{told}");
+    }
+    assert_eq!(lines.len(), expected.len(), "{told}");
+    assert_eq!(checked.status.code(), Some(1));
+}
+
+#[test]
+fn a_folder_is_checked_and_what_is_passed_over_is_named() {
+    let world = World::stopped(PEOPLE, "");
+    let folder = world.path("profiles");
+    world.file("profiles/UPPER.TOML", PEOPLE);
+    world.file("profiles/people.toml.txt", PEOPLE);
+    world.file("profiles/notes.md", "About the profiles");
+    std::fs::create_dir(world.path("profiles/old")).unwrap();
+    let passed_over = [
+        "UPPER.TOML: passed over: its name must end in .toml, in small letters",
+        "old: passed over: it is a folder",
+        "people.toml.txt: passed over: its name must end in .toml",
+    ];
+    let checked = run(&["profile", "check", &folder]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{told}");
+    assert!(passed_over.iter().all(|expected| told.contains(expected)), "{told}");
+    assert!(told.contains("people.toml: ok: \"People\"") && !told.contains("notes"), "{told}");
+    // A server says so, too, when it starts and when it reads them again.
+    let world = world.started();
+    world.wait_for_log("profile in force");
+    world.signal("-HUP");
+    world.wait_for_log("profiles read again");
+    let log = world.log();
+    assert!(passed_over.iter().all(|expected| log.matches(expected).count() == 2), "{log}");
+    std::fs::remove_file(world.path("profiles/people.toml")).unwrap();
+    let checked = run(&["profile", "check", &folder]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(String::from_utf8(checked.stdout).unwrap().contains("holds no profile"));
+    // What somebody took for a profile is named where a server does not start for want of one.
+    let told = String::from_utf8(world.serve().output().unwrap().stderr).unwrap();
+    assert!(told.contains("holds no profile") && told.contains(passed_over[0]), "{told}");
+    let both = run(&["profile", "check", &world.file("a.toml", PEOPLE), &world.file("b.toml", PEOPLE)]);
+    assert!(String::from_utf8(both.stdout).unwrap().contains("b.toml: has the same id as"));
+}
+
+#[test]
+fn the_log_says_which_profiles_are_in_force_and_what_changed() {
+    let world = World::stopped(PEOPLE, "");
+    let other = PEOPLE.replace(PROFILE, "33333333-3333-3333-3333-333333333333").replace("People", "Others");
+    let third = PEOPLE.replace(PROFILE, "44444444-4444-4444-4444-444444444444").replace("People", "Third");
+    world.file("profiles/others.toml", &other);
+    world.file("profiles/third.toml", &third);
+    let checked = String::from_utf8(run(&["profile", "check", &world.path("profiles/people.toml")]).stdout).unwrap();
+    let version = checked.split("version ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let world = world.started();
+    world.wait_for_log("third.toml");
+    let states = |log: &str| -> Vec<String> {
+        let lines = log.lines().filter(|line| line.contains("\"profile\":"));
+        let line = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!("{} {}", line["name"].as_str().unwrap(), line["state"].as_str().unwrap())
+        };
+        lines.map(line).collect()
+    };
+    let log = world.log();
+    assert_eq!(states(&log), ["Others in force", "People in force", "Third in force"]);
+    assert!(log.contains(&format!("\"version\":\"{version}\"")) && version.len() == 8, "{version}: {log}");
+    std::fs::remove_file(world.path("profiles/third.toml")).unwrap();
+    world.file("profiles/others.toml", other.replace("required = true", ""));
+    world.file("profiles/new.toml", third.replace("44444444", "55555555").replace("Third", "New"));
+    world.signal("-HUP");
+    world.wait_for_log("profiles read again");
+    let after = world.log()[log.len()..].to_owned();
+    assert_eq!(states(&after), ["New added", "Others changed", "People unchanged", "Third removed"]);
+    assert!(after.contains("\"added\":1,\"changed\":1,\"unchanged\":1,\"removed\":1,\"kept\":0"), "{after}");
+    let log = world.log();
+    world.file("profiles/new.toml", "id = 7");
+    world.signal("-HUP");
+    world.wait_for_log("\"kept\":1");
+    assert_eq!(
+        states(&world.log()[log.len()..]),
+        ["New kept, since a file is broken", "Others unchanged", "People unchanged"]
+    );
+}
+
+#[test]
 fn the_profile_that_is_shipped_is_right() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/employees.toml");
     let checked = run(&["profile", "check", file]);
@@ -154,7 +344,7 @@ fn a_server_does_not_start_on_a_broken_profile() {
     let output = world.serve().output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("other.toml:5: unknown variant"), "{told}");
+    assert!(told.contains("other.toml:5: field \"F\": type: unknown variant"), "{told}");
     // The same id in two files, and no file at all.
     world.file("profiles/other.toml", PEOPLE);
     let told = String::from_utf8(world.serve().output().unwrap().stderr).unwrap();
@@ -174,7 +364,9 @@ fn a_hangup_reads_the_profiles_again() {
     world.file("profiles/people.toml", PEOPLE.replace("\"text\"", "\"texts\""));
     world.signal("-HUP");
     world.wait_for_log("what was in force stays in force");
-    assert!(world.log().contains("people.toml:6: unknown variant `texts`"), "{}", world.log());
+    for expected in ["people.toml:6: field", "people.toml:10: field", "type: unknown variant `texts`"] {
+        assert!(world.log().contains(expected), "{}", world.log());
+    }
     assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
     // A copy that still has the original's id does not take its place.
     let copy = PEOPLE.replace("People", "Copy");
@@ -188,7 +380,7 @@ fn a_hangup_reads_the_profiles_again() {
     // Broken under another name, or all gone: the same.
     std::fs::rename(world.path("profiles/people.toml"), world.path("profiles/staff.toml")).unwrap();
     world.signal("-HUP");
-    world.wait_for_log("staff.toml:6: unknown variant");
+    world.wait_for_log("staff.toml:6: field");
     assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
     std::fs::remove_file(world.path("profiles/staff.toml")).unwrap();
     world.signal("-HUP");

@@ -50,6 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["spelling"]),
     ("rust_xlsxwriter", &["export"]),
     ("toml", &["config", "profile"]),
+    ("prometheus_client", &["server"]),
 ];
 
 #[test]

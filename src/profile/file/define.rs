@@ -1,6 +1,6 @@
 //! What a profile's file says becomes a profile, or faults with their places in it.
 
-use super::{ActiveOnly, Bound, CaseFile, FieldFile, Kind, OptionFile, ProfileFile, UniqueFile, UnknownFile};
+use super::{ActiveOnly, Bound, CaseFile, Faults, FieldFile, Kind, OptionFile, ProfileFile, UniqueFile, UnknownFile};
 use crate::dialect::Dialect;
 use crate::profile::rules::Case;
 use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
@@ -15,60 +15,98 @@ use xxhash_rust::xxh3::xxh3_128;
 const PATTERN_CHARS_MAX: usize = 1_000;
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
-type Faults = Vec<(Range<usize>, String)>;
+/// What an employee has beside its fields.
+const NOT_A_FIELD: [&str; 2] = ["id", "status"];
 
-/// The profile that a file defines; none, with faults, where it cannot be.
+/// The profile that a file defines; `None`, with faults, if it defines none.
 pub fn profile(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
-    let id = Uuid::parse_str(file.id.get_ref()).map_err(|_| {
-        faults.push((file.id.span(), "id must be a GUID like \"d51b5efd-fb21-4cb8-94e2-145014839465\"".into()))
+    let id = file.id.as_ref().and_then(|id| {
+        let parsed = Uuid::parse_str(id.get_ref());
+        let message = "id must be a GUID like \"d51b5efd-fb21-4cb8-94e2-145014839465\"";
+        parsed.map_err(|_| faults.push((id.span(), message.into()))).ok()
     });
-    if file.name.get_ref().trim().is_empty() {
-        faults.push((file.name.span(), "name must not be empty; it is what people call the profile".into()));
+    if let Some(name) = file.name.as_ref().filter(|name| name.get_ref().trim().is_empty()) {
+        faults.push((name.span(), "name must not be empty; it is what people call the profile".into()));
     }
-    if file.fields.is_empty() {
-        faults.push((0..0, "a profile needs at least one [[field]]".into()));
+    check_names(&file.fields, faults);
+    let fields = file.fields.iter().enumerate().map(|(place, written)| field(written.get_ref(), place, file, faults));
+    let fields: Vec<Option<Field>> = fields.collect();
+    let (id, name, fields) = (id?, file.name.as_ref()?, fields.into_iter().collect::<Option<Vec<_>>>()?);
+    if !faults.is_empty() {
+        return None;
     }
-    let mut by_name = HashMap::new();
-    let mut fields = Vec::new();
-    for (place, written) in file.fields.iter().enumerate() {
-        let field = written.get_ref();
-        let name = field.name.get_ref();
-        if name.trim() != name || name.is_empty() {
-            faults.push((field.name.span(), "a field's name must not be empty, nor begin or end with a space".into()));
-        }
-        if by_name.insert(name.clone(), place).is_some() {
-            faults.push((field.name.span(), format!("field {name:?} is defined twice; remove or rename one")));
-        }
-        let before = faults.len();
-        let rules = match field.kind.get_ref() {
-            Kind::Reference => reference(field, file, faults).map(Rules::Reference),
-            _ => rules_of(field, faults),
-        };
-        let wire = wire_names(field, &file.fields[..place], faults);
-        for (_, message) in &mut faults[before..] {
-            *message = format!("field {name:?}: {message}");
-        }
-        let unique = match field.unique.as_ref().map(|unique| unique.get_ref()) {
-            None | Some(UniqueFile::Whole(false)) => Unique::No,
-            Some(UniqueFile::Whole(true)) => Unique::Roster,
-            Some(UniqueFile::Among(ActiveOnly::Active)) => Unique::Active,
-        };
-        if let (Kind::Reference | Kind::List | Kind::Object, Some(span)) = (field.kind.get_ref(), &field.unique)
-            && unique != Unique::No
-        {
-            let kind = field.kind.get_ref().name();
-            faults.push((span.span(), format!("field {name:?}: a field of type {kind} cannot be unique")));
-        }
-        fields.push(Field { name: name.clone(), required: field.required, unique, rules: rules?, wire });
-    }
-    let id = id.ok()?;
-    let definition = serde_json::json!({ "id": id, "name": file.name.get_ref(), "fields": file.fields });
+    let by_name = fields.iter().enumerate().map(|(place, field)| (field.name.clone(), place)).collect();
+    let definition = serde_json::json!({ "id": id, "name": name.get_ref(), "fields": file.fields });
     let version = xxh3_128(definition.to_string().as_bytes());
     let accounts = file.accounts.as_ref().map(|accounts| accounts.get_ref().clone());
-    Some(Profile { id, name: file.name.get_ref().clone(), accounts, fields, version, definition, by_name })
+    Some(Profile { id, name: name.get_ref().clone(), accounts, fields, version, definition, by_name })
 }
 
-/// The rules of a field; none, with faults, where they cannot be.
+/// Checks that every name is one, and names one field.
+fn check_names(fields: &[Spanned<FieldFile>], faults: &mut Faults) {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for field in fields {
+        let (span, name) = (field.get_ref().name.span(), field.get_ref().name.get_ref().as_str());
+        if field.get_ref().unreadable.contains(&"name") {
+            continue;
+        }
+        if name.trim() != name || name.is_empty() {
+            faults.push((span, "a field's name must not be empty, nor begin or end with a space".into()));
+            continue;
+        }
+        let lower = name.to_lowercase();
+        if NOT_A_FIELD.contains(&lower.as_str()) {
+            let message = format!(
+                "a field cannot be called {name:?}: every employee has an id and a status beside the fields, and a table \
+                 has columns for them; choose another name, like {:?}",
+                format!("Employee {lower}")
+            );
+            faults.push((span, message));
+            continue;
+        }
+        match seen.insert(lower, name) {
+            Some(other) if other == name => {
+                faults.push((span, format!("field {name:?} is defined twice; remove or rename one")));
+            }
+            Some(other) => {
+                let message = format!("fields {other:?} and {name:?} differ only in case; rename one");
+                faults.push((span, message));
+            }
+            None => {}
+        }
+    }
+}
+
+/// The field at a place of the file; `None`, with faults, if it cannot be.
+fn field(field: &FieldFile, place: usize, file: &ProfileFile, faults: &mut Faults) -> Option<Field> {
+    let (before, name) = (faults.len(), field.name.get_ref());
+    // Which rules it may have is not known without the type.
+    if field.unreadable.contains(&"type") {
+        return None;
+    }
+    let rules = match field.kind.get_ref() {
+        Kind::Reference => reference(field, file, faults).map(Rules::Reference),
+        _ => rules_of(field, faults),
+    };
+    let wire = wire_names(field, &file.fields[..place], faults);
+    let unique = match field.unique.as_ref().map(|unique| unique.get_ref()) {
+        None | Some(UniqueFile::Whole(false)) => Unique::No,
+        Some(UniqueFile::Whole(true)) => Unique::Roster,
+        Some(UniqueFile::Among(ActiveOnly::Active)) => Unique::Active,
+    };
+    if let (Kind::Reference | Kind::List | Kind::Object, Some(span)) = (field.kind.get_ref(), &field.unique)
+        && unique != Unique::No
+    {
+        let kind = field.kind.get_ref().name();
+        faults.push((span.span(), format!("a field of type {kind} cannot be unique")));
+    }
+    for (_, message) in faults[before..].iter_mut().filter(|_| !name.is_empty()) {
+        *message = format!("field {name:?}: {message}");
+    }
+    Some(Field { name: name.clone(), required: field.required, unique, rules: rules?, wire })
+}
+
+/// The rules of a field; `None`, with faults, if they cannot be.
 fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
     let kind = *field.kind.get_ref();
     for (rule, span) in written_rules(field) {
@@ -78,6 +116,14 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
                 rules => format!("it has {}", rules.join(", ")),
             };
             faults.push((span, format!("{rule} is not a rule of type {}; {known}", kind.name())));
+        }
+    }
+    for (name, most) in [("max_length", &field.max_length), ("max_bytes", &field.max_bytes)] {
+        if let Some(most) = most.as_ref().filter(|most| *most.get_ref() == 0) {
+            faults.push((
+                most.span(),
+                format!("{name} must be at least 1, or no value could pass; leave it out for no limit"),
+            ));
         }
     }
     let get = |rule: &Option<Spanned<u64>>| rule.as_ref().map(|rule| *rule.get_ref());
@@ -133,11 +179,14 @@ fn is_true(rule: &Option<Spanned<bool>>) -> bool {
     rule.as_ref().is_some_and(|rule| *rule.get_ref())
 }
 
-/// A reference, whose rules lean on those of the field that it names others by.
+/// A reference, whose rules depend on those of the field that it names others by.
 fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Option<Reference> {
     let before = faults.len();
     rules_of(field, faults);
     let Some(to) = &field.to else {
+        if field.unreadable.contains(&"to") {
+            return None;
+        }
         let message = "a reference needs to: what it names an employee by, \"id\", \"number\" or a unique field's name";
         faults.push((field.kind.span(), message.into()));
         return None;
@@ -147,6 +196,10 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
         "number" => To::Number,
         name => {
             let named = file.fields.iter().map(Spanned::get_ref).find(|field| field.name.get_ref() == name);
+            // What is wrong with that field is reported there.
+            if named.is_some_and(|named| named.unreadable.iter().any(|member| ["type", "unique"].contains(member))) {
+                return None;
+            }
             let is_unique = |field: &&FieldFile| {
                 field.unique.as_ref().is_some_and(|unique| !matches!(unique.get_ref(), UniqueFile::Whole(false)))
             };
@@ -267,6 +320,9 @@ fn formats(field: &FieldFile, faults: &mut Faults) -> Vec<Format> {
 
 fn choice(field: &FieldFile, faults: &mut Faults) -> Option<rules::Choice> {
     let Some(options) = &field.options else {
+        if field.unreadable.contains(&"options") {
+            return None;
+        }
         faults.push((field.kind.span(), "a choice needs options, like options = [\"office\", \"remote\"]".into()));
         return None;
     };

@@ -1,0 +1,134 @@
+//! `rollcall history`
+
+use super::serve::default_data;
+use super::{Failed, setting};
+use crate::config::Config;
+use crate::store::{Error, Outcome, Past, Store};
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Show the last pushes: what they did, or why they were refused
+///
+/// The latest comes first. Only pushes that showed a good key are recorded; others are in the server's log.
+#[derive(Args)]
+pub struct History {
+    /// The account [default: all]
+    account: Option<i64>,
+    /// How many pushes to show
+    #[arg(long, env = "ROLLCALL_LAST", value_name = "N", default_value_t = 20)]
+    last: u32,
+    /// Print a JSON array
+    #[arg(long, env = "ROLLCALL_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    json: bool,
+    /// The folder of the store [default: ./data]
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl History {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
+        let accounts = match self.account {
+            Some(account) => vec![account],
+            None => store.accounts()?.into_iter().map(|account| account.id).collect(),
+        };
+        let last = self.last as usize;
+        let mut pushes = Vec::new();
+        for account in accounts {
+            let key = store.key(account)?.ok_or(Error::NoAccount(account))?;
+            pushes.extend(store.roster(&key)?.history(last)?.into_iter().map(|past| (account, past)));
+            // Those of a thousand accounts are never held together.
+            pushes.sort_by(|(_, a), (_, b)| b.finished_at.cmp(&a.finished_at));
+            pushes.truncate(last);
+        }
+        if self.json {
+            let pushes: Vec<Value> = pushes.iter().map(|(account, past)| as_json(*account, past)).collect();
+            println!("{:#}", Value::from(pushes));
+        } else {
+            print(&pushes);
+        }
+        Ok(())
+    }
+}
+
+/// The status of the answer to a push that was applied.
+fn applied_status(past: &Past) -> u16 {
+    if past.dialect.as_deref() == Some("springest") { 201 } else { 200 }
+}
+
+fn as_json(account: i64, past: &Past) -> Value {
+    let mut shown = json!({
+        "time": past.finished_at,
+        "account": account,
+        "dialect": past.dialect,
+        "peer": past.peer,
+        "bytes": past.bytes,
+        "durationMs": past.duration_ms,
+    });
+    let outcome = match &past.outcome {
+        Outcome::Applied { revision, employees, counts } => json!({
+            "outcome": "applied",
+            "status": applied_status(past),
+            "revision": revision,
+            "employees": employees,
+            "created": counts.created,
+            "updated": counts.updated,
+            "activated": counts.activated,
+            "hidden": counts.hidden,
+            "unchanged": counts.unchanged,
+        }),
+        Outcome::Refused { requests, status, rejections, cause } => json!({
+            "outcome": "refused",
+            "status": status,
+            "requests": requests,
+            "rejections": rejections,
+            "cause": cause,
+        }),
+    };
+    if let (Value::Object(shown), Value::Object(outcome)) = (&mut shown, outcome) {
+        shown.extend(outcome);
+    }
+    shown
+}
+
+fn print(pushes: &[(i64, Past)]) {
+    println!(
+        "{:<20}  {:>8}  {:<12}  {:<15}  {:>6}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:>12}  {:>9}  cause",
+        "time",
+        "account",
+        "dialect",
+        "peer",
+        "status",
+        "created",
+        "updated",
+        "activated",
+        "hidden",
+        "unchanged",
+        "rejected",
+        "bytes",
+        "seconds"
+    );
+    for (account, past) in pushes {
+        let (status, counts, rejected, cause) = match &past.outcome {
+            Outcome::Applied { counts, .. } => {
+                let counts = [counts.created, counts.updated, counts.activated, counts.hidden, counts.unchanged];
+                (applied_status(past).to_string(), counts.map(|count| count.to_string()), "0".into(), String::new())
+            }
+            Outcome::Refused { requests, status, rejections, cause } => {
+                let status = status.map_or("-".into(), |status| status.to_string());
+                let times = if *requests > 1 { format!("{requests} times: ") } else { String::new() };
+                (status, [const { String::new() }; 5], rejections.to_string(), format!("{times}{cause}"))
+            }
+        };
+        let [created, updated, activated, hidden, unchanged] = counts;
+        let (dialect, peer) = (past.dialect.as_deref().unwrap_or("-"), past.peer.as_deref().unwrap_or("-"));
+        let bytes = past.bytes.map_or("-".into(), |bytes| bytes.to_string());
+        let (time, seconds) = (&past.finished_at, past.duration_ms as f64 / 1e3);
+        let line = format!(
+            "{time:<20}  {account:>8}  {dialect:<12}  {peer:<15}  {status:>6}  {created:>9}  {updated:>9}  {activated:>9}  \
+             {hidden:>9}  {unchanged:>9}  {rejected:>8}  {bytes:>12}  {seconds:>9.3}  {cause}"
+        );
+        println!("{}", line.trim_end());
+    }
+}

@@ -1,0 +1,326 @@
+//! The text of a profile becomes what it says, member by member: one that cannot be read is reported, and the rest is read all
+//! the same, so that somebody who fixes a file learns everything at once.
+
+use super::{Faults, FieldFile, Kind, OptionFile, ProfileFile};
+use crate::spelling;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
+
+/// What a field may have beside its name, its type and the rules of the type.
+const OF_EVERY_FIELD: [&str; 5] = ["name", "type", "required", "unique", "wire"];
+
+/// How many places of a field are reported at which it is no TOML.
+const SYNTAX_ERRORS_MAX: usize = 20;
+
+/// Reads as much as can be read. The faults are not in the order of the file.
+pub fn parse(text: &str, faults: &mut Faults) -> ProfileFile {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let fields = member(document.get_ref(), "field").map(Spanned::get_ref);
+    let fields = match (fields, errors.is_empty()) {
+        (None, true) => &[][..],
+        (Some(DeValue::Array(fields)), true) => fields,
+        _ => return parse_pieces(text, &errors, faults),
+    };
+    let place = Place::default();
+    let mut file = top(document.get_ref(), &place, faults);
+    file.fields = fields.iter().map(|field| read_field(field, &place, faults)).collect();
+    if file.fields.is_empty() {
+        faults.push((0..0, "a profile needs at least one [[field]]".into()));
+    }
+    file
+}
+
+/// Reads a text that is no TOML somewhere, each field by itself: a quote or bracket that is missing in one field would take in the
+/// fields after it.
+fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFile {
+    let mut starts = vec![(0, None)];
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(right) = begins_field(line) {
+            starts.push((at, Some(line.trim_end_matches(['\r', '\n']).len())));
+            if !right {
+                faults.push((at..at, "a field begins with the line [[field]], with two brackets on each side".into()));
+            }
+        }
+        at += line.len();
+    }
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
+    let mut file = ProfileFile { id: None, name: None, accounts: None, fields: Vec::new() };
+    for ((start, header), end) in starts.iter().zip(ends) {
+        match header {
+            None => {
+                let place = Place::default();
+                read_piece(&text[..end], place, faults, |document, place, faults| file = top(document, place, faults));
+            }
+            Some(header) => {
+                // The line is written as it should be, so that the rest can be read.
+                let piece = format!("{HEADER}{}", &text[start + header..end]);
+                let offset = (start + header).cast_signed() - HEADER.len().cast_signed();
+                let place = Place { start: *start, offset, broken: Vec::new() };
+                read_piece(&piece, place, faults, |document, place, faults| {
+                    let field = member(document, "field").and_then(|fields| fields.get_ref().as_array()?.first());
+                    file.fields.extend(field.map(|field| read_field(field, place, faults)));
+                });
+            }
+        }
+    }
+    // Each piece may be right where the whole is not.
+    if faults.is_empty() {
+        faults.push(match errors.first() {
+            Some(error) => (error.span().unwrap_or(0..0), told(error)),
+            None => (0..0, "a field begins with the line [[field]], and has its lines below".into()),
+        });
+    }
+    file
+}
+
+const HEADER: &str = "[[field]]";
+
+/// Whether a line begins a field as it should, or as somebody meant to; `None` if it does not.
+fn begins_field(line: &str) -> Option<bool> {
+    let line = line.split('#').next().unwrap_or_default().trim();
+    let inner = line.strip_prefix('[')?.trim_start_matches(['[', ' ']);
+    if line.replace(' ', "") == HEADER {
+        return Some(true);
+    }
+    let looks_like = inner.get(..2).is_some_and(|first| first.eq_ignore_ascii_case("fi"));
+    (looks_like && !inner.starts_with("field.")).then_some(false)
+}
+
+/// Parses a piece of the file, and hands what can be read of it to `read`.
+fn read_piece(text: &str, mut place: Place, faults: &mut Faults, read: impl FnOnce(&DeTable, &Place, &mut Faults)) {
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.truncate(SYNTAX_ERRORS_MAX);
+    place.broken = errors.iter().map(|error| error.span().map_or(0, |span| span.start)).collect();
+    for (n, (error, at)) in errors.iter().zip(&place.broken).enumerate() {
+        // What follows a mistake within one value mostly comes of it.
+        if !follows(document.get_ref(), *at, &place.broken[..n]) {
+            faults.push((place.in_file(*at..*at), told(error)));
+        }
+    }
+    read(document.get_ref(), &place, faults);
+}
+
+fn follows(table: &DeTable, place: usize, earlier: &[usize]) -> bool {
+    table.iter().any(|(_, value)| match value.get_ref() {
+        DeValue::Table(inner) => follows(inner, place, earlier),
+        DeValue::Array(inner) if inner.iter().all(|inner| inner.get_ref().is_table()) && !inner.is_empty() => {
+            inner.iter().filter_map(|inner| inner.get_ref().as_table()).any(|inner| follows(inner, place, earlier))
+        }
+        _ => within(value, place) && earlier.iter().any(|earlier| within(value, *earlier)),
+    })
+}
+
+fn within(value: &Spanned<DeValue>, place: usize) -> bool {
+    (value.span().start..=value.span().end).contains(&place)
+}
+
+/// Where a piece is in the file, and where in the piece there is no TOML.
+#[derive(Default)]
+struct Place {
+    /// Where the piece begins in the file, in bytes.
+    start: usize,
+    /// How far its bytes are moved: by `start`, and by what its first line is shorter or longer in the file.
+    offset: isize,
+    broken: Vec<usize>,
+}
+
+impl Place {
+    /// The bytes of the file that these of the piece are.
+    fn in_file(&self, span: Range<usize>) -> Range<usize> {
+        let moved = |at: usize| at.saturating_add_signed(self.offset).max(self.start);
+        moved(span.start)..moved(span.end)
+    }
+}
+
+fn member<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<&'a Spanned<DeValue<'i>>> {
+    table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
+}
+
+/// Reads what stands above the first field.
+fn top(table: &DeTable, place: &Place, faults: &mut Faults) -> ProfileFile {
+    let mut members = Members::new(table, place, faults);
+    members.known.push("field");
+    let (id, name, accounts) = (members.one("id"), members.one("name"), members.list("accounts"));
+    members.finish(|key| {
+        let is_rule = Kind::ALL.iter().any(|kind| kind.rules().contains(&key)) || OF_EVERY_FIELD.contains(&key);
+        is_rule.then_some("belongs to a field: write it below a line [[field]]")
+    });
+    let guid = "a GUID of its own, like \"d51b5efd-fb21-4cb8-94e2-145014839465\"";
+    for (name, what) in [("id", guid), ("name", "what people call the profile")] {
+        if place.broken.is_empty() && member(table, name).is_none() {
+            faults.push((0..0, format!("{name} is missing, above the first [[field]]: {what}")));
+        }
+    }
+    ProfileFile { id, name, accounts, fields: Vec::new() }
+}
+
+/// Reads one field.
+fn read_field(written: &Spanned<DeValue>, place: &Place, faults: &mut Faults) -> Spanned<FieldFile> {
+    let span = place.in_file(written.span());
+    let none = DeTable::new();
+    let table = written.get_ref().as_table().unwrap_or(&none);
+    let before = faults.len();
+    let mut members = Members::new(table, place, faults);
+    let (name, kind): (Option<Spanned<String>>, Option<Spanned<Kind>>) = (members.one("name"), members.one("type"));
+    let required: Option<Spanned<bool>> = members.one("required");
+    let mut field = FieldFile {
+        required: required.is_some_and(Spanned::into_inner),
+        unique: members.one("unique"),
+        min_length: members.one("min_length"),
+        max_length: members.one("max_length"),
+        pattern: members.one("pattern"),
+        trim: members.one("trim"),
+        case: members.one("case"),
+        formats: members.list("formats"),
+        integer: members.one("integer"),
+        min: members.one("min"),
+        max: members.one("max"),
+        options: members.list::<OptionFile>("options"),
+        max_bytes: members.one("max_bytes"),
+        ordered: members.one("ordered"),
+        to: members.one("to"),
+        many: members.one("many"),
+        unknown: members.one("unknown"),
+        active: members.one("active"),
+        acyclic: members.one("acyclic"),
+        wire: members.table("wire"),
+        name: name.clone().unwrap_or_else(|| Spanned::new(span.clone(), String::new())),
+        kind: kind.clone().unwrap_or_else(|| Spanned::new(span.clone(), Kind::Text)),
+        unreadable: Vec::new(),
+    };
+    field.unreadable = members.finish(|key| (key == "accounts").then_some("belongs above the first [[field]]"));
+    for (member, missing) in [("name", name.is_none()), ("type", kind.is_none())] {
+        if missing && place.broken.is_empty() && !field.unreadable.contains(&member) {
+            faults.push((span.clone(), format!("the field that begins here has no {member}")));
+        }
+        if missing {
+            field.unreadable.push(member);
+        }
+    }
+    if let Some(name) = &name {
+        for (_, message) in &mut faults[before..] {
+            *message = format!("field {:?}: {message}", name.get_ref());
+        }
+    }
+    Spanned::new(span, field)
+}
+
+/// The members of a table, taken one by one.
+struct Members<'a, 'i> {
+    table: &'a DeTable<'i>,
+    place: &'a Place,
+    known: Vec<&'static str>,
+    unreadable: Vec<&'static str>,
+    faults: &'a mut Faults,
+}
+
+impl<'a, 'i> Members<'a, 'i> {
+    fn new(table: &'a DeTable<'i>, place: &'a Place, faults: &'a mut Faults) -> Members<'a, 'i> {
+        Members { table, place, known: Vec::new(), unreadable: Vec::new(), faults }
+    }
+
+    fn find(&mut self, name: &'static str) -> Option<&'a Spanned<DeValue<'i>>> {
+        self.known.push(name);
+        member(self.table, name)
+    }
+
+    /// Takes a member; `None` if it is not there, or cannot be read.
+    fn one<T: Deserialize<'i>>(&mut self, name: &'static str) -> Option<Spanned<T>> {
+        let value = self.find(name)?;
+        let read = self.read(name, value)?;
+        Some(Spanned::new(self.place.in_file(value.span()), read))
+    }
+
+    /// Takes a list, of which every element that cannot be read is reported.
+    fn list<T: Deserialize<'i>>(&mut self, name: &'static str) -> Option<Spanned<Vec<T>>> {
+        let value = self.find(name)?;
+        let Some(elements) = value.get_ref().as_array() else {
+            let read = self.read(name, value)?;
+            return Some(Spanned::new(self.place.in_file(value.span()), read));
+        };
+        let read: Vec<Option<T>> = elements.iter().map(|element| self.read(name, element)).collect();
+        Some(Spanned::new(self.place.in_file(value.span()), read.into_iter().collect::<Option<_>>()?))
+    }
+
+    /// Takes a table of texts, of which every one that cannot be read is reported.
+    fn table(&mut self, name: &'static str) -> BTreeMap<Spanned<String>, Spanned<String>> {
+        let mut read = BTreeMap::new();
+        let Some(value) = self.find(name) else {
+            return read;
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            return self.read(name, value).unwrap_or_default();
+        };
+        for (key, value) in table {
+            if let Some(text) = self.read(name, value) {
+                let key = Spanned::new(self.place.in_file(key.span()), key.get_ref().clone().into_owned());
+                read.insert(key, Spanned::new(self.place.in_file(value.span()), text));
+            }
+        }
+        read
+    }
+
+    fn read<T: Deserialize<'i>>(&mut self, name: &'static str, value: &Spanned<DeValue<'i>>) -> Option<T> {
+        let read = T::deserialize(ValueDeserializer::from(value.clone()));
+        let error = match read {
+            Ok(read) => return Some(read),
+            Err(error) => error,
+        };
+        // Where there is no TOML, that is what is reported.
+        if !self.place.broken.iter().any(|place| within(value, *place)) {
+            let span = self.place.in_file(error.span().unwrap_or(value.span()));
+            self.faults.push((span, format!("{name}: {}", told(&error))));
+        }
+        self.unreadable.push(name);
+        None
+    }
+
+    /// Reports the members that nobody has taken, and returns the names of those that could not be read. `elsewhere` says of a
+    /// name where it belongs, if not here.
+    fn finish(self, elsewhere: impl Fn(&str) -> Option<&'static str>) -> Vec<&'static str> {
+        for (key, _) in self.table {
+            let written = key.get_ref().as_ref();
+            if self.known.contains(&written) {
+                continue;
+            }
+            let message = match (elsewhere(written), spelling::nearest(written, self.known.iter().copied())) {
+                (Some(elsewhere), _) => format!("{written} {elsewhere}"),
+                (None, Some(nearest)) => format!("there is no {written:?} here; did you mean {nearest}?"),
+                (None, None) => format!("there is no {written:?} here; see the README's section on profiles"),
+            };
+            self.faults.push((self.place.in_file(key.span()), message));
+        }
+        self.unreadable
+    }
+}
+
+/// What an error says, and what to do.
+fn told(error: &Error) -> String {
+    let message = error.message().replace('\n', ", ");
+    match spelling::suggestion(error.message()) {
+        Some(nearest) => format!("{message}; did you mean {nearest:?}?"),
+        None => format!("{message}; {}", hint(error.message())),
+    }
+}
+
+/// What somebody who does not know TOML may have meant.
+fn hint(message: &str) -> &'static str {
+    let hints = [
+        ("invalid boolean", "text stands in quotes, like \"text\"; true and false are small and without"),
+        ("must be quoted", "text stands in straight quotes, like \"text\"; true and false are small and without"),
+        ("invalid basic string", "the closing quote is missing, or is not a straight one"),
+        ("escape", "a pattern stands in single quotes, like '[A-Z]\\d', where a backslash is a backslash"),
+        ("duplicate key", "is the line [[field]] missing above it?"),
+        ("expected a sequence", "a list stands in square brackets, like [99] or [\"dd.mm.yyyy\"]"),
+        ("expected u64", "write a whole number, without quotes"),
+        ("expected i64", "write whole numbers, without quotes"),
+        ("expected a boolean", "write true or false, without quotes"),
+        ("expected a string", "text stands in quotes, like \"text\""),
+    ];
+    let found = hints.into_iter().find(|(part, _)| message.contains(part));
+    found.map_or("see the README's section on profiles", |(_, hint)| hint)
+}

@@ -1,0 +1,67 @@
+//! `GET /health/ready`: whether a push could be stored.
+
+use super::Server;
+use super::respond::{Answer, Refusal, json};
+use hyper::StatusCode;
+use serde_json::json;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long an outcome holds: the disk is not written more often, however often somebody asks.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// How long a write may take.
+const WRITE: Duration = Duration::from_secs(5);
+
+/// The last outcome, and the attempt that is under way.
+#[derive(Default)]
+pub struct Readiness(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    last: Option<(Instant, Result<(), String>)>,
+    under_way: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// Answers whether the store can be written, by writing a little.
+pub async fn ready(server: &Arc<Server>) -> Result<Answer, Refusal> {
+    match outcome(server).await {
+        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") }))),
+        Err(cause) => {
+            let message = format!(
+                "the server cannot store a push, since it cannot write to its data folder: {cause}; \
+                 is the disk full, or the folder read-only or gone?"
+            );
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5))
+        }
+    }
+}
+
+async fn outcome(server: &Arc<Server>) -> Result<(), String> {
+    // Whoever asks meanwhile waits here, and gets the same outcome.
+    let mut state = server.readiness.0.lock().await;
+    if let Some((at, outcome)) = &state.last
+        && at.elapsed() < HOLDS
+    {
+        return outcome.clone();
+    }
+    // It is kept here while it is waited for: who goes away meanwhile leaves it to the next, instead of a disk that hangs to a
+    // second attempt.
+    let attempt = state.under_way.get_or_insert_with(|| {
+        let server = server.clone();
+        tokio::task::spawn_blocking(move || server.store.try_writing())
+    });
+    let outcome = match timeout(WRITE, attempt).await {
+        Ok(ended) => {
+            state.under_way = None;
+            ended.map_err(|panic| panic.to_string()).and_then(|written| written.map_err(|error| error.to_string()))
+        }
+        Err(_) => Err(format!("a small write has not ended within {} seconds", WRITE.as_secs())),
+    };
+    state.last = Some((Instant::now(), outcome.clone()));
+    outcome
+}
