@@ -39,7 +39,7 @@ fn all_is_backed_up_beside_a_server_and_another_can_serve_it() {
     let refused = command(&world, &["backup", &backup], 1);
     assert!(refused.contains("rollcall.db exists already") && refused.contains("--replace"), "{refused}");
     assert_eq!(world.push_employees(people(301, "Rome")).counts(), [1, 0, 0, 0, 300]);
-    let told = command(&world, &["backup", &backup, "--replace"], 0);
+    let told = command(&world, &["backup", &backup, "--replace", "--with-key"], 0);
     assert!(told.contains("account 99: 301 employees at revision 2"), "{told}");
     let itself = command(&world, &["backup", &world.path("data")], 2);
     assert!(itself.contains("is the data folder itself"), "{itself}");

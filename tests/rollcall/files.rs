@@ -69,7 +69,8 @@ fn make_first_version(world: &World, keep_seed: bool) {
     database
         .execute_batch(
             "DROP TABLE identity; ALTER TABLE sync DROP COLUMN stamp; ALTER TABLE index_part DROP COLUMN digest;
-             DROP INDEX employee_hidden; PRAGMA user_version = 1",
+             DROP INDEX employee_hidden; DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;
+             ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes; PRAGMA user_version = 1",
         )
         .unwrap();
     if keep_seed {
