@@ -1,6 +1,6 @@
 //! `rollcall profile`
 
-use super::Failed;
+use super::{Failed, out};
 use crate::dialect::Dialect;
 use crate::profile;
 use clap::{Args, Subcommand};
@@ -34,22 +34,22 @@ impl Profile {
                 Ok(profile) => {
                     if let Some(other) = ids.insert(profile.id, file) {
                         errors += 1;
-                        println!(
+                        out!(
                             "{}: has the same id as {}; every profile needs its own",
                             file.display(),
                             other.display()
-                        );
+                        )?;
                         continue;
                     }
                     let required = profile.fields.iter().filter(|field| field.required).count();
                     let fields = profile.fields.len();
                     let (id, name) = (profile.id, &profile.name);
-                    println!("{}: ok: {name:?}, {id}, {fields} fields, {required} required", file.display());
-                    Dialect::ALL.into_iter().for_each(|dialect| println!("    {}", served(&profile, dialect)));
+                    out!("{}: ok: {name:?}, {id}, {fields} fields, {required} required", file.display())?;
+                    Dialect::ALL.into_iter().try_for_each(|dialect| out!("    {}", served(&profile, dialect)))?;
                 }
                 Err(wrong) => {
                     errors += wrong.len();
-                    wrong.iter().for_each(|error| println!("{error}"));
+                    wrong.iter().try_for_each(|error| out!("{error}"))?;
                 }
             }
         }

@@ -3,6 +3,7 @@
 mod authenticate;
 mod body;
 mod both;
+mod client;
 mod command;
 mod compressed;
 mod connection;
@@ -17,6 +18,7 @@ mod index;
 mod patches;
 mod plain;
 mod profile;
+mod program;
 mod proxy;
 mod push;
 mod read;
