@@ -1,7 +1,7 @@
 //! The whole request, signed and sent over a socket to a server in this process.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rollcall::client::{Body, Target, push};
+use rollcall::client::{Body, Patience, Target, push};
 use rollcall::limits::Limits;
 use rollcall::profile::Folder;
 use rollcall::sample;
@@ -21,7 +21,7 @@ fn whole_request(c: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    runtime.spawn(serve(server, listener, std::future::pending()));
+    runtime.spawn(serve(server, vec![listener], std::future::pending()));
 
     let target = Target::new(&url, 1, "secret").unwrap();
     let body = |version: u32| {
@@ -29,7 +29,7 @@ fn whole_request(c: &mut Criterion) {
         Body::of(|out| sample::write_body(out, 0..EMPLOYEES, state)).unwrap()
     };
     let send = |version: u32, expected: &str| {
-        let answer = push(&target, &body(version), |_| {}).unwrap();
+        let answer = push(&target, &body(version), Patience::default(), |_| {}).unwrap();
         assert!(answer.text.contains(expected), "{}", answer.text);
     };
     send(0, "\"employeesCreated\": 10000");

@@ -1,20 +1,23 @@
-//! The configuration file: TOML. Every option of the program has a place in it, and a key that is not known is an error.
+//! The configuration file: TOML. Every option of `serve`, `demo` and `push` has a place in it, and an unknown key is an error.
 
 use crate::limits::Limits;
+use crate::spelling;
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-/// What the file says; what is typed and what the environment says goes before it.
+/// What the file says. What is typed, or set in the environment, wins over it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where the server listens.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Address>,
     /// Where the metrics are served.
-    pub metrics: Option<SocketAddr>,
+    pub metrics: Option<Address>,
     /// The folder of the store.
     pub data: Option<PathBuf>,
     /// The file of the server key.
@@ -58,6 +61,12 @@ pub struct PushConfig {
     pub sheet: Option<String>,
     /// Whether the answer is printed as the server sent it.
     pub json: Option<bool>,
+    /// How long the answer may take once the body has been sent, in seconds.
+    pub timeout_seconds: Option<u32>,
+    /// How often a push that failed for a passing reason is sent again.
+    pub retry: Option<u32>,
+    /// Whether only errors are printed.
+    pub quiet: Option<bool>,
 }
 
 /// Whose columns a CSV has.
@@ -88,10 +97,60 @@ pub enum LogFormat {
     Json,
 }
 
-/// Reads the file; the error names the file and the line.
+/// Where to listen: a host name or an address, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Address(String);
+
+impl Address {
+    /// A port of 127.0.0.1, 0 for any that is free.
+    pub fn local(port: u16) -> Address {
+        Address(SocketAddr::from(([127, 0, 0, 1], port)).to_string())
+    }
+
+    /// As it was written, `host:port`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Address, String> {
+        let is_host = |host: &str| match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(host) => host.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && !host.contains([':', '/', '[', ']', ' ']),
+        };
+        match text.rsplit_once(':') {
+            Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => Ok(Address(text.to_owned())),
+            _ => Err("it must be a host and a port, like 127.0.0.1:8080, localhost:8080 or [::1]:8080".into()),
+        }
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Address, String> {
+        text.parse()
+    }
+}
+
+/// Reads the file; the error names the file and the line, and the key or value that an unknown one was meant to be.
 pub fn read(file: &Path) -> Result<Config, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let config: Config = toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let config: Config = toml::from_str(&text).map_err(|error| {
+        let meant = spelling::suggestion(error.message());
+        let meant = meant.map(|name| format!("did you mean `{name}`?\n")).unwrap_or_default();
+        format!("{}: {error}{meant}", file.display())
+    })?;
     match config.limits.zero() {
         Some(limit) => Err(format!("{}: [limits] {limit} must be at least 1", file.display())),
         None => Ok(config),

@@ -1,5 +1,7 @@
 //! Every limit of the server, by name and with its unit last.
 
+mod size;
+
 use serde::Deserialize;
 
 /// The `[limits]` table of the configuration file. What is left out has the value of [`Limits::default`].
@@ -7,18 +9,23 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The longest body of a push, in bytes, as `Content-Length` says it: over it 413, before the body is read.
+    #[serde(deserialize_with = "size::bytes")]
     pub body_bytes_max: u64,
     /// The longest single employee in a body, in bytes.
+    #[serde(deserialize_with = "size::bytes")]
     pub employee_bytes_max: usize,
     /// The longest rest of a body without its employees, in bytes.
+    #[serde(deserialize_with = "size::bytes")]
     pub envelope_bytes_max: usize,
     /// The most employees in one push.
     pub employees_max: u64,
     /// The longest body of an import that is read as a whole, in bytes: a user, a batch, a CSV.
+    #[serde(deserialize_with = "size::bytes")]
     pub import_bytes_max: usize,
     /// The most columns of a CSV or a workbook, in an import as in `rollcall push`.
     pub columns_max: usize,
     /// The longest form of one of EchoSpan's commands, in bytes.
+    #[serde(deserialize_with = "size::bytes")]
     pub form_bytes_max: usize,
     /// The most records that an account may queue in a day (UTC) by EchoSpan's commands.
     pub queued_per_day_max: u64,
@@ -31,8 +38,10 @@ pub struct Limits {
     /// The time a connection has to send a request's head, from its first byte; a new connection from its beginning.
     pub head_seconds_max: u64,
     /// The longest head of a request, in bytes: over it 431.
+    #[serde(deserialize_with = "size::bytes")]
     pub head_bytes_max: usize,
     /// The most bytes of heads that have not ended, over all connections: one that exceeds it loses its connection.
+    #[serde(deserialize_with = "size::bytes")]
     pub heads_bytes_max: usize,
     /// The time a connection may stay idle between two requests; longer than a proxy keeps it in its pool, so that the proxy closes first.
     pub idle_seconds_max: u64,
@@ -41,6 +50,7 @@ pub struct Limits {
     /// The longest pause between two pieces of a body, or of an answer that a client takes.
     pub body_pause_seconds_max: u64,
     /// The slowest body or answer, in bytes a second on average, once `body_grace_seconds` have passed.
+    #[serde(deserialize_with = "size::bytes")]
     pub body_bytes_per_second_min: u64,
     /// How long a body or an answer may be slower than `body_bytes_per_second_min`.
     pub body_grace_seconds: u64,
@@ -61,8 +71,10 @@ pub struct Limits {
     /// The most requests of one account that wait for their turn: to push, to read, or to export.
     pub account_waiting_max: usize,
     /// The most bytes of bodies that are collected before they are applied, over all connections; an account's share is a quarter.
+    #[serde(deserialize_with = "size::bytes")]
     pub collected_bytes_max: usize,
     /// The most bytes of answers that clients have not taken, over all connections; an account's share is a quarter.
+    #[serde(deserialize_with = "size::bytes")]
     pub answers_bytes_max: usize,
     /// How long a push waits for another of the same account, or for its turn among all; then it gets 409, or 503. Reads and exports
     /// wait as long.
@@ -70,12 +82,14 @@ pub struct Limits {
     /// How long requests under way may still take after the server was told to stop.
     pub stop_seconds_max: u64,
     /// The most memory for the indexes of all accounts that wait for their next push, in bytes; the least recently used go first.
+    #[serde(deserialize_with = "size::bytes")]
     pub index_bytes_max: usize,
     /// The most refused pushes that the history of an account has; the oldest go first.
     pub refusals_kept_max: u64,
     /// The most employees on a page of `GET /v1/employees`.
     pub page_employees_max: usize,
     /// The most data on such a page, in bytes; the employee that reaches it is the page's last.
+    #[serde(deserialize_with = "size::bytes")]
     pub page_bytes_max: usize,
 }
 

@@ -73,11 +73,14 @@ pub fn format_date(now: Timestamp) -> String {
         .expect("the years of a clock are within 0 to 9999")
 }
 
+/// The time in the value of a `Date` header; `None` if it is not one of RFC 1123.
+pub fn parse_date(value: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()
+}
+
 /// Checks that the value of a `Date` header lies within [`DATE_SECONDS_MAX`] of `now`; the error says what is wrong.
 pub fn check_date(value: &str, now: Timestamp) -> Result<(), &'static str> {
-    let date = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(value)
-        .map_err(|_| "it must be a date of RFC 1123 in GMT, like 'Sun, 19 Jan 2014 09:55:37 GMT'")?;
+    let date = parse_date(value).ok_or("it must be a date of RFC 1123 in GMT, like 'Sun, 19 Jan 2014 09:55:37 GMT'")?;
     match now.as_second() - date.as_second() {
         age if age > DATE_SECONDS_MAX => Err("it's older than 15 minutes"),
         age if age < -DATE_SECONDS_MAX => Err("it's more than 15 minutes in the future"),

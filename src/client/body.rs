@@ -1,26 +1,70 @@
-//! A file becomes a body of known length, in a temporary file: its length is signed before the first byte is sent.
+//! A file becomes a body of known length, compressed in a temporary file: its length is signed before the first byte is sent.
 
 use super::places::Places;
 use super::rows::Columns;
 use super::{collaborator, csv, xlsx};
 use crate::dialect::collaborator::csv::is_utf16;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek as _, Write};
 use std::path::Path;
+use uuid::Uuid;
+
+/// How strongly bodies are compressed: already the fastest level makes a tenth of them.
+const ZSTD_LEVEL: i32 = 1;
 
 /// How much of a file is looked at to see what it is, in bytes: more than its first row.
 const START_BYTES: u64 = 1 << 16;
 
 /// A body to push.
 pub struct Body {
-    /// The bytes, from the beginning.
-    pub file: File,
-    /// How many there are.
+    /// How many bytes it has before it is compressed.
     pub length: u64,
     /// Where its employees are in the file that was read.
     pub places: Places,
     /// What to say of the way that the file was understood, if that is not plain.
     pub note: Option<String>,
+    compressed: File,
+}
+
+/// A body as it is sent.
+pub struct Payload {
+    /// Its bytes.
+    pub file: File,
+    /// How many there are.
+    pub length: u64,
+    /// How they are compressed, as `Content-Encoding` has it.
+    pub encoding: Option<&'static str>,
+}
+
+impl Payload {
+    /// Goes back to the first byte.
+    pub fn rewind(&mut self) -> io::Result<()> {
+        self.file.rewind()
+    }
+}
+
+/// Where the bytes of a body are written.
+pub type Writer = BufWriter<Compressor>;
+
+/// Compresses into a temporary file, and counts what goes in.
+pub struct Compressor {
+    encoder: zstd::stream::Encoder<'static, File>,
+    length: u64,
+}
+
+impl Write for Compressor {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.encoder.write(bytes)?;
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
+    }
 }
 
 /// Why a file cannot be pushed.
@@ -32,7 +76,7 @@ pub enum InputError {
     /// It is not a workbook.
     #[error("this is not an Excel workbook (.xlsx), or a damaged one: {0}")]
     Xlsx(#[from] calamine::XlsxError),
-    /// The server does not tell what is needed to read it.
+    /// The server does not return what is needed to read it.
     #[error("{0}")]
     Server(Box<super::PushError>),
     /// It does not say what a roster needs; the message says where and what to do.
@@ -57,12 +101,14 @@ impl Body {
             false => Box::new(File::open(path)?),
         };
         let (start, mut input) = unpacked(input)?;
-        let mut out = BufWriter::with_capacity(1 << 17, tempfile::tempfile()?);
+        let mut out = writer()?;
         let form = form(path, &start)?;
         check_options(form, columns)?;
         if form == Form::Json {
             io::copy(&mut input, &mut out)?;
-            return Ok(Body::written(out, Places::of_body())?);
+            let body = Body::written(out, Places::of_body())?;
+            columns.map_or(Ok(()), |columns| body.check_profile(&columns.profile))?;
+            return Ok(body);
         }
         let columns = columns.ok_or_else(|| {
             InputError::Wrong("only a StartExam body says its profile; name it with --profile GUID".into())
@@ -85,18 +131,83 @@ impl Body {
     }
 
     /// The body that `write` writes, which is JSON.
-    pub fn of(write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<Body> {
-        let mut out = BufWriter::with_capacity(1 << 17, tempfile::tempfile()?);
+    pub fn of(write: impl FnOnce(&mut Writer) -> io::Result<()>) -> io::Result<Body> {
+        let mut out = writer()?;
         write(&mut out)?;
         Body::written(out, Places::of_body())
     }
 
-    fn written(out: BufWriter<File>, places: Places) -> io::Result<Body> {
-        let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let length = file.stream_position()?;
-        file.rewind()?;
-        Ok(Body { file, length, places, note: None })
+    fn written(out: Writer, places: Places) -> io::Result<Body> {
+        let Compressor { encoder, length } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(Body { compressed: encoder.finish()?, length, places, note: None })
     }
+
+    /// The body as it is stored, compressed by zstd.
+    pub(super) fn compressed(&self) -> io::Result<Payload> {
+        let file = self.compressed.try_clone()?;
+        Ok(Payload { length: file.metadata()?.len(), file, encoding: Some("zstd") })
+    }
+
+    /// The body without compression, for a server that does not take it compressed.
+    pub(super) fn plain(&self) -> io::Result<Payload> {
+        let mut file = tempfile::tempfile()?;
+        io::copy(&mut self.unpack()?, &mut file)?;
+        Ok(Payload { length: self.length, file, encoding: None })
+    }
+
+    fn unpack(&self) -> io::Result<impl BufRead> {
+        let mut file = self.compressed.try_clone()?;
+        file.rewind()?;
+        Ok(BufReader::with_capacity(1 << 17, zstd::stream::Decoder::new(file)?))
+    }
+
+    /// Refuses a StartExam body that names another profile than the one that was asked for.
+    fn check_profile(&self, wanted: &str) -> Result<(), InputError> {
+        match named_profile(self.unpack()?) {
+            Some(named) if Uuid::parse_str(wanted.trim()) != Ok(named) => Err(InputError::Wrong(format!(
+                "the file names the profile {named}, but --profile (or ROLLCALL_PROFILE, or the configuration) says {wanted}; \
+                 leave --profile out, or push the file that belongs to it"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn writer() -> io::Result<Writer> {
+    let mut encoder = zstd::stream::Encoder::new(tempfile::tempfile()?, ZSTD_LEVEL)?;
+    encoder.include_checksum(true)?;
+    Ok(BufWriter::with_capacity(1 << 17, Compressor { encoder, length: 0 }))
+}
+
+/// The profile that a StartExam body names; `None` if it cannot be read, which the server then explains.
+fn named_profile(mut json: impl BufRead) -> Option<Uuid> {
+    /// Stops reading at the profile, which most bodies begin with.
+    struct Envelope<'n>(&'n mut Option<String>);
+    impl<'de> Visitor<'de> for Envelope<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<(), M::Error> {
+            while let Some(name) = members.next_key::<String>()? {
+                if matches!(name.as_str(), "profileId" | "ProfileId") {
+                    *self.0 = members.next_value()?;
+                    return Ok(());
+                }
+                members.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+    if json.fill_buf().ok()?.starts_with(b"\xef\xbb\xbf") {
+        json.consume(3);
+    }
+    let mut named = None;
+    // That the body goes on behind the profile is reported as an error, which is none here.
+    let _ = serde_json::Deserializer::from_reader(json).deserialize_map(Envelope(&mut named));
+    Uuid::parse_str(named?.trim()).ok()
 }
 
 /// Returns the first bytes of the input, unpacked, and all of it to read.

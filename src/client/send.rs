@@ -1,20 +1,27 @@
-//! A body is signed and sent, and the answer read.
+//! A body is signed and sent once, and the answer read.
 
-use super::Body;
-use crate::signature::{Head, format_date};
+use super::body::Payload;
+use super::connection::{Broken, Sent, agent};
+use super::retry::Patience;
+use crate::signature::{Head, format_date, parse_date};
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::cell::Cell;
 use std::io::{self, Read};
+use std::time::Duration;
 use ureq::http::Uri;
 
 /// Where to push, and as whom.
 #[derive(Clone)]
 pub struct Target {
-    url: String,
+    pub(super) url: String,
     path: String,
-    account: i64,
+    pub(super) account: i64,
     secret: String,
 }
+
+/// The longest answer that is read, in bytes: a refusal lists what is wrong with up to a thousand employees.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
 /// What a server says to a push, whatever it says.
 pub struct Answer {
@@ -24,8 +31,20 @@ pub struct Answer {
     pub status: u16,
     /// The body, as it was sent.
     pub text: String,
-    /// The request's id in the server's log.
+    /// The request's id in the server's log; `None` if it was no rollcall server that answered.
     pub request: Option<String>,
+    /// Where the server says that the push belongs, if it redirects.
+    pub location: Option<String>,
+    /// The server's clock.
+    pub date: Option<Timestamp>,
+    /// How long the server asks to wait before the next attempt: seconds, or a date.
+    pub retry_after: Option<String>,
+    /// The clock of this machine when the answer came.
+    pub received: Timestamp,
+    /// How many attempts there were.
+    pub tries: u32,
+    /// Whether an attempt before had sent everything, but got no answer: it may have been applied.
+    pub sent_before: bool,
 }
 
 /// The members of an answer to a push that was applied.
@@ -103,10 +122,10 @@ pub struct ProfileField {
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
     /// The URL cannot be pushed to.
-    #[error("{0:?} is no URL of a server; it must be like http://127.0.0.1:8080")]
+    #[error("{0:?} is not the URL of a server; write one like http://127.0.0.1:8080")]
     Url(String),
-    /// The server does not tell the profile.
-    #[error("{url}: the server does not tell the profile: {message}")]
+    /// The server does not return the profile.
+    #[error("{url}: the server does not return the profile: {message}; nothing was sent")]
     NoProfile {
         /// The URL.
         url: String,
@@ -114,16 +133,11 @@ pub enum PushError {
         message: String,
     },
     /// The server cannot be reached, or the connection broke.
-    #[error(
-        "{url}: {error}; there is no answer: if the server is not running there, nothing was pushed; if the connection broke, \
-         push again, a second time does no harm"
-    )]
-    Connection {
-        /// The URL.
-        url: String,
-        /// What happened.
-        error: ureq::Error,
-    },
+    #[error("{0}")]
+    Broken(#[from] Box<Broken>),
+    /// The body cannot be read back from its temporary file.
+    #[error("the body cannot be read back from its temporary file: {0}; nothing was sent")]
+    Body(#[from] io::Error),
 }
 
 impl Target {
@@ -149,13 +163,14 @@ pub fn profile_fields(target: &Target, profile: &str) -> Result<Vec<ProfileField
     let path = target.path.len() - "employees".len();
     let (url, path) =
         (format!("{}profiles/{profile}", &target.url[..base]), format!("{}profiles/{profile}", &target.path[..path]));
-    let connection = |error| PushError::Connection { url: url.clone(), error };
+    let answer = Patience::default().answer;
+    let broken = |error| Box::new(Broken::new(&url, &error, Sent::Nothing, answer));
     let date = format_date(Timestamp::now());
     let head = Head { verb: "GET", path: &path, date: &date, content_length: "0" };
     let signature = head.sign(target.secret.as_bytes());
-    let request = agent().get(&url).header("Authorization", format!("SharedKey {}:{signature}", target.account));
-    let mut response = request.header("Date", &date).call().map_err(connection)?;
-    let text = response.body_mut().with_config().limit(64 << 20).read_to_string().map_err(connection)?;
+    let request = agent(answer).get(&url).header("Authorization", format!("SharedKey {}:{signature}", target.account));
+    let mut response = request.header("Date", &date).call().map_err(broken)?;
+    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(broken)?;
     let definition: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let Some(fields) = definition["fields"].as_array().filter(|_| response.status().is_success()) else {
         let message = definition["message"].as_str().unwrap_or("it sent no profile").to_owned();
@@ -168,31 +183,59 @@ pub fn profile_fields(target: &Target, profile: &str) -> Result<Vec<ProfileField
     Ok(fields.iter().filter_map(field).collect())
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into()
-}
-
-/// Sends a body; `tell` hears how many bytes of it were sent.
-pub fn push(target: &Target, body: &Body, tell: impl FnMut(u64)) -> Result<Answer, PushError> {
-    let connection = |error| PushError::Connection { url: target.url.clone(), error };
+/// Sends a body once; `tell` hears how many of how many bytes were sent.
+pub fn send(
+    target: &Target,
+    body: &Payload,
+    answer: Duration,
+    mut tell: impl FnMut(u64, u64),
+) -> Result<Answer, Box<Broken>> {
     let date = format_date(Timestamp::now());
     let length = body.length.to_string();
     let head = Head { verb: "POST", path: &target.path, date: &date, content_length: &length };
     let signature = head.sign(target.secret.as_bytes());
-    let mut reader = Told { inner: &body.file, tell };
-    let response = agent()
+    let sent = Cell::new(0);
+    let mut reader = Told {
+        inner: &body.file,
+        tell: |bytes| {
+            sent.set(sent.get() + bytes);
+            tell(sent.get(), body.length);
+        },
+    };
+    let mut request = agent(answer)
         .post(&target.url)
         .header("Accept", "application/json; charset=utf-8")
         .header("Authorization", format!("SharedKey {}:{signature}", target.account))
         .header("Content-Type", "application/json; charset=utf-8")
         .header("Content-Length", &length)
         .header("Date", &date)
-        .header("Expect", "100-continue")
-        .send(ureq::SendBody::from_reader(&mut reader));
-    let mut response = response.map_err(connection)?;
-    let request = response.headers().get("Rollcall-Request").and_then(|id| Some(id.to_str().ok()?.to_owned()));
-    let text = response.body_mut().with_config().limit(64 << 20).read_to_string().map_err(connection)?;
-    Ok(Answer { ok: response.status().is_success(), status: response.status().as_u16(), text, request })
+        .header("Expect", "100-continue");
+    if let Some(encoding) = body.encoding {
+        request = request.header("Content-Encoding", encoding);
+    }
+    let broken = |error| {
+        let sent = match sent.get() {
+            0 => Sent::Nothing,
+            bytes if bytes < body.length => Sent::Part { bytes, length: body.length },
+            _ => Sent::All,
+        };
+        Box::new(Broken::new(&target.url, &error, sent, answer))
+    };
+    let mut response = request.send(ureq::SendBody::from_reader(&mut reader)).map_err(broken)?;
+    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(broken)?;
+    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+    Ok(Answer {
+        ok: response.status().is_success(),
+        status: response.status().as_u16(),
+        text,
+        request: header("Rollcall-Request"),
+        location: header("Location"),
+        date: header("Date").and_then(|date| parse_date(&date)),
+        retry_after: header("Retry-After"),
+        received: Timestamp::now(),
+        tries: 1,
+        sent_before: false,
+    })
 }
 
 /// A reader that tells how much was read.

@@ -3,7 +3,7 @@
 use super::ends::{self, End};
 use super::key::dialect;
 use super::serve::default_data;
-use super::{Failed, adopt, check, setting};
+use super::{Failed, adopt, check, complain, out, setting};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::store::{self, Store, Summary};
@@ -101,19 +101,19 @@ impl Account {
             Action::Set { id, until: End(until) } => {
                 store()?.set_until(id, until)?;
                 match until {
-                    Some(until) => println!("account {id} is valid until {until} (UTC): {}", ends::state(Some(until))),
-                    None => println!("account {id} has no end"),
+                    Some(until) => out!("account {id} is valid until {until} (UTC): {}", ends::state(Some(until)))?,
+                    None => out!("account {id} has no end")?,
                 }
                 Ok(())
             }
             Action::Profile { id, dialect, profile } => {
                 store()?.set(id, dialect, "profile", &profile.to_string())?;
-                println!("account {id}: {} uses profile {profile}", dialect.name());
+                out!("account {id}: {} uses profile {profile}", dialect.name())?;
                 Ok(())
             }
             Action::Absent { id, absent } => {
                 store()?.set(id, Dialect::Collaborator, "absent", &absent)?;
-                println!("account {id}: {absent} who is absent from a CSV");
+                out!("account {id}: {absent} who is absent from a CSV")?;
                 Ok(())
             }
             Action::Adopt(adopt) => adopt.run(&store()?),
@@ -140,7 +140,7 @@ fn new_secret(option: Option<String>) -> Result<String, Failed> {
             line.strip_suffix('\r').unwrap_or(line).to_owned()
         }
         Some(typed) => {
-            eprintln!(
+            complain!(
                 "rollcall: a secret on the command line shows in the list of processes; \
                  use --secret - or the environment variable ROLLCALL_ACCOUNT_SECRET"
             );
@@ -160,7 +160,7 @@ fn new_secret(option: Option<String>) -> Result<String, Failed> {
 
 fn add(store: &Store, id: i64, name: &str, secret: &str, until: Option<Until>) -> Result<(), Failed> {
     store.add_account(id, name, secret, until)?;
-    println!("{}", json!({ "account": id, "secret": secret }));
+    out!("{}", json!({ "account": id, "secret": secret }))?;
     Ok(())
 }
 
@@ -172,11 +172,11 @@ fn list(store: &Store, as_json: bool) -> Result<(), Failed> {
     let accounts: Vec<_> = accounts.collect();
     if as_json {
         let listed: Vec<_> = accounts.iter().map(|(account, summary)| in_json(account, summary)).collect();
-        println!("{:#}", json!(listed));
+        out!("{:#}", json!(listed))?;
     } else {
         let ends = ends::headings();
-        println!("{:>10}  {:>10}  {:>10}  {:<20}  {ends}  name", "account", "active", "hidden", "last push");
-        accounts.iter().for_each(|(account, summary)| println!("{}", row(account, summary)));
+        out!("{:>10}  {:>10}  {:>10}  {:<20}  {ends}  name", "account", "active", "hidden", "last push")?;
+        accounts.iter().try_for_each(|(account, summary)| out!("{}", row(account, summary)))?;
     }
     match accounts.iter().filter(|(_, summary)| summary.is_err()).count() {
         0 => Ok(()),
@@ -238,8 +238,9 @@ fn remove(store: &Store, id: i64, yes: bool) -> Result<(), Failed> {
                 format!("account {id} has {employees} employees; to erase them without being asked, add --yes");
             return Err(Failed::Usage(message));
         }
-        eprint!("Erase account {id} with its {employees} employees? There is no way back. Type the account's id: ");
-        std::io::stderr().flush().map_err(Failed::refused)?;
+        let question = "There is no way back. Type the account's id:";
+        write!(std::io::stderr(), "Erase account {id} with its {employees} employees? {question} ")
+            .map_err(Failed::refused)?;
         let mut typed = String::new();
         std::io::stdin().read_line(&mut typed).map_err(Failed::refused)?;
         if typed.trim() != id.to_string() {
@@ -247,6 +248,6 @@ fn remove(store: &Store, id: i64, yes: bool) -> Result<(), Failed> {
         }
     }
     store.remove_account(id)?;
-    println!("account {id} removed, with {employees} employees");
+    out!("account {id} removed, with {employees} employees")?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `rollcall account adopt`
 
-use super::Failed;
+use super::{Failed, out};
 use crate::store::Store;
 use crate::token;
 use clap::Args;
@@ -21,7 +21,7 @@ impl Adopt {
     pub fn run(self, store: &Store) -> Result<(), Failed> {
         let secret = token::random().map_err(Failed::refused)?;
         let employees = store.adopt_account(self.id, &self.name, &secret)?;
-        println!("{}", json!({ "account": self.id, "secret": secret, "employees": employees }));
+        out!("{}", json!({ "account": self.id, "secret": secret, "employees": employees }))?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! `rollcall backup`
 
 use super::serve::default_data;
-use super::{Failed, setting};
+use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::store::{Copied, Error, Store};
 use clap::Args;
@@ -40,17 +40,17 @@ impl Backup {
         let all = self.accounts.is_empty();
         if all {
             let bytes = store.back_up_shared(dir, self.replace)?;
-            println!("accounts and keys: {}, {bytes} bytes", dir.join("rollcall.db").display());
+            out!("accounts and keys: {}, {bytes} bytes", dir.join("rollcall.db").display())?;
         }
         let server_key = store.key_file();
         if self.with_key {
             store.back_up_server_key(dir, self.replace)?;
-            println!("server key: it is in the backup, so whoever has that can open the secrets in it");
+            out!("server key: it is in the backup, so whoever has that can open the secrets in it")?;
         } else if all && server_key.exists() {
-            println!(
+            out!(
                 "server key: not in the backup, which cannot be served without; keep a copy of {} apart from it, or add --with-key",
                 server_key.display()
-            );
+            )?;
         }
         let accounts = match all {
             true => store.accounts()?.iter().map(|account| account.id).collect(),
@@ -69,15 +69,15 @@ pub fn each(accounts: &[i64], copy: impl Fn(&i64) -> Result<Copied, Error>) -> R
     let mut failed = 0;
     for account in accounts {
         match copy(account) {
-            Ok(Copied { path, bytes, summary }) => println!(
+            Ok(Copied { path, bytes, summary }) => out!(
                 "account {account}: {} employees at revision {}: {}, {bytes} bytes",
                 summary.active + summary.hidden,
                 summary.revision,
                 path.display()
-            ),
+            )?,
             Err(error) => {
                 failed += 1;
-                eprintln!("rollcall: account {account}: {error}");
+                complain!("rollcall: account {account}: {error}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `rollcall account check`
 
-use super::Failed;
+use super::{Failed, out};
 use crate::store::{Checkup, Error, Store};
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -22,13 +22,13 @@ impl Check {
         let id = self.id;
         let key = store.key(id)?.ok_or(Error::NoAccount(id))?;
         let mut checkup = store.check(&key)?;
-        print(id, &checkup);
+        print(id, &checkup)?;
         let repairable = checkup.derived_wrong > 0 && checkup.rows_wrong == 0;
         if self.repair && repairable {
             store.repair(&key)?;
-            println!("account {id}: what is derived from the rows was made anew");
+            out!("account {id}: what is derived from the rows was made anew")?;
             checkup = store.check(&key)?;
-            print(id, &checkup);
+            print(id, &checkup)?;
         }
         match checkup.derived_wrong + checkup.rows_wrong {
             0 => Ok(()),
@@ -42,13 +42,13 @@ impl Check {
     }
 }
 
-fn print(id: i64, checkup: &Checkup) {
+fn print(id: i64, checkup: &Checkup) -> Result<(), Failed> {
     for problem in &checkup.problems {
-        println!("account {id}: {problem}");
+        out!("account {id}: {problem}")?;
     }
     match checkup.derived_wrong + checkup.rows_wrong {
-        0 => println!("account {id}: {} employees, nothing is wrong", checkup.employees),
-        1 => println!("account {id}: 1 problem"),
-        count => println!("account {id}: {count} problems"),
+        0 => out!("account {id}: {} employees, nothing is wrong", checkup.employees),
+        1 => out!("account {id}: 1 problem"),
+        count => out!("account {id}: {count} problems"),
     }
 }

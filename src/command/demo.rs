@@ -2,10 +2,10 @@
 
 use super::push::send;
 use super::refused::refused;
-use super::serve::{bind, default_listen, open_profiles, runtime, told_to_stop};
-use super::{Failed, setting};
-use crate::client::{AnswerCounts, Body, Target};
-use crate::config::Config;
+use super::serve::{DEFAULT_PORT, bind, open_profiles, runtime, told_to_stop};
+use super::{Failed, out, setting};
+use crate::client::{AnswerCounts, Body, Patience, Target};
+use crate::config::{Address, Config};
 use crate::dialect::Dialect;
 use crate::sample;
 use crate::server::{self, Server};
@@ -13,22 +13,21 @@ use crate::store::{Credential, Store};
 use crate::token;
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Start a server in a temporary folder, push an invented roster three times, and keep serving
 ///
-/// The pushes take the way that any client's take: signed, over a socket.
+/// The pushes are those of any client: compressed, signed, and sent over a socket. The folder is erased at the end.
 #[derive(Args)]
 pub struct Demo {
-    /// How many employees to make [default: 10000]
+    /// How many employees to invent [default: 10000]
     #[arg(long, env = "ROLLCALL_EMPLOYEES", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     employees: Option<u64>,
-    /// Where to listen [default: 127.0.0.1:8080, or any free port with --once]
-    #[arg(long, env = "ROLLCALL_LISTEN", value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    /// Where to listen: a host name or an address, and a port [default: 127.0.0.1:8080, or any free port with --once]
+    #[arg(long, env = "ROLLCALL_LISTEN", value_name = "HOST:PORT")]
+    listen: Option<Address>,
     /// Stop after the pushes
     #[arg(long, env = "ROLLCALL_ONCE", value_parser = FalseyValueParser::new())]
     once: bool,
@@ -40,7 +39,7 @@ impl Demo {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let employees = setting(self.employees, config.demo.employees, || 10_000);
         let once = self.once || config.demo.once == Some(true);
-        let default = || if once { SocketAddr::from(([127, 0, 0, 1], 0)) } else { default_listen() };
+        let default = || Address::local(if once { 0 } else { DEFAULT_PORT });
         let listen = setting(self.listen, config.listen, default);
 
         let folder = tempfile::Builder::new().prefix("rollcall-demo-").tempdir().map_err(Failed::refused)?;
@@ -55,16 +54,16 @@ impl Demo {
         let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, Vec::new())?);
 
         runtime()?.block_on(async {
-            let listener = bind(listen).await?;
-            let url = format!("http://{}", listener.local_addr().map_err(Failed::refused)?);
+            let listeners = bind(&listen).await?;
+            let url = format!("http://{}", listeners[0].local_addr().map_err(Failed::refused)?);
             let target = Target::new(&url, ACCOUNT, &secret).map_err(Failed::refused)?;
             let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-            let serving = tokio::spawn(server::serve(server, listener, async { drop(stopped.await) }));
-            println!("rollcall serves {url} from {}\n", folder.path().display());
+            let serving = tokio::spawn(server::serve(server, listeners, async { drop(stopped.await) }));
+            out!("rollcall serves {url} from {}\n", folder.path().display())?;
             let pushed = tokio::task::spawn_blocking(move || push_three_times(&target, employees));
             pushed.await.map_err(Failed::refused)??;
             if !once {
-                explain(&url, &secret, &keys, folder.path());
+                explain(&url, &secret, &keys, folder.path())?;
                 told_to_stop()?.await;
             }
             drop(stop);
@@ -74,10 +73,17 @@ impl Demo {
 }
 
 fn push_three_times(target: &Target, employees: u64) -> Result<(), Failed> {
-    println!(
+    out!(
         "{:<24}{:>10}{:>10}{:>10}{:>10}{:>11}{:>10}{:>9}",
-        "push", "created", "updated", "activated", "hidden", "unchanged", "MB", "seconds"
-    );
+        "push",
+        "created",
+        "updated",
+        "activated",
+        "hidden",
+        "unchanged",
+        "MB",
+        "seconds"
+    )?;
     let unchanged = |number| match number % 1_000 {
         3 => (0, "hidden"),
         _ => (0, "active"),
@@ -101,13 +107,13 @@ fn push(
 ) -> Result<(), Failed> {
     let body = Body::of(|out| sample::write_body(out, numbers, state)).map_err(Failed::refused)?;
     let started = Instant::now();
-    let answer = send(target, &body)?;
+    let answer = send(target, &body, Patience::default(), false)?;
     let seconds = started.elapsed().as_secs_f64();
     if !answer.ok {
         return Err(refused(&answer, &body));
     }
     let counts: AnswerCounts = serde_json::from_str(&answer.text).map_err(Failed::refused)?;
-    println!(
+    out!(
         "{name:<24}{:>10}{:>10}{:>10}{:>10}{:>11}{:>10.1}{seconds:>9.3}",
         counts.employees_created,
         counts.employees_data_updated,
@@ -115,7 +121,7 @@ fn push(
         counts.employees_status_changed_to_hidden,
         counts.employees_not_changed,
         body.length as f64 / 1e6,
-    );
+    )?;
     Ok(())
 }
 
@@ -142,9 +148,9 @@ impl Keys {
     }
 }
 
-fn explain(url: &str, secret: &str, keys: &Keys, folder: &Path) {
+fn explain(url: &str, secret: &str, keys: &Keys, folder: &Path) -> Result<(), Failed> {
     let Keys { springest, collaborator, echospan } = keys;
-    println!(
+    out!(
         "
 The server keeps running until Ctrl-C; then its folder is erased. Push to it yourself:
 
@@ -164,5 +170,5 @@ Keys of the account for the README's lines about other systems' clients (EchoSpa
         profile = sample::PROFILE_ID,
         data = folder.join("data").display(),
         profiles = folder.join("profiles/employees.toml").display(),
-    );
+    )
 }

@@ -1,7 +1,7 @@
 //! `rollcall export`
 
 use super::serve::default_data;
-use super::{Failed, setting};
+use super::{Failed, out, output, setting};
 use crate::config::Config;
 use crate::export::{self, Form};
 use crate::store::{Filter, Store};
@@ -9,9 +9,9 @@ use clap::Args;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Write the roster of an account to a file, also beside a running server
+/// Write the roster of an account to a file; a server may be running
 ///
-/// The file has the columns id and status and one for each field, and can be pushed again as it is.
+/// The file has the columns id and status and a column for each field. A CSV or a workbook can be pushed again as it is.
 #[derive(Args)]
 pub struct Export {
     /// The account
@@ -21,16 +21,16 @@ pub struct Export {
     /// The folder of the store [default: ./data]
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The form, where the file's name does not tell it: csv, xlsx or ndjson
+    /// The form, if the file's name does not say it: csv, xlsx or ndjson
     #[arg(long, env = "ROLLCALL_FORM", value_parser = form)]
     form: Option<Form>,
-    /// Only the active, or only the hidden
+    /// Only employees with this status: active or hidden
     #[arg(long, env = "ROLLCALL_STATUS")]
     status: Option<String>,
-    /// Only those that were last checked by this profile
+    /// Only employees that were last checked by this profile
     #[arg(long, env = "ROLLCALL_PROFILE", value_name = "GUID")]
     profile: Option<String>,
-    /// Only those that changed after this revision, or time (2026-01-31T00:00:00Z)
+    /// Only employees that changed after this revision or time (2026-01-31T00:00:00Z)
     #[arg(long, env = "ROLLCALL_CHANGED_SINCE", value_name = "REVISION|TIME")]
     changed_since: Option<String>,
 }
@@ -64,12 +64,11 @@ impl Export {
             export::write(&roster, &filter, form, file.as_file_mut(), dir).map_err(Failed::refused)?;
         if to_stdout {
             export::rewind(file.as_file_mut()).map_err(refused)?;
-            io::copy(file.as_file_mut(), &mut io::stdout().lock()).map_err(refused)?;
-            return Ok(());
+            return output::written(|out| io::copy(file.as_file_mut(), out).map(drop));
         }
         file.as_file().sync_all().map_err(refused)?;
         file.persist(&self.file).map_err(|error| refused(error.error))?;
-        println!("{employees} employees written to {}, at revision {revision}", self.file.display());
+        out!("{employees} employees written to {}, at revision {revision}", self.file.display())?;
         Ok(())
     }
 }

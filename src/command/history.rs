@@ -1,7 +1,7 @@
 //! `rollcall history`
 
 use super::serve::default_data;
-use super::{Failed, setting};
+use super::{Failed, out, setting};
 use crate::config::Config;
 use crate::store::{Error, Outcome, Past, Store};
 use clap::Args;
@@ -44,9 +44,9 @@ impl History {
         }
         if self.json {
             let pushes: Vec<Value> = pushes.iter().map(|(account, past)| as_json(*account, past)).collect();
-            println!("{:#}", Value::from(pushes));
+            out!("{:#}", Value::from(pushes))?;
         } else {
-            print(&pushes);
+            print(&pushes)?;
         }
         Ok(())
     }
@@ -92,8 +92,8 @@ fn as_json(account: i64, past: &Past) -> Value {
     shown
 }
 
-fn print(pushes: &[(i64, Past)]) {
-    println!(
+fn print(pushes: &[(i64, Past)]) -> Result<(), Failed> {
+    out!(
         "{:<20}  {:>8}  {:<12}  {:<15}  {:>6}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:>12}  {:>9}  cause",
         "time",
         "account",
@@ -108,7 +108,7 @@ fn print(pushes: &[(i64, Past)]) {
         "rejected",
         "bytes",
         "seconds"
-    );
+    )?;
     for (account, past) in pushes {
         let (status, counts, rejected, cause) = match &past.outcome {
             Outcome::Applied { counts, .. } => {
@@ -129,6 +129,7 @@ fn print(pushes: &[(i64, Past)]) {
             "{time:<20}  {account:>8}  {dialect:<12}  {peer:<15}  {status:>6}  {created:>9}  {updated:>9}  {activated:>9}  \
              {hidden:>9}  {unchanged:>9}  {rejected:>8}  {bytes:>12}  {seconds:>9.3}  {cause}"
         );
-        println!("{}", line.trim_end());
+        out!("{}", line.trim_end())?;
     }
+    Ok(())
 }

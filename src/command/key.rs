@@ -2,7 +2,7 @@
 
 use super::ends;
 use super::serve::default_data;
-use super::{Failed, setting};
+use super::{Failed, out, setting};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::store::{Credential, ListedKey, Store};
@@ -80,13 +80,13 @@ impl Key {
             Action::List { account, json } => list(&store, account, json),
             Action::Revoke { account, key } => {
                 store.revoke_key(account, key)?;
-                println!("key {key} of account {account} revoked");
+                out!("key {key} of account {account} revoked")?;
                 Ok(())
             }
             Action::Rewrap => {
                 let secrets = store.rewrap()?;
                 let file = store.key_file().display();
-                println!("{secrets} secrets are sealed with a new server key; back up {file}, apart from the database");
+                out!("{secrets} secrets are sealed with a new server key; back up {file}, apart from the database")?;
                 Ok(())
             }
         }
@@ -118,17 +118,17 @@ fn add(
     };
     let id = store.add_key(account, &credential, until)?;
     let name = if dialect == Dialect::StartExam { "secret" } else { "token" };
-    println!("{}", json!({ "account": account, "key": id, "dialect": dialect.name(), name: secret }));
+    out!("{}", json!({ "account": account, "key": id, "dialect": dialect.name(), name: secret }))?;
     Ok(())
 }
 
 fn list(store: &Store, account: Option<i64>, as_json: bool) -> Result<(), Failed> {
     let keys = store.keys(account)?;
     if as_json {
-        println!("{:#}", json!(keys.iter().map(in_json).collect::<Vec<_>>()));
+        out!("{:#}", json!(keys.iter().map(in_json).collect::<Vec<_>>()))?;
         return Ok(());
     }
-    println!(
+    out!(
         "{:>10}  {:>6}  {:<12}  {:<20}  {:<9}  {}  site",
         "account",
         "key",
@@ -136,14 +136,17 @@ fn list(store: &Store, account: Option<i64>, as_json: bool) -> Result<(), Failed
         "added",
         "client id",
         ends::headings()
-    );
+    )?;
     for key in keys {
         let (client_id, site) = (key.client_id.unwrap_or_default(), key.site.unwrap_or_default());
         let ends = ends::columns(key.until);
-        println!(
+        out!(
             "{:>10}  {:>6}  {:<12}  {:<20}  {client_id:<9}  {ends}  {site}",
-            key.account, key.id, key.dialect, key.created_at
-        );
+            key.account,
+            key.id,
+            key.dialect,
+            key.created_at
+        )?;
     }
     Ok(())
 }

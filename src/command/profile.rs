@@ -1,6 +1,6 @@
 //! `rollcall profile`
 
-use super::Failed;
+use super::{Failed, out};
 use crate::dialect::Dialect;
 use crate::profile;
 use clap::{Args, Subcommand};
@@ -36,20 +36,20 @@ impl Profile {
             }
             match profile::list_folder(&path) {
                 Ok(listed) => {
-                    listed.passed_over.iter().for_each(|passed_over| println!("{passed_over}"));
+                    listed.passed_over.iter().try_for_each(|passed_over| out!("{passed_over}"))?;
                     if listed.files.is_empty() {
                         errors += 1;
-                        println!("{}: {}", path.display(), profile::no_profile(&listed.passed_over));
+                        out!("{}: {}", path.display(), profile::no_profile(&listed.passed_over))?;
                     }
                     files.extend(listed.files);
                 }
                 Err(cause) => {
                     errors += 1;
-                    println!("{}: cannot be read: {cause}", path.display());
+                    out!("{}: cannot be read: {cause}", path.display())?;
                 }
             }
         }
-        errors += check(&files);
+        errors += check(&files)?;
         match errors {
             0 => Ok(()),
             1 => Err(Failed::Refused("1 error".into())),
@@ -59,7 +59,7 @@ impl Profile {
 }
 
 /// Prints what is to be said about each file, and returns the number of errors.
-fn check(files: &[PathBuf]) -> usize {
+fn check(files: &[PathBuf]) -> Result<usize, Failed> {
     let mut errors = 0;
     let mut ids = HashMap::new();
     for file in files {
@@ -67,22 +67,22 @@ fn check(files: &[PathBuf]) -> usize {
             Ok(profile) => profile,
             Err(wrong) => {
                 errors += wrong.len();
-                wrong.iter().for_each(|error| println!("{error}"));
+                wrong.iter().try_for_each(|error| out!("{error}"))?;
                 continue;
             }
         };
         if let Some(other) = ids.insert(profile.id, file) {
             errors += 1;
-            println!("{}: {}", file.display(), profile::same_id(other));
+            out!("{}: {}", file.display(), profile::same_id(other))?;
             continue;
         }
         let required = profile.fields.iter().filter(|field| field.required).count();
         let (fields, version) = (profile.fields.len(), profile.short_version());
         let (id, name) = (profile.id, &profile.name);
-        println!("{}: ok: {name:?}, {id}, version {version}, {fields} fields, {required} required", file.display());
-        Dialect::ALL.into_iter().for_each(|dialect| println!("    {}", served(&profile, dialect)));
+        out!("{}: ok: {name:?}, {id}, version {version}, {fields} fields, {required} required", file.display())?;
+        Dialect::ALL.into_iter().try_for_each(|dialect| out!("    {}", served(&profile, dialect)))?;
     }
-    errors
+    Ok(errors)
 }
 
 /// Whether the profile serves a dialect, and what of it.

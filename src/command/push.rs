@@ -1,20 +1,29 @@
 //! `rollcall push`
 
 use super::refused::refused;
-use super::{Failed, setting};
-use crate::client::{self, Answer, AnswerCounts, Body, Columns, Target};
-use crate::config::{ColumnsOf, Config};
+use super::{Failed, complain, out, setting};
+use crate::client::{self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, Target};
+use crate::config::{ColumnsOf, Config, PushConfig};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Push a file to a server
 ///
-/// A CSV or a workbook has a column `id`, optionally `status` (without it everybody is active), and a column for each field, called
-/// as the profile calls it; or a CSV is one of LMS Collaborator's. It is read once, and need not fit into memory.
+/// A CSV or a workbook has a column `id`, optionally a column `status` (without it everybody is active), and a column for each
+/// field, named as the profile names it; or a CSV is one of LMS Collaborator's. The file is read once and need not fit into memory.
+///
+/// The push is sent compressed. If another push is under way, the server is busy or the connection breaks, it is sent again: the
+/// same push twice does no harm. Messages say whether nothing was sent, or whether the push may have been applied.
+///
+/// A proxy is taken from ALL_PROXY, HTTPS_PROXY or HTTP_PROXY; NO_PROXY exempts hosts from it.
+///
+/// Exit codes: 0 if the push was applied; 1 if the server or the data refused it, there is no answer, or the counts could not be
+/// written; 2 if the command line or the configuration is wrong.
 #[derive(Args)]
 pub struct Push {
     /// A StartExam body (.json), a CSV (.csv) or a workbook (.xlsx), plain or compressed (.gz, .zst); - is the standard input
@@ -25,13 +34,13 @@ pub struct Push {
     /// The account to push for
     #[arg(long, env = "ROLLCALL_ACCOUNT", value_name = "ID")]
     account: Option<i64>,
-    /// The profile to check a CSV or a workbook by; a StartExam body names its own
+    /// The profile that a CSV or a workbook is checked by; a StartExam body names its own, which must be the same
     #[arg(long, env = "ROLLCALL_PROFILE", value_name = "GUID")]
     profile: Option<String>,
     /// The environment variable that holds the account's secret [default: ROLLCALL_SECRET]
     #[arg(long, env = "ROLLCALL_SECRET_ENV", value_name = "VARIABLE")]
     secret_env: Option<String>,
-    /// A column with another heading, like 'Emp No=id'; may be given several times
+    /// What a column with another heading means, like 'Emp No=id'; can be given several times
     #[arg(long, env = "ROLLCALL_MAP", value_name = "HEADING=NAME", value_parser = mapping)]
     map: Vec<(String, String)>,
     /// Whose columns a CSV has, if its headings do not show it: LMS Collaborator's are known by their position
@@ -40,10 +49,25 @@ pub struct Push {
     /// The sheet of a workbook to push [default: all]
     #[arg(long, env = "ROLLCALL_SHEET", value_name = "NAME")]
     sheet: Option<String>,
+    /// How long to wait for the answer once the push has been sent, from 1 to 86400 [default: 300]
+    #[arg(long, env = "ROLLCALL_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(TIMEOUT_SECONDS))]
+    timeout: Option<u32>,
+    /// How often to send the push again after 409, 502, 503, 504 or a broken connection, from 0 to 100. Each time it waits as long
+    /// as the server asks for, else 1, 4, 16 and then 60 seconds [default: 3]
+    #[arg(long, env = "ROLLCALL_RETRY", value_name = "TIMES", value_parser = clap::value_parser!(u32).range(RETRIES))]
+    retry: Option<u32>,
     /// Print the answer as the server sent it
     #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
+    /// Print errors only: no progress, no retries, no counts. With --json the answer is still printed
+    #[arg(long, short, env = "ROLLCALL_QUIET", value_parser = FalseyValueParser::new())]
+    quiet: bool,
 }
+
+/// What `--timeout` may be.
+const TIMEOUT_SECONDS: RangeInclusive<i64> = 1..=86_400;
+/// What `--retry` may be.
+const RETRIES: RangeInclusive<i64> = 0..=100;
 
 fn mapping(text: &str) -> Result<(String, String), String> {
     let (heading, name) = text.rsplit_once('=').ok_or("it must read HEADING=NAME, like 'Emp No=id'")?;
@@ -55,6 +79,8 @@ impl Push {
         let (columns_max, row_bytes_max) = (config.limits.columns_max, config.limits.employee_bytes_max);
         let needed = |what: &str| Failed::Usage(format!("{what} is missing; see rollcall push --help"));
         let config = config.push;
+        let patience = patience(self.timeout, self.retry, &config)?;
+        let quiet = self.quiet || config.quiet == Some(true);
         let url = self.url.or(config.url).ok_or_else(|| needed("--url"))?;
         let account = self.account.or(config.account).ok_or_else(|| needed("--account"))?;
         let variable = setting(self.secret_env, config.secret_env, || "ROLLCALL_SECRET".into());
@@ -69,52 +95,101 @@ impl Push {
         let sheet = self.sheet.or(config.sheet);
         let columns = self.profile.or(config.profile).map(|profile| {
             let (target, named) = (target.clone(), profile.clone());
-            let fields = Box::new(move || client::profile_fields(&target, &named));
+            let fields = move || client::profile_fields(&target, &named);
+            let fields = Box::new(move || client::ask(patience, &fields));
             Columns { profile, map, collaborator, sheet, columns_max, row_bytes_max, fields }
         });
 
-        let reading = ProgressBar::new_spinner().with_style(style("{spinner} reading: {human_pos} rows"));
+        let reading = bar(ProgressBar::new_spinner(), quiet, "{spinner} reading: {human_pos} rows");
         let body = Body::read(&self.file, columns.as_ref(), |rows| reading.set_position(rows))
-            .map_err(|error| Failed::Refused(format!("{}: {error}; nothing was sent", self.file.display())))?;
+            .map_err(|error| unreadable(&self.file, &error, account, &variable))?;
         reading.finish_and_clear();
-        if let Some(note) = &body.note {
-            eprintln!("rollcall: {}: {note}", self.file.display());
+        if let Some(note) = body.note.as_ref().filter(|_| !quiet) {
+            complain!("rollcall: {}: {note}", self.file.display());
         }
         let started = Instant::now();
-        let answer = send(&target, &body)?;
+        let answer = send(&target, &body, patience, quiet)?;
         let json = self.json || config.json == Some(true);
+        let counts = serde_json::from_str::<AnswerCounts>(&answer.text).ok().filter(|_| answer.ok);
         if json {
-            println!("{}", answer.text);
+            let printed = out!("{}", answer.text);
+            printed
+                .map_err(|failed| if counts.is_some() { failed.after("the push was applied, but") } else { failed })?;
         }
-        match serde_json::from_str::<AnswerCounts>(&answer.text) {
-            Ok(counts) if answer.ok => {
-                if !json {
-                    print_counts(&counts, started.elapsed());
-                }
-                if counts == AnswerCounts::default() {
-                    eprintln!("rollcall: the file has no employees");
-                }
-                Ok(())
-            }
-            _ => Err(refused(&answer, &body)),
+        let Some(counts) = counts else {
+            return Err(explained(&answer, &body, &target, &variable));
+        };
+        if !json && !quiet {
+            print_counts(&counts, started.elapsed()).map_err(|failed| failed.after("the push was applied, but"))?;
         }
+        if answer.sent_before && !quiet {
+            complain!("rollcall: an earlier attempt may have been applied; the counts are those of the last one");
+        }
+        if counts == AnswerCounts::default() {
+            complain!("rollcall: the file has no employees");
+        }
+        Ok(())
     }
 }
 
-/// Sends a body with a progress bar.
-pub fn send(target: &Target, body: &Body) -> Result<Answer, Failed> {
-    let sending = ProgressBar::new(body.length)
-        .with_style(style("sending: {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"));
-    let answer = client::push(target, body, |bytes| sending.inc(bytes)).map_err(Failed::refused);
+/// Tells why a file cannot be pushed.
+fn unreadable(file: &Path, error: &InputError, account: i64, variable: &str) -> Failed {
+    let known = match error {
+        // What was asked of the server says itself that nothing was sent.
+        InputError::Server(error) if error.to_string().contains("'Authorization'") => {
+            format!("; the request was signed for account {account} with the secret in {variable}")
+        }
+        InputError::Server(_) => String::new(),
+        _ => "; nothing was sent".into(),
+    };
+    Failed::Refused(format!("{}: {error}{known}", file.display()))
+}
+
+/// What was typed, else what the configuration says, else the default.
+fn patience(timeout: Option<u32>, retry: Option<u32>, config: &PushConfig) -> Result<Patience, Failed> {
+    for (name, value, range) in
+        [("timeout_seconds", config.timeout_seconds, TIMEOUT_SECONDS), ("retry", config.retry, RETRIES)]
+    {
+        if let Some(value) = value.filter(|value| !range.contains(&i64::from(*value))) {
+            let (least, most) = (range.start(), range.end());
+            return Err(Failed::Usage(format!(
+                "[push] {name} is {value} in the configuration; it must be from {least} to {most}"
+            )));
+        }
+    }
+    let default = Patience::default();
+    let seconds = timeout.or(config.timeout_seconds).map(|seconds| Duration::from_secs(seconds.into()));
+    let retries = retry.or(config.retry).unwrap_or(default.retries);
+    Ok(Patience { answer: seconds.unwrap_or(default.answer), retries })
+}
+
+/// Sends a body with a progress bar, which `quiet` hides together with what is said of retries.
+pub fn send(target: &Target, body: &Body, patience: Patience, quiet: bool) -> Result<Answer, Failed> {
+    let template = "sending: {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    let sending = bar(ProgressBar::new(0), quiet, template);
+    let answer = client::push(target, body, patience, |progress| match progress {
+        Progress::Sent { bytes, length } => {
+            sending.set_length(length);
+            sending.set_position(bytes);
+        }
+        Progress::Retry { why, wait, retry } if !quiet => sending.suspend(|| {
+            let (seconds, retries) = (wait.as_secs(), patience.retries);
+            complain!("rollcall: {why}; trying again in {seconds} s ({retry} of {retries})");
+        }),
+        Progress::Retry { .. } => {}
+    });
     sending.finish_and_clear();
-    answer
+    answer.map_err(Failed::refused)
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the template is right")
+fn bar(bar: ProgressBar, quiet: bool, template: &str) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is right"))
 }
 
-fn print_counts(counts: &AnswerCounts, duration: Duration) {
+fn print_counts(counts: &AnswerCounts, duration: Duration) -> Result<(), Failed> {
     for (name, count) in [
         ("created", counts.employees_created),
         ("updated", counts.employees_data_updated),
@@ -122,7 +197,18 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) {
         ("hidden", counts.employees_status_changed_to_hidden),
         ("unchanged", counts.employees_not_changed),
     ] {
-        println!("{name:<9}  {count:>10}");
+        out!("{name:<9}  {count:>10}")?;
     }
-    println!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64());
+    out!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64())
+}
+
+/// Tells why a push was refused, with what the client knows about it and the server does not.
+fn explained(answer: &Answer, body: &Body, target: &Target, variable: &str) -> Failed {
+    let message = match refused(answer, body) {
+        // The page that comes with a redirect says less than where it leads to.
+        _ if (300..400).contains(&answer.status) => format!("the server answered {}", answer.status),
+        Failed::Usage(message) | Failed::Refused(message) => message,
+    };
+    let advice = client::advice(answer, target, variable).map(|advice| format!("; {advice}")).unwrap_or_default();
+    Failed::Refused(format!("{message}{advice}{}", client::tried(answer.tries)))
 }

@@ -1,6 +1,6 @@
 //! What a server rejected of a push, printed by the rows and columns of the file.
 
-use super::Failed;
+use super::{Failed, complain};
 use crate::client::{Answer, AnswerRefusal, AnswerRejection, Body};
 use std::collections::HashMap;
 
@@ -22,12 +22,12 @@ pub fn refused(answer: &Answer, body: &Body) -> Failed {
     }
     let lines = lines(&refusal, body);
     for line in lines.iter().take(LINES_MAX) {
-        eprintln!("{line}");
+        complain!("{line}");
     }
     if lines.len() > LINES_MAX {
-        eprintln!("… in all:");
+        complain!("… in all:");
         for cause in &refusal.causes {
-            eprintln!("{:>10} × {} [{}]", cause.count, cause.field, cause.rule);
+            complain!("{:>10} × {} [{}]", cause.count, cause.field, cause.rule);
         }
     }
     let problems =

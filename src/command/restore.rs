@@ -1,7 +1,7 @@
 //! `rollcall restore`
 
 use super::serve::default_data;
-use super::{Failed, backup, setting};
+use super::{Failed, backup, out, setting};
 use crate::config::Config;
 use crate::store::Store;
 use clap::Args;
@@ -38,22 +38,22 @@ impl Restore {
                 drop(store);
                 store = Store::open(&data, key_file)?;
                 let accounts: Vec<i64> = store.accounts()?.iter().map(|account| account.id).collect();
-                println!("accounts and keys: {} accounts", accounts.len());
+                out!("accounts and keys: {} accounts", accounts.len())?;
                 if !store.restore_server_key(&self.dir)? {
-                    println!(
+                    out!(
                         "server key: {} is another one than the backup's, and stays; the restored secrets need the backup's",
                         store.key_file().display()
-                    );
+                    )?;
                 }
                 accounts
             }
         };
         let restored = backup::each(&accounts, |account| store.restore_account(*account, &self.dir, self.replace));
         for account in store.files_without_account()? {
-            println!(
+            out!(
                 "account {account} has a file but does not exist: `rollcall account adopt {account}` makes it, \
                  `rollcall account remove {account}` erases the file"
-            );
+            )?;
         }
         restored
     }

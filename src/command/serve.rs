@@ -1,43 +1,43 @@
 //! `rollcall serve`
 
 use super::{Failed, setting};
-use crate::config::{Config, LogFormat};
+use crate::config::{Address, Config, LogFormat};
 use crate::profile::Folder;
 use crate::server::{self, Server};
 use crate::store::Store;
 use clap::Args;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// Serve the endpoint
+/// Run the server
 ///
-/// SIGTERM and SIGINT stop it gracefully: no new connections, and pushes under way finish within the limit stop_seconds_max.
-/// SIGHUP reads the profiles again; where a file is broken, its last good version stays in force.
+/// SIGTERM and SIGINT stop it gracefully: it takes no new connections, and pushes under way finish within the limit
+/// stop_seconds_max. SIGHUP makes it read the profiles again; where a file is broken, its last good version stays in force.
 #[derive(Args)]
 pub struct Serve {
-    /// Where to listen [default: 127.0.0.1:8080]
-    #[arg(long, env = "ROLLCALL_LISTEN", value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    /// Where to listen: a host name or an address, and a port; all addresses of a name are listened on [default: 127.0.0.1:8080]
+    #[arg(long, env = "ROLLCALL_LISTEN", value_name = "HOST:PORT")]
+    listen: Option<Address>,
     /// Where to serve GET /metrics, for monitoring alone: whoever reaches it learns the accounts' ids [default: nowhere]
-    #[arg(long, env = "ROLLCALL_METRICS", value_name = "ADDRESS:PORT")]
-    metrics: Option<SocketAddr>,
-    /// The folder of the store; it is made where there is none [default: ./data]
+    #[arg(long, env = "ROLLCALL_METRICS", value_name = "HOST:PORT")]
+    metrics: Option<Address>,
+    /// The folder of the store; it is created if it does not exist [default: ./data]
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The folder of the profiles, a .toml file each [default: ./profiles]
+    /// The folder of the profiles, one .toml file each [default: ./profiles]
     #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
     profiles: Option<PathBuf>,
-    /// How the log is written, to the standard error [default: text]
+    /// The form of the log, which goes to the standard error [default: text]
     #[arg(long, env = "ROLLCALL_LOG", value_enum)]
     log: Option<LogFormat>,
 }
 
 impl Serve {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let listen = setting(self.listen, config.listen, default_listen);
+        let listen = setting(self.listen, config.listen, || Address::local(DEFAULT_PORT));
         let metrics = self.metrics.or(config.metrics);
         let data = setting(self.data, config.data, default_data);
         let profiles = setting(self.profiles, config.profiles, || PathBuf::from("./profiles"));
@@ -54,18 +54,22 @@ impl Serve {
             // A signal that comes as soon as it is known that the server listens must not be its end.
             let stop = told_to_stop()?;
             reload_on_hangup(server.clone())?;
-            let listener = bind(listen).await?;
-            let address = listener.local_addr().map_err(Failed::refused)?;
+            let listeners = bind(&listen).await?;
+            let address = listeners[0].local_addr().map_err(Failed::refused)?;
             tracing::info!(data = %data.display(), profiles = %profiles.display(), "listening on http://{address}");
+            for address in listeners.iter().skip(1).filter_map(|listener| listener.local_addr().ok()) {
+                tracing::info!("listening on http://{address} too");
+            }
             if let Some(metrics) = metrics {
-                let listener = bind(metrics).await?;
-                let address = listener.local_addr().map_err(Failed::refused)?;
-                tracing::info!("metrics on http://{address}/metrics");
-                tokio::spawn(server::serve_metrics(server.clone(), listener));
+                for listener in bind(&metrics).await? {
+                    let address = listener.local_addr().map_err(Failed::refused)?;
+                    tracing::info!("metrics on http://{address}/metrics");
+                    tokio::spawn(server::serve_metrics(server.clone(), listener));
+                }
             }
             server.log_profiles();
             tokio::spawn(server::warn_of_ends(server.clone()));
-            server::serve(server.clone(), listener, stop).await;
+            server::serve(server.clone(), listeners, stop).await;
             if let Err(error) = server.leave() {
                 tracing::error!("the data folder is left as a crash leaves it, which harms nothing: {error}");
             }
@@ -78,9 +82,8 @@ impl Serve {
     }
 }
 
-pub fn default_listen() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 8080))
-}
+/// The port of a server for which no other is named.
+pub const DEFAULT_PORT: u16 = 8080;
 
 pub fn default_data() -> PathBuf {
     PathBuf::from("./data")
@@ -91,11 +94,33 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
     tokio::runtime::Runtime::new().map_err(Failed::refused)
 }
 
-pub async fn bind(listen: SocketAddr) -> Result<TcpListener, Failed> {
-    let bound = TcpListener::bind(listen).await;
-    bound.map_err(|error| {
-        Failed::Refused(format!("cannot listen on {listen}: {error}; choose another with --listen, or --metrics"))
-    })
+/// Listens on every address of `listen`, at least one. With port 0 the first gets any free port, and the others the same.
+pub async fn bind(listen: &Address) -> Result<Vec<TcpListener>, Failed> {
+    let failed = |error: io::Error| {
+        Failed::Refused(format!("cannot listen on {listen}: {error}; choose another place with --listen, or --metrics"))
+    };
+    let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen.as_str()).await.map_err(failed)?.collect();
+    // 127.0.0.1 comes before ::1, as who reads the log expects; and a hosts file may name an address twice.
+    addresses.sort();
+    addresses.dedup();
+    let (mut listeners, mut unusable) = (Vec::<TcpListener>::new(), None);
+    for mut address in addresses {
+        if let Some(first) = listeners.first() {
+            address.set_port(first.local_addr().map_err(failed)?.port());
+        }
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            // A name often has an address of IPv6 on a machine that has no IPv6.
+            Err(error) if matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) => {
+                unusable = Some(error);
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if listeners.is_empty() {
+        return Err(failed(unusable.unwrap_or_else(|| io::Error::other("the name has no address"))));
+    }
+    Ok(listeners)
 }
 
 /// Opens a folder of profiles; the failure is all that is wrong with them.
@@ -106,10 +131,12 @@ pub fn open_profiles(dir: &Path) -> Result<Folder, Failed> {
     })
 }
 
+/// Starts the log. `NO_COLOR`, set to anything, keeps colours out of it (no-color.org).
 fn start_log(format: LogFormat) {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
     match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal() && !plain).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

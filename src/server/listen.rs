@@ -7,9 +7,12 @@ use super::{Server, history, memory};
 use crate::limits::Limits;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,8 +32,9 @@ const TURNED_AWAY_MAX: usize = 64;
 /// How long such a client is given to take its answer.
 const TURN_AWAY_TIME: Duration = Duration::from_secs(5);
 
-/// Serves connections until `stop` is done; then takes no new ones, and lets requests under way finish within the limit.
-pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future<Output = ()>) {
+/// Serves the connections of all listeners until `stop` is done; then takes no new ones, and lets requests under way finish within
+/// the limit.
+pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) {
     let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     let (stopping, stopped) = watch::channel(false);
     let history = tokio::spawn(history::keep(server.clone()));
@@ -39,7 +43,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
     let tidying = tokio::spawn(memory::tidy());
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listeners) => accepted,
             () = &mut stop => break,
             Some(_) = tasks.join_next() => continue,
         };
@@ -63,7 +67,7 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
             });
         }
     }
-    drop(listener);
+    drop(listeners);
     tidying.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
@@ -81,6 +85,15 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: impl Future
     for log in folded.await.unwrap_or_default() {
         tracing::warn!("{} is still in use; back it up together with its database", log.display());
     }
+}
+
+/// Accepts the next connection of any listener.
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| {
+        let mut accepted = listeners.iter().map(|listener| listener.poll_accept(cx));
+        accepted.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 /// Tells a client that there are too many connections.
