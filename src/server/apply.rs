@@ -50,8 +50,9 @@ impl Applying {
     /// What came of it; a receipt is noted for the log.
     pub async fn result(self, event: &mut Event) -> Result<Result<Receipt, Failure>, Refusal> {
         let Ok(result) = self.result.await else {
-            let panic = self.thread.await.err().map(|error| error.to_string());
-            return Err(Refusal::internal(panic.unwrap_or_default()));
+            // The message of a panic may quote anything, so it is not the log's.
+            drop(self.thread.await);
+            return Err(Refusal::internal("a thread of the server panicked"));
         };
         if let Ok(receipt) = &result {
             event.receipt = Some(receipt.clone());

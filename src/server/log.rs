@@ -1,4 +1,4 @@
-//! One wide log line a request. It names the account and the counts, and no value of a person.
+//! One wide log line a request. It names the account and the counts, and nothing in a client's own words.
 
 use super::respond::Refusal;
 use crate::sync::Receipt;
@@ -6,6 +6,12 @@ use hyper::StatusCode;
 use std::net::IpAddr;
 use std::time::Instant;
 use uuid::Uuid;
+
+/// How long the reason of a refusal may be in the log, in characters.
+const REFUSED_CHARS_MAX: usize = 1_000;
+
+/// The methods that are logged; any other is a client's own text.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
 /// What is known of a request, filled in on its way, and logged when it is dropped: after the answer, or with the connection.
 pub struct Event {
@@ -19,7 +25,7 @@ pub struct Event {
     status: Option<StatusCode>,
     rejections: Option<u64>,
     refused: Option<String>,
-    method: String,
+    method: &'static str,
     route: &'static str,
     peer: IpAddr,
     content_length: Option<u64>,
@@ -35,7 +41,7 @@ impl Event {
             status: None,
             rejections: None,
             refused: Some("the client went away, or the server stopped, before the answer".into()),
-            method: method.to_owned(),
+            method: METHODS.into_iter().find(|known| *known == method).unwrap_or("another"),
             route,
             peer,
             content_length,
@@ -48,9 +54,13 @@ impl Event {
         self.status = Some(status);
         self.rejections = refusal.and_then(|refusal| Some(refusal.rejected.as_ref()?.error_count));
         // A rejection's message has an employee's id in it, and the count says more.
-        self.refused = refusal.map(|refusal| match &refusal.rejected {
+        let refused = refusal.map(|refusal| match &refusal.rejected {
             Some(rejected) => format!("employees were rejected: {}", rejected.summary()),
             None => refusal.internal.clone().unwrap_or_else(|| refusal.message.clone()),
+        });
+        self.refused = refused.map(|refused| match refused.char_indices().nth(REFUSED_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", &refused[..end]),
+            None => refused,
         });
     }
 }

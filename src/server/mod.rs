@@ -16,6 +16,7 @@ mod listen;
 mod log;
 mod memory;
 mod pace;
+mod photo;
 mod push;
 mod read;
 mod receive;
