@@ -110,7 +110,7 @@ fn check_compare_and_write(c: &mut Criterion) {
             |checked| {
                 let transaction = roster.begin().unwrap();
                 let numbers = transaction.enter_profile(&profile).unwrap();
-                let mut writer = Writer::new(&transaction, (&nobody, true), (&profile, &numbers), 10).unwrap();
+                let mut writer = Writer::new(&transaction, (&nobody, true), (&profile, &numbers), &limits).unwrap();
                 writer.apply(checked, &nobody).unwrap();
                 assert_eq!(writer.finish(&nobody).unwrap().0.created, EMPLOYEES);
             },

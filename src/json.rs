@@ -1,13 +1,18 @@
 //! JSON, read in two ways: fast where a value has the usual form, exactly where it has not.
 
-use serde::de::value::MapAccessDeserializer;
+mod object;
+
+pub use object::{Object, Shape};
+
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
-use std::marker::PhantomData;
+
+/// How many names of unknown members of one object are kept.
+pub const UNKNOWN_MAX: usize = crate::limits::IGNORED_NAMES_MAX;
 
 /// Bytes that are not JSON (RFC 8259).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +50,31 @@ pub fn check(bytes: &[u8]) -> Result<(), NotJson> {
     })
 }
 
+/// Checks that `bytes` can be the beginning of a JSON value in UTF-8: that they are wrong nowhere, though they may end too early.
+pub fn check_beginning(bytes: &[u8]) -> Result<(), NotJson> {
+    begins(bytes, |text| serde_json::from_str::<IgnoredAny>(text).err())
+}
+
+/// Checks the same of the first value in `bytes`, whatever comes behind it.
+pub fn check_first(bytes: &[u8]) -> Result<(), NotJson> {
+    begins(bytes, |text| serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>().next()?.err())
+}
+
+fn begins(bytes: &[u8], parse: impl Fn(&str) -> Option<serde_json::Error>) -> Result<(), NotJson> {
+    let (text, is_invalid) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(error) => {
+            let valid = &bytes[..error.valid_up_to()];
+            (std::str::from_utf8(valid).expect("it is valid so far"), error.error_len().is_some())
+        }
+    };
+    match parse(text) {
+        Some(error) if !error.is_eof() => Err(NotJson::new(bytes, &error)),
+        Some(_) if is_invalid => Err(NotJson { at: text.len() as u64, message: "invalid UTF-8".into() }),
+        _ => Ok(()),
+    }
+}
+
 /// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreadable {
@@ -59,19 +89,15 @@ pub fn exact<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Unreadable::NotJson(NotJson { at: error.valid_up_to() as u64, message: "invalid UTF-8".into() })
     })?;
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => {
-            let not_json = serde_json::from_str::<IgnoredAny>(text).err();
-            match not_json {
-                Some(error) => Unreadable::NotJson(NotJson::new(bytes, &error)),
-                None => Unreadable::Wrong(mend(&error)),
-            }
-        }
-        _ => Unreadable::NotJson(NotJson::new(bytes, &error)),
+    // A name with half of a surrogate pair is JSON, though serde_json calls it a mistake of syntax.
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str::<IgnoredAny>(text) {
+        Err(syntax) if error.is_data() => Unreadable::NotJson(NotJson::new(bytes, &syntax)),
+        Err(_) => Unreadable::NotJson(NotJson::new(bytes, &error)),
+        Ok(_) => Unreadable::Wrong(mend(&error)),
     })
 }
 
-/// What to do about a value of another form, without a word of the value, which serde's own message quotes.
+/// Says what to do about a value of another form, without a word of the value, which serde's own message quotes.
 fn mend(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
@@ -112,8 +138,8 @@ pub struct Scratch {
     buffers: simd_json::Buffers,
 }
 
-/// Reads a value with simd-json. None says that [`exact`] must decide: simd-json takes nothing that serde_json does not, but
-/// it refuses some numbers that JSON allows, and its messages are short.
+/// Reads a value with simd-json. `None` means that [`exact`] must decide: simd-json accepts nothing that serde_json refuses, but it
+/// refuses some numbers that JSON allows, and its messages are short.
 pub fn fast<'a, T: Deserialize<'a>>(bytes: &[u8], scratch: &'a mut Scratch) -> Option<T> {
     scratch.copy.clear();
     scratch.copy.extend_from_slice(bytes);
@@ -130,6 +156,14 @@ pub fn scalar(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
         b'{' => Err("must be a string, not an object"),
         b'[' => Err("must be a string, not an array"),
         _ => Ok(Cow::Borrowed(json)),
+    }
+}
+
+/// A string, unescaped, or the JSON text of a number. The error is what to do about another value.
+pub fn string_or_number(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
+    match raw.get().as_bytes()[0] {
+        b'-' | b'0'..=b'9' => Ok(Cow::Borrowed(raw.get())),
+        _ => string(raw),
     }
 }
 
@@ -152,7 +186,7 @@ pub fn string(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
 /// The most members of an object that [`members`] reads.
 const MEMBERS_MAX: usize = 1_000;
 
-/// The members of an object, each of which may stand there once, in their order; a byte order mark before it is passed over.
+/// The members of an object in their order, each of which may appear once; a byte order mark before the object is passed over.
 pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
     struct Members<'a>(Vec<(String, &'a RawValue)>);
     impl<'de> Deserialize<'de> for Members<'de> {
@@ -167,13 +201,16 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
 
                 fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                     let mut members: Vec<(String, &RawValue)> = Vec::new();
-                    let mut known = HashSet::new();
+                    let mut places = HashMap::new();
                     while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                         if members.len() == MEMBERS_MAX {
                             return Err(A::Error::custom(format!("has more than {MEMBERS_MAX} members")));
                         }
-                        if !known.insert(name.clone()) {
-                            return Err(A::Error::custom(format!("has {name:?} twice; send it once")));
+                        // The name is the client's text, which may not get into a log, so the message counts.
+                        if let Some(first) = places.insert(name.clone(), members.len()) {
+                            let (first, second) = (first + 1, members.len() + 1);
+                            let message = format!("has the same name in members {first} and {second}; send it once");
+                            return Err(A::Error::custom(message));
                         }
                         members.push((name, value));
                     }
@@ -215,27 +252,6 @@ impl<B: AsRef<[u8]>> Elements<B> {
         let element = serde_json::Deserializer::from_slice(&bytes[start..]).into_iter::<&RawValue>().next()?.ok()?;
         self.at = start + element.get().len();
         Some(read(element.get().as_bytes()))
-    }
-}
-
-/// A `T` that is read from an object only; a derived struct would also take an array.
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OfMap<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OfMap<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_map(OfMap(PhantomData)).map(Object)
     }
 }
 
@@ -281,5 +297,16 @@ mod tests {
         assert_eq!(check(b"{\"a\":\n [1,]}").unwrap_err().to_string(), "expected value at byte 10");
         assert_eq!(check(b"\"a\xff\"").unwrap_err().to_string(), "invalid UTF-8 at byte 2");
         assert_eq!(check(b"{} {}").unwrap_err().at, 3);
+    }
+
+    #[test]
+    fn a_beginning_may_end_early_and_no_more() {
+        for beginning in ["", " ", "{", "{\"a", "[1, tr", "{\"a\":[{}, ", "{} ", "\"\\u00"] {
+            assert_eq!(check_beginning(beginning.as_bytes()), Ok(()), "{beginning}");
+        }
+        assert_eq!(check_beginning("\"é".as_bytes().split_last().unwrap().1), Ok(()));
+        for (wrong, at) in [(&b"hello"[..], 0), (b"{\"a\" 1", 5), (b"{} {", 3), (b"[\"\xff", 2), (b"<html>\xff", 0)] {
+            assert_eq!(check_beginning(wrong).unwrap_err().at, at, "{}", String::from_utf8_lossy(wrong));
+        }
     }
 }

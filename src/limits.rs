@@ -4,6 +4,15 @@ mod size;
 
 use serde::Deserialize;
 
+/// How many names of ignored members and fields an answer has.
+pub const IGNORED_NAMES_MAX: usize = 50;
+
+/// How long such a name may be, in characters; a longer one is cut.
+pub const IGNORED_NAME_CHARS_MAX: usize = 100;
+
+/// How long the header with them may be, in bytes: proxies take some 4 KiB of headers in all.
+pub const IGNORED_HEADER_BYTES_MAX: usize = 2_000;
+
 /// The `[limits]` table of the configuration file. What is left out has the value of [`Limits::default`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,6 +38,8 @@ pub struct Limits {
     pub form_bytes_max: usize,
     /// The most records that an account may queue in a day (UTC) by EchoSpan's commands.
     pub queued_per_day_max: u64,
+    /// The most text of references that one push may hold until its end, in bytes.
+    pub references_bytes_max: usize,
     /// The most data rows of one employee.
     pub data_rows_max: usize,
     /// The deepest nesting of objects and arrays in a body; the body's own object is the first level.
@@ -135,6 +146,7 @@ impl Default for Limits {
             columns_max: 2_000,
             form_bytes_max: 65_536,
             queued_per_day_max: 1_000_000,
+            references_bytes_max: 128 << 20,
             data_rows_max: 1_000,
             depth_max: 64,
             errors_listed_max: 1_000,

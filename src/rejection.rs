@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+
+/// How long the name of a field may be in an answer, in characters; a longer one is cut.
+const FIELD_CHARS_MAX: usize = 100;
 
 /// One thing wrong with one employee's value or with the employee itself, before it is known whose.
 ///
@@ -11,6 +13,9 @@ use std::collections::hash_map::Entry;
 pub struct Fault {
     /// The field as the push calls it, or the employee's own `id`, `status` or `data`.
     pub field: String,
+    /// Whether the profile or the dialect has a field of that name. A name that only the client has may be anything, also a person's, and is
+    /// never logged.
+    pub known: bool,
     /// The rule that is broken, by the name that it has in a profile.
     pub rule: &'static str,
     /// What to do about it.
@@ -21,14 +26,19 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of `field` against `rule`; the message says what to do.
+    /// A fault of a known `field` against `rule`; the message says what to do.
     pub fn new(field: &str, rule: &'static str, message: impl Into<String>) -> Fault {
         let mut field = field.to_owned();
-        if let Some((end, _)) = field.char_indices().nth(100) {
+        if let Some((end, _)) = field.char_indices().nth(FIELD_CHARS_MAX) {
             field.truncate(end);
             field.push('…');
         }
-        Fault { field, rule, message: message.into(), other_index: None }
+        Fault { field, known: true, rule, message: message.into(), other_index: None }
+    }
+
+    /// The same of a field that only the client has a name for, as far as is known.
+    pub fn of_client(field: &str, rule: &'static str, message: impl Into<String>) -> Fault {
+        Fault { known: false, ..Fault::new(field, rule, message) }
     }
 
     /// The same fault with the index in the push of the other employee that its message speaks of.
@@ -62,6 +72,9 @@ pub struct Rejection {
 pub struct Cause {
     /// See [`Fault::field`].
     pub field: String,
+    /// See [`Fault::known`].
+    #[serde(skip)]
+    pub known: bool,
     /// See [`Fault::rule`].
     pub rule: &'static str,
     /// How many rejections have this cause.
@@ -76,13 +89,15 @@ pub struct Rejections {
     listed_max: usize,
     listed: Vec<Rejection>,
     count: u64,
-    causes: HashMap<(String, &'static str), Cause>,
+    /// By rule, then by field.
+    causes: HashMap<&'static str, HashMap<String, Cause>>,
+    cause_count: usize,
 }
 
 impl Rejections {
     /// No rejections yet; at most `listed_max` of them, and of causes, will be kept.
     pub fn new(listed_max: usize) -> Rejections {
-        Rejections { listed_max, listed: Vec::new(), count: 0, causes: HashMap::new() }
+        Rejections { listed_max, listed: Vec::new(), count: 0, causes: HashMap::new(), cause_count: 0 }
     }
 
     /// How many there were, kept or not.
@@ -96,22 +111,14 @@ impl Rejections {
         !full || self.listed.last().is_some_and(|last| order(index) < order(last.index))
     }
 
+    /// Counts a rejection that is not kept. `message` is one for all rejections of this field and rule.
+    pub fn count_one(&mut self, field: &str, rule: &'static str, message: &str) {
+        self.count_cause((field, true), rule, message);
+    }
+
     /// Adds a fault of the employee at `index` of the push.
     pub fn add(&mut self, index: Option<u64>, id: Option<&str>, fault: Fault) {
-        self.count += 1;
-        let causes = self.causes.len();
-        match self.causes.entry((fault.field.clone(), fault.rule)) {
-            Entry::Occupied(mut cause) => cause.get_mut().count += 1,
-            Entry::Vacant(place) if causes < self.listed_max => {
-                place.insert(Cause {
-                    field: fault.field.clone(),
-                    rule: fault.rule,
-                    count: 1,
-                    message: fault.message.clone(),
-                });
-            }
-            Entry::Vacant(_) => {}
-        }
+        self.count_cause((&fault.field, fault.known), fault.rule, &fault.message);
         if !self.lists(index) {
             return;
         }
@@ -119,14 +126,27 @@ impl Rejections {
             self.listed.pop();
         }
         let place = self.listed.partition_point(|listed| order(listed.index) <= order(index));
-        let Fault { field, rule, message, other_index } = fault;
+        let Fault { field, rule, message, other_index, .. } = fault;
         let id = id.map(str::to_owned);
         self.listed.insert(place, Rejection { index, id, field, rule, message, other_index });
     }
 
+    fn count_cause(&mut self, (field, known): (&str, bool), rule: &'static str, message: &str) {
+        self.count += 1;
+        let of_rule = self.causes.entry(rule).or_default();
+        if let Some(cause) = of_rule.get_mut(field) {
+            cause.count += 1;
+            cause.known &= known;
+        } else if self.cause_count < self.listed_max {
+            self.cause_count += 1;
+            let (field, message) = (field.to_owned(), message.to_owned());
+            of_rule.insert(field.clone(), Cause { field, known, rule, count: 1, message });
+        }
+    }
+
     /// The kept rejections in the order of the push, and the causes, the most frequent first.
     pub fn into_parts(self) -> (Vec<Rejection>, Vec<Cause>) {
-        let mut causes: Vec<Cause> = self.causes.into_values().collect();
+        let mut causes: Vec<Cause> = self.causes.into_values().flat_map(HashMap::into_values).collect();
         causes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.field, a.rule).cmp(&(&b.field, b.rule))));
         (self.listed, causes)
     }

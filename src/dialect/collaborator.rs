@@ -9,7 +9,8 @@ pub mod csv;
 use super::Dialect;
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
-use crate::roster::{Counts, ID_CHARS_MAX, Patch, Status};
+use crate::roster::{Counts, Patch, Status, valid_id};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -20,6 +21,9 @@ const REQUIRED: [&str; 6] = ["uid", "login", "email", "firstname", "secondname",
 /// The rule that says so, in rejections.
 pub const REQUIRED_RULE: &str = "required";
 
+/// What a profile calls its place for the image of `update-photo`.
+pub const PHOTO: &str = "photo";
+
 /// The members that are no field of a profile.
 const OWN: [&str; 4] = ["uid", "is_active", "status", "password"];
 
@@ -27,9 +31,13 @@ const OWN: [&str; 4] = ["uid", "is_active", "status", "password"];
 pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
     let mut user = User::default();
     for (name, raw) in json::members(body)? {
-        match text(&name, raw) {
-            Ok(Some(value)) => user.set(&name, value),
-            Ok(None) => {}
+        match sent(&name, raw) {
+            Ok(Sent::Nothing) => {}
+            Ok(Sent::One(value)) => user.set(&name, &value),
+            Ok(Sent::Several(values)) => {
+                user.set(&name, &values);
+                user.patch.several.push(name);
+            }
             Err(message) => user.patch.faults.push(Fault::new(&name, "text", message)),
         }
     }
@@ -37,34 +45,54 @@ pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
     Ok(user.finish(None, lacking))
 }
 
-/// A value as text; none where it was not sent.
-fn text(name: &str, raw: &RawValue) -> Result<Option<String>, String> {
+/// What was sent in a member.
+enum Sent {
+    /// Nothing: what is stored stays.
+    Nothing,
+    /// A value.
+    One(String),
+    /// Several values, as a JSON array of strings.
+    Several(String),
+}
+
+fn is_own(name: &str) -> bool {
+    OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+fn is_known(name: &str) -> bool {
+    is_own(name) || Dialect::Collaborator.fields().iter().any(|field| field.eq_ignore_ascii_case(name))
+}
+
+/// Reads the value of a member. The error is what to do about another.
+fn sent(name: &str, raw: &RawValue) -> Result<Sent, &'static str> {
     let one = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(value) => Some(value.to_string()),
         _ => None,
     };
-    let is_own = OWN.iter().any(|own| own.eq_ignore_ascii_case(name));
-    if !is_own && Dialect::Collaborator.fields().iter().all(|field| !field.eq_ignore_ascii_case(name)) {
+    if !is_known(name) {
         // It is ignored, whatever its form.
-        return Ok(Some(String::new()));
+        return Ok(Sent::One(String::new()));
     }
-    match serde_json::from_str::<Value>(raw.get()) {
-        _ if name.eq_ignore_ascii_case("password") => Ok(None),
-        Ok(Value::Null) => Ok(None),
-        Ok(Value::Array(values)) if values.is_empty() || values == [Value::Null] => Ok(None),
-        // Tags are the one list; what is no list may stand in an array alone.
-        Ok(Value::Array(values)) if name.eq_ignore_ascii_case("tags") => {
-            let tags: Option<Vec<String>> = values.iter().map(one).collect();
-            let tags = tags.ok_or("must be an array of strings, or a string with commas")?;
-            Ok(Some(serde_json::to_string(&tags).expect("strings are JSON")))
+    let values = match serde_json::from_str::<Value>(raw.get()) {
+        _ if name.eq_ignore_ascii_case("password") => return Ok(Sent::Nothing),
+        Ok(Value::Null) => return Ok(Sent::Nothing),
+        Ok(Value::Array(values)) if values.is_empty() || values == [Value::Null] => return Ok(Sent::Nothing),
+        Ok(Value::Array(values)) => values,
+        _ => return Ok(Sent::One(json::scalar(raw)?.into_owned())),
+    };
+    let texts: Option<Vec<String>> = values.iter().map(one).collect();
+    let mut texts = texts.ok_or("must be a string, or an array of strings")?;
+    let is_tags = name.eq_ignore_ascii_case("tags");
+    match texts.len() {
+        // What holds one value may be sent in an array; tags are a list anyway.
+        1 if !is_tags => Ok(Sent::One(texts.remove(0))),
+        _ if is_own(name) => Err("must be one value, not several"),
+        _ => {
+            let values = serde_json::to_string(&texts).expect("strings are JSON");
+            Ok(if is_tags { Sent::One(values) } else { Sent::Several(values) })
         }
-        Ok(Value::Array(values)) => match &values[..] {
-            [value] => Ok(Some(one(value).ok_or("must be a string or a number")?)),
-            _ => Err("must be one value, not several".into()),
-        },
-        _ => Ok(Some(json::scalar(raw)?.into_owned())),
     }
 }
 
@@ -76,10 +104,11 @@ struct User {
 }
 
 impl User {
-    fn set(&mut self, name: &str, value: String) {
+    fn set(&mut self, name: &str, value: &str) {
         let value = value.trim();
         if !self.names.insert(name.to_ascii_lowercase()) {
-            return self.patch.faults.push(Fault::new(name, "twice", "stands twice, in two spellings; send it once"));
+            let fault = Fault::new(name, "twice", "appears twice, in two spellings; send it once");
+            return self.patch.faults.push(Fault { known: is_known(name), ..fault });
         }
         if let Some(required) =
             REQUIRED.iter().find(|required| required.eq_ignore_ascii_case(name) && !value.is_empty())
@@ -91,7 +120,11 @@ impl User {
         let status = match own {
             None => return self.patch.data.push((name.to_owned(), value.to_owned())),
             Some(&"uid") => {
-                self.patch.id = Some(value.to_owned()).filter(|id| !id.is_empty());
+                match valid_id(value) {
+                    _ if value.is_empty() => {}
+                    Ok(id) => self.patch.id = Some(id.to_owned()),
+                    Err(fault) => self.patch.faults.push(fault),
+                }
                 return;
             }
             Some(&"is_active") => match value.to_ascii_lowercase().as_str() {
@@ -122,11 +155,6 @@ impl User {
         if let Some(fault) = lacking {
             self.patch.faults = vec![fault];
         }
-        if self.patch.id.as_ref().is_some_and(|id| id.chars().count() > ID_CHARS_MAX || id.contains('\0')) {
-            let message = format!("must have at most {ID_CHARS_MAX} characters, and none that is U+0000");
-            self.patch.faults.push(Fault::new("uid", "max_length", message));
-            self.patch.id = None;
-        }
         self.patch
     }
 }
@@ -138,6 +166,26 @@ pub fn answer(counts: &Counts) -> String {
         "{{\"created_count\":{created},\"updated_count\":{updated},\"blocked_count\":{hidden},\
          \"unblocked_count\":{activated}}}"
     )
+}
+
+/// An image as the answer to `update-photo` describes it.
+#[derive(Serialize)]
+pub struct Photo<'a> {
+    /// The name of its file, as it was sent.
+    pub name: &'a str,
+    /// How long it is, in bytes.
+    pub size: usize,
+    /// The usual ending of such files.
+    pub extension: &'a str,
+    /// How wide it is, in pixels.
+    pub width: u32,
+    /// How high it is, in pixels.
+    pub height: u32,
+}
+
+/// The answer to `update-photo`.
+pub fn photo_answer(photo: &Photo) -> String {
+    json!({ "data": photo }).to_string()
 }
 
 /// The answer to a refused import: what is wrong, in words.
@@ -186,6 +234,11 @@ mod tests {
             user(format!(r#"{{"uid":"1",{GOOD},"structure_uid":["x"],"tags":["a",2],"city":null}}"#).as_bytes());
         let data = patch.unwrap().data;
         assert_eq!(data[5..], [("structure_uid".into(), "x".into()), ("tags".into(), r#"["a","2"]"#.into())]);
+        let patch = user(format!(r#"{{"uid":"\u00a07\t",{GOOD},"structure_uid":["b","a"]}}"#).as_bytes()).unwrap();
+        assert_eq!(patch.data[5..], [("structure_uid".into(), r#"["b","a"]"#.into())]);
+        assert_eq!((patch.id.as_deref(), patch.several), (Some("7"), vec!["structure_uid".to_owned()]));
+        let patch = user(format!(r#"{{"uid":["1","2"],{GOOD},"city":[{{}}]}}"#).as_bytes()).unwrap();
+        assert_eq!(patch.faults.len(), 1, "the missing uid comes before all else");
     }
 
     #[test]

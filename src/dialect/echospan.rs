@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use crate::rejection::Fault;
-use crate::roster::{ID_CHARS_MAX, Patch, Status};
+use crate::roster::{Patch, Status, valid_id};
 use serde::{Deserialize, Serialize};
 
 /// What a request asks for.
@@ -78,7 +78,7 @@ impl Code {
 #[derive(Debug, Default)]
 pub struct Form {
     fields: Vec<(&'static str, String)>,
-    /// What is wrong with the fields: the first thing.
+    /// The first thing that is wrong with the fields.
     wrong: Option<String>,
 }
 
@@ -92,13 +92,17 @@ const ID: &str = "EmpIDNumber";
 const TEST_FORM: &str = "APITestForm";
 
 impl Form {
-    /// Takes a field of the request, whose name may be in any case; what is not known is passed over.
-    pub fn add(&mut self, name: &str, value: &str) {
+    /// The documented name of a field, which a request may name in any case.
+    pub fn known(name: &str) -> Option<&'static str> {
         let names = OWN.iter().chain([&ID]).chain(Dialect::EchoSpan.fields());
-        let known = names.copied().find(|known| known.eq_ignore_ascii_case(name));
-        match known {
+        names.copied().find(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Takes a field of the request; one that is not known is passed over.
+    pub fn add(&mut self, name: &str, value: &str) {
+        match Form::known(name) {
             Some(known) if self.get(known).is_some() => {
-                self.wrong(format!("{known} stands twice in the request; send it once"));
+                self.wrong(format!("{known} appears twice in the request; send it once"));
             }
             Some(known) => self.fields.push((known, value.trim().to_owned())),
             None => {}
@@ -133,15 +137,12 @@ impl Form {
             "D" => return Ok(Command::Delete),
             _ => return Err("Cmd must be I, U, T, P or D".into()),
         };
-        for required in ["Fname", "Lname", "Email", "EmpIDNumber"] {
+        for required in ["Fname", "Lname", "Email", ID] {
             if self.get(required).is_none_or(str::is_empty) {
                 return Err(format!("{required} is missing"));
             }
         }
-        let id = self.get("EmpIDNumber").unwrap_or_default();
-        if id.chars().count() > ID_CHARS_MAX || id.contains('\0') {
-            return Err(format!("EmpIDNumber must have at most {ID_CHARS_MAX} characters, and none that is U+0000"));
-        }
+        valid_id(self.get(ID).unwrap_or_default()).map_err(|fault| format!("{ID}: {}", fault.message))?;
         if self.get("IsManager").is_some_and(|is_manager| !matches!(is_manager, "" | "0" | "1")) {
             return Err("IsManager must be 1 or 0".into());
         }
@@ -177,7 +178,11 @@ pub fn queued(record: &[u8]) -> Patch {
     patch.status = Some(if command == Record::T { Status::Hidden } else { Status::Active });
     for (name, value) in fields {
         match name.as_str() {
-            "EmpIDNumber" => patch.id = Some(value),
+            // A record may have been queued by an earlier version.
+            ID => match valid_id(&value) {
+                Ok(id) => patch.id = Some(id.to_owned()),
+                Err(fault) => patch.faults.push(fault),
+            },
             _ if command == Record::T => {}
             _ => patch.data.push((name, value)),
         }
@@ -227,7 +232,7 @@ mod tests {
         assert_eq!(with(&[("Cmd", "P")]), Ok(Command::Process));
         assert!(with(&[]).unwrap_err().contains("Cmd must be"));
         assert!(with(&[("Cmd", "X")]).unwrap_err().contains("Cmd must be"));
-        assert!(with(&[("Cmd", "I"), ("fname", "A")]).unwrap_err().contains("Fname stands twice"));
+        assert!(with(&[("Cmd", "I"), ("fname", "A")]).unwrap_err().contains("Fname appears twice"));
         assert!(with(&[("Cmd", "I"), ("IsManager", "yes")]).unwrap_err().contains("IsManager"));
         assert!(form(&[("Cmd", "T"), ("Fname", "A")]).command().unwrap_err().contains("Lname is missing"));
     }

@@ -95,6 +95,7 @@ impl Dialect {
                 "manager_id",
                 "manager_uid",
                 "role_id",
+                collaborator::PHOTO,
             ],
             Dialect::EchoSpan => &[
                 "Fname",

@@ -4,72 +4,67 @@
 //! {"profileId": "…", "employees": [{"id": "…", "status": "active", "data": [{"name": "…", "value": "…"}]}]}
 //! ```
 //!
-//! Properties may be in camelCase or in PascalCase; those that are not known are ignored.
+//! Properties may be in camelCase or in PascalCase; those that are not known are ignored and named in the answer.
 
-use crate::json::{self, NotJson, Object, Scratch, Unreadable};
-use crate::limits::Limits;
+use crate::json::{self, NotJson, Object, Scratch, Shape, Unreadable};
+use crate::limits::{IGNORED_NAMES_MAX, Limits};
 use crate::rejection::Fault;
-use crate::roster::{Counts, Employee, ID_CHARS_MAX, Names, Pushed, Status};
-use serde::{Deserialize, Serialize};
+use crate::roster::{Counts, Employee, Envelope, Names, Pushed, Status, valid_id};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
 use uuid::Uuid;
 
 /// What a body may call the array of its employees.
 pub const EMPLOYEES: [&str; 2] = ["employees", "Employees"];
 
-/// Reads a body whose array of employees is empty; gives the profile that it names, if it does.
-pub fn envelope(body: &[u8]) -> Result<Option<Uuid>, Unreadable> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wire<'a> {
-        #[serde(borrow, alias = "ProfileId")]
-        profile_id: Option<&'a RawValue>,
-        #[serde(borrow, alias = "Employees")]
-        employees: Option<&'a RawValue>,
-    }
+struct OfBody;
+struct OfEmployee;
+struct OfRow;
+
+impl Shape<2> for OfBody {
+    const NAMES: [[&'static str; 2]; 2] = [["profileId", "ProfileId"], EMPLOYEES];
+}
+
+impl Shape<3> for OfEmployee {
+    const NAMES: [[&'static str; 2]; 3] = [["id", "Id"], ["status", "Status"], ["data", "Data"]];
+}
+
+impl Shape<2> for OfRow {
+    const NAMES: [[&'static str; 2]; 2] = [["name", "Name"], ["value", "Value"]];
+}
+
+/// Reads a body whose array of employees is empty.
+pub fn envelope(body: &[u8]) -> Result<Envelope, Unreadable> {
     let wrong = |message: &str| Err(Unreadable::Wrong(message.into()));
     json::check(body).map_err(Unreadable::NotJson)?;
     if body.trim_ascii_start().first() != Some(&b'{') {
         return wrong("the body must be a JSON object like {\"profileId\": …, \"employees\": […]}");
     }
-    let wire: Wire = json::exact(body).map_err(|error| match error {
-        Unreadable::Wrong(message) => {
-            Unreadable::Wrong(format!("{message}: a property may stand in the body only once"))
-        }
-        not_json => not_json,
-    })?;
-    match wire.employees.map(|employees| employees.get().starts_with('[')) {
+    let Object { members, unknown, .. } =
+        json::exact::<Object<OfBody, &RawValue, 2>>(body).map_err(|error| match error {
+            Unreadable::Wrong(message) => Unreadable::Wrong(format!("{message} in the body; send it once")),
+            not_json => not_json,
+        })?;
+    let [profile, employees] = members.map(|member| member.filter(|raw| raw.get() != "null"));
+    match employees.map(|employees| employees.get().starts_with('[')) {
         None => return wrong("employees is missing or null; send an array, [] for nobody"),
         Some(false) => return wrong("employees must be an array of objects"),
         Some(true) => {}
     }
-    let Some(profile) = wire.profile_id else {
-        return Ok(None);
+    let mut envelope = Envelope::default();
+    unknown.iter().for_each(|name| envelope.ignored.add(name));
+    let Some(profile) = profile else {
+        return Ok(envelope);
     };
-    let id = json::string(profile).map_err(|mend| Unreadable::Wrong(format!("profileId {mend}")))?;
+    let id = json::string(profile).map_err(|message| Unreadable::Wrong(format!("profileId {message}")))?;
     match Uuid::parse_str(id.trim()) {
-        Ok(id) => Ok(Some(id)),
+        Ok(id) => Ok(Envelope { profile: Some(id), ..envelope }),
         Err(_) => wrong("profileId must be a GUID like \"d51b5efd-fb21-4cb8-94e2-145014839465\""),
     }
-}
-
-#[derive(Deserialize)]
-struct Wire<Text, Data> {
-    #[serde(alias = "Id")]
-    id: Option<Text>,
-    #[serde(alias = "Status")]
-    status: Option<Text>,
-    #[serde(alias = "Data")]
-    data: Option<Data>,
-}
-
-#[derive(Deserialize)]
-struct Row<Text> {
-    #[serde(alias = "Name")]
-    name: Option<Text>,
-    #[serde(alias = "Value")]
-    value: Option<Text>,
 }
 
 /// Reads one element of the array of employees. What is wrong with its form comes beside what can be read of it.
@@ -84,98 +79,242 @@ pub fn employee<'a>(
     }
 }
 
-/// The employee of an element in which every value is a string, and the id and the status are good.
-fn usual<'a>(Object(wire): Object<Wire<&'a str, Vec<Object<Row<&'a str>>>>>) -> Option<Pushed<'a>> {
-    let id = wire.id.filter(|id| fault_of_id(id).is_none())?;
-    let status = Status::parse(wire.status?)?;
-    let rows = wire.data.unwrap_or_default().into_iter();
-    let data = rows.map(|Object(row)| Some((row.name?.into(), row.value.unwrap_or_default().into())));
-    Some(Pushed { id: Some(id.into()), status: Some(status), data: data.collect::<Option<_>>()?, whole: true })
+/// A member of an employee in its usual form.
+enum Member<'a> {
+    Null,
+    Scalar(Scalar<'a>),
+    Rows(Vec<Row<'a>>),
+}
+
+/// A row of data; null for a member that is null.
+type Row<'a> = Object<'a, OfRow, Option<Scalar<'a>>, 2>;
+
+/// A scalar whose JSON text is known from its value.
+enum Scalar<'a> {
+    String(&'a str),
+    Integer(String),
+    Boolean(bool),
+}
+
+impl<'a> Scalar<'a> {
+    fn into_text(self) -> Cow<'a, str> {
+        match self {
+            Scalar::String(text) => Cow::Borrowed(text),
+            Scalar::Integer(text) => Cow::Owned(text),
+            Scalar::Boolean(value) => Cow::Borrowed(if value { "true" } else { "false" }),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Member<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfMember;
+        impl<'de> Visitor<'de> for OfMember {
+            type Value = Member<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a string, an integer, an array or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<Member<'de>, E> {
+                Ok(Member::Null)
+            }
+
+            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Member<'de>, E> {
+                OfScalar.visit_borrowed_str(text).map(Member::Scalar)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Member<'de>, E> {
+                OfScalar.visit_u64(number).map(Member::Scalar)
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Member<'de>, E> {
+                OfScalar.visit_i64(number).map(Member::Scalar)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Member<'de>, A::Error> {
+                let mut rows = Vec::with_capacity(elements.size_hint().unwrap_or_default().min(64));
+                while let Some(row) = elements.next_element()? {
+                    rows.push(row);
+                }
+                Ok(Member::Rows(rows))
+            }
+        }
+        deserializer.deserialize_any(OfMember)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OfScalar)
+    }
+}
+
+struct OfScalar;
+
+impl<'de> Visitor<'de> for OfScalar {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a string, an integer or a boolean")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::String(text))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Boolean(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Scalar<'de>, E> {
+        match number {
+            // It may have been written -0.
+            0 => Err(E::custom("zero")),
+            number => Ok(Scalar::Integer(number.to_string())),
+        }
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Scalar<'de>, E> {
+        match number {
+            0 => Err(E::custom("zero")),
+            number => Ok(Scalar::Integer(number.to_string())),
+        }
+    }
+}
+
+/// The employee of an element in its usual form: the id is a string or an integer, the values are scalars, and nothing is wrong.
+fn usual<'a>(employee: Object<'a, OfEmployee, Member<'a>, 3>) -> Option<Pushed<'a>> {
+    let Object { members: [id, status, data], unknown: mut ignored, .. } = employee;
+    let id = match id? {
+        Member::Scalar(Scalar::String(id)) => Cow::Borrowed(valid_id(id).ok()?),
+        Member::Scalar(Scalar::Integer(id)) => Cow::Owned(id),
+        _ => return None,
+    };
+    let status = match status? {
+        Member::Scalar(Scalar::String(status)) => Status::parse(status)?,
+        _ => return None,
+    };
+    let rows = match data {
+        Some(Member::Rows(rows)) => rows,
+        None | Some(Member::Null) if status == Status::Hidden => Vec::new(),
+        _ => return None,
+    };
+    let mut data = Vec::with_capacity(rows.len());
+    for Object { members: [name, value], unknown, .. } in rows {
+        let Some(Scalar::String(name)) = name? else {
+            return None;
+        };
+        data.push((Cow::Borrowed(name), value?.map_or(Cow::Borrowed(""), Scalar::into_text)));
+        ignore(&mut ignored, unknown);
+    }
+    Some(Pushed { id: Some(id), status: Some(status), data, whole: true, ignored })
+}
+
+/// Adds the names of unknown members to those of an employee, which stay so few that they can be told.
+fn ignore<'a>(ignored: &mut Vec<Cow<'a, str>>, unknown: Vec<Cow<'a, str>>) {
+    let free = IGNORED_NAMES_MAX.saturating_sub(ignored.len());
+    for name in unknown.into_iter().take(free) {
+        if !ignored.contains(&name) {
+            ignored.push(name);
+        }
+    }
 }
 
 fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<(Pushed<'a>, Vec<Fault>), NotJson> {
-    let mut pushed = Pushed { id: None, status: None, data: Vec::new(), whole: false };
-    let Object(wire) = match json::exact::<Object<Wire<&RawValue, &RawValue>>>(element) {
-        Ok(wire) => wire,
+    let mut pushed = Pushed { id: None, status: None, data: Vec::new(), whole: false, ignored: Vec::new() };
+    let Object { members, unknown, .. } = match json::exact::<Object<OfEmployee, &RawValue, 3>>(element) {
+        Ok(employee) => employee,
         Err(Unreadable::NotJson(not_json)) => return Err(not_json),
         Err(Unreadable::Wrong(message)) => {
-            let mend = "an employee is an object, and a property may stand in it only once";
-            return Ok((pushed, vec![Fault::new("employee", "object", format!("{message}: {mend}"))]));
+            let rule = "an employee is an object, and a property may appear in it only once";
+            return Ok((pushed, vec![Fault::new("employee", "object", format!("{message}: {rule}"))]));
         }
     };
+    let [id, status, data] = members.map(|member| member.filter(|raw| raw.get() != "null"));
+    pushed.ignored = unknown;
     let mut faults = Vec::new();
-    pushed.id = id(wire.id).map_err(|fault| faults.push(fault)).ok();
-    pushed.status = status(wire.status).map_err(|fault| faults.push(fault)).ok();
+    pushed.id = id_of(id).map_err(|fault| faults.push(fault)).ok();
+    pushed.status = status_of(status).map_err(|fault| faults.push(fault)).ok();
     let before = faults.len();
-    if let Some(data) = wire.data {
-        pushed.data = rows(data, limits, &mut faults);
+    match (data, pushed.status) {
+        (Some(data), _) => {
+            pushed.data = rows(data, limits, &mut pushed.ignored, &mut faults);
+            pushed.whole = faults.len() == before;
+        }
+        // That is how a leaver arrives.
+        (None, Some(Status::Hidden)) => pushed.whole = true,
+        // A misspelt property must not empty anybody.
+        (None, Some(Status::Active)) => {
+            let message = "an active employee needs the property data; [] says that every field is empty";
+            faults.push(Fault::new("data", "required", message));
+        }
+        (None, None) => {}
     }
-    pushed.whole = faults.len() == before;
     Ok((pushed, faults))
 }
 
-fn id(raw: Option<&RawValue>) -> Result<Cow<'_, str>, Fault> {
+fn id_of(raw: Option<&RawValue>) -> Result<Cow<'_, str>, Fault> {
     let raw = raw.ok_or_else(|| Fault::new("id", "required", "every employee needs an id"))?;
-    let id = json::string(raw).map_err(|mend| Fault::new("id", "text", mend))?;
-    match fault_of_id(&id) {
-        Some(fault) => Err(fault),
-        None => Ok(id),
+    match json::string_or_number(raw).map_err(|message| Fault::new("id", "text", message))? {
+        Cow::Borrowed(id) => valid_id(id).map(Cow::Borrowed),
+        Cow::Owned(id) => valid_id(&id).map(|id| Cow::Owned(id.to_owned())),
     }
 }
 
-fn fault_of_id(id: &str) -> Option<Fault> {
-    if id.is_empty() {
-        return Some(Fault::new("id", "required", "every employee needs an id; this one's is empty"));
-    }
-    if id.len() > ID_CHARS_MAX && id.chars().count() > ID_CHARS_MAX {
-        return Some(Fault::new("id", "max_length", format!("an id has at most {ID_CHARS_MAX} characters")));
-    }
-    id.contains('\0').then(|| Fault::new("id", "text", "must not contain the character U+0000; remove it"))
-}
-
-fn status(raw: Option<&RawValue>) -> Result<Status, Fault> {
-    let fault = |rule, mend| Fault::new("status", rule, mend);
+fn status_of(raw: Option<&RawValue>) -> Result<Status, Fault> {
+    let fault = |rule, message| Fault::new("status", rule, message);
     let raw = raw.ok_or_else(|| fault("required", "every employee needs a status, active or hidden"))?;
-    let text = json::string(raw).map_err(|mend| fault("text", mend))?;
+    let text = json::string(raw).map_err(|message| fault("text", message))?;
     Status::parse(&text).ok_or_else(|| fault("options", "must be active or hidden"))
 }
 
-fn rows<'a>(data: &'a RawValue, limits: &Limits, faults: &mut Vec<Fault>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let mut fault = |field: &str, rule, mend: &str| faults.push(Fault::new(field, rule, mend));
+/// Reads the rows of an employee's data, without those that are wrong.
+fn rows<'a>(
+    data: &'a RawValue,
+    limits: &Limits,
+    ignored: &mut Vec<Cow<'a, str>>,
+    faults: &mut Vec<Fault>,
+) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
     let rows = match json::array(data, limits.data_rows_max) {
         Ok(rows) => rows,
-        Err(mend) => {
-            fault("data", "array", &format!("{mend}: data is an array of rows like {{\"name\": …, \"value\": …}}"));
+        Err(message) => {
+            let message = format!("{message}: data is an array of rows like {{\"name\": …, \"value\": …}}");
+            faults.push(Fault::new("data", "array", message));
             return Vec::new();
         }
     };
     let mut read = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Ok(Object(row)) = json::exact::<Object<Row<&RawValue>>>(row.get().as_bytes()) else {
-            fault(
-                "data",
-                "object",
-                "a row must be an object like {\"name\": …, \"value\": …}, with each property once",
-            );
-            continue;
-        };
-        let name = match row.name.map(json::string) {
-            Some(Ok(name)) => name,
-            Some(Err(mend)) => {
-                fault("data", "text", &format!("the name of a row {mend}"));
-                continue;
-            }
-            None => {
-                fault("data", "required", "a row of data has no name");
-                continue;
-            }
-        };
-        match row.value.map_or(Ok(Cow::Borrowed("")), json::scalar) {
-            Ok(value) => read.push((name, value)),
-            Err(mend) => fault(&name, "text", mend),
+    for raw in rows {
+        match row(raw, ignored) {
+            Ok(row) => read.push(row),
+            Err(fault) => faults.push(fault),
         }
     }
     read
+}
+
+fn row<'a>(raw: &'a RawValue, ignored: &mut Vec<Cow<'a, str>>) -> Result<(Cow<'a, str>, Cow<'a, str>), Fault> {
+    let fault = |rule, message: &str| Fault::new("data", rule, message);
+    let Ok(Object { members: [name, value], unknown, .. }) =
+        json::exact::<Object<OfRow, &RawValue, 2>>(raw.get().as_bytes())
+    else {
+        let message = "a row must be an object like {\"name\": …, \"value\": …}, with each property once";
+        return Err(fault("object", message));
+    };
+    ignore(ignored, unknown);
+    let Some(name) = name.filter(|name| name.get() != "null") else {
+        return Err(fault("required", "a row of data has no name"));
+    };
+    let name = json::string(name).map_err(|message| fault("text", &format!("the name of a row {message}")))?;
+    let Some(value) = value else {
+        let message = "the row has no property value; send \"value\": null if the field is empty";
+        return Err(Fault::of_client(&name, "required", message));
+    };
+    match json::scalar(value) {
+        Ok(value) => Ok((name, value)),
+        Err(message) => Err(Fault::of_client(&name, "text", message)),
+    }
 }
 
 /// The answer to a push: the documented five members, byte for byte.
@@ -188,7 +327,7 @@ pub fn answer(counts: &Counts) -> String {
     )
 }
 
-/// An employee as it is read back: the form in which it could be pushed, with the profile beside it.
+/// An employee as it is read back: the form in which it is pushed, with the profile beside it, and with links to images.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown<'a> {
@@ -201,12 +340,19 @@ pub struct Shown<'a> {
 #[derive(Serialize)]
 struct ShownRow<'a> {
     name: &'a str,
-    value: &'a str,
+    value: Cow<'a, str>,
 }
 
-/// Shows a stored employee, with the names that its numbers stand for.
-pub fn shown<'a>(employee: &'a Employee, names: &'a Names) -> Shown<'a> {
-    let row = |(number, value)| Some(ShownRow { name: names.fields.get(&number)?, value });
+/// Shows a stored employee, with the names that its numbers mean. The value of a field whose number `is_image` is shown as a link.
+pub fn shown<'a>(employee: &'a Employee, names: &'a Names, is_image: impl Fn(u32) -> bool) -> Shown<'a> {
+    let row = |(number, value)| {
+        let name = names.fields.get(&number)?;
+        let value = match is_image(number) {
+            true => Cow::Owned(image_link(&employee.id, name)),
+            false => Cow::Borrowed(value),
+        };
+        Some(ShownRow { name, value })
+    };
     Shown {
         id: &employee.id,
         status: employee.status,
@@ -214,6 +360,15 @@ pub fn shown<'a>(employee: &'a Employee, names: &'a Names) -> Shown<'a> {
         data: employee.data.iter().filter_map(row).collect(),
     }
 }
+
+/// The path of the image that an employee has in a field.
+fn image_link(id: &str, field: &str) -> String {
+    let [id, field] = [id, field].map(|part| utf8_percent_encode(part, UNRESERVED));
+    format!("/v1/employees/{id}/image/{field}")
+}
+
+/// Encodes everything but the unreserved characters of RFC 3986.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
 mod tests {
@@ -228,25 +383,50 @@ mod tests {
 
     #[test]
     fn both_ways_read_the_same() {
-        for element in [
-            r#"{"id":"1","status":"active","data":[{"name":"a","value":"b"},{"name":"c","value":null},{"name":"d"}]}"#,
-            r#"{"Id":"\u0031","Status":"HIDDEN","Data":[{"Name":"\u00e9","Value":"\ud83d\ude00","x":[]}],"y":{"id":"2"}}"#,
-            r#"{"id":"1","status":"active","data":null}"#,
-            r#"{"id":"1","status":"active"}"#,
+        for (element, ignored) in [
+            (r#"{"id":"1","status":"active","data":[{"name":"a","value":"b"},{"name":"c","value":null}]}"#, ""),
+            (
+                r#"{"Id":"\u0031","Status":"HIDDEN","Data":[{"Name":"\u00e9","Value":"\ud83d\ude00","x":[]}],"y":{"id":"2"}}"#,
+                "y,x",
+            ),
+            (r#"{"id":"\u00a0 1\t","z":1,"status":"active","data":[{"z":1,"name":"a","value":true}]}"#, "z"),
+            (r#"{"id":-18446,"status":"active","data":[{"value":-7,"name":"a"},{"name":"b","value":12}]}"#, ""),
+            (r#"{"id":"1","status":"hidden","data":null}"#, ""),
+            (r#"{"id":"1","status":"hidden"}"#, ""),
         ] {
             let mut scratch = Scratch::default();
             let usual = json::fast(element.as_bytes(), &mut scratch).and_then(usual).expect(element);
+            assert_eq!(usual.ignored.join(","), ignored, "{element}");
             assert_eq!(exactly(element.as_bytes(), &Limits::default()).unwrap(), (usual, Vec::new()), "{element}");
         }
     }
 
     #[test]
     fn numbers_and_booleans_are_their_json_text() {
-        let element =
-            br#"{"id":"1","status":"active","data":[{"name":"n","value":-0.50e1},{"name":"b","value":true}]}"#;
+        let element = br#"{"id":-0,"status":"active","data":[{"name":"n","value":-0.50e1},{"name":"b","value":true},{"name":"z","value":0}]}"#;
         let mut scratch = Scratch::default();
         let (pushed, faults) = employee(element, &Limits::default(), &mut scratch).unwrap();
-        assert_eq!(faults, []);
-        assert_eq!(pushed.data, [("n".into(), "-0.50e1".into()), ("b".into(), "true".into())]);
+        assert_eq!((pushed.id.as_deref(), faults), (Some("-0"), Vec::new()));
+        let expected = [("n", "-0.50e1"), ("b", "true"), ("z", "0")].map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(pushed.data, expected);
+    }
+
+    #[test]
+    fn what_is_missing_is_not_guessed() {
+        for (element, wrong) in [
+            (r#"{"id":"1","status":"active"}"#, "data required"),
+            (r#"{"id":"1","status":"active","data":null}"#, "data required"),
+            (r#"{"id":"1","status":"active","dat":[]}"#, "data required"),
+            (r#"{"id":"1","status":"active","data":[{"name":"a","val":"b"}]}"#, "a required"),
+            (r#"{"id":"1","status":"hidden","data":[{"name":"a"}]}"#, "a required"),
+            (r#"{"id":"1","status":"active","data":[{"nam":"a","value":"b"}]}"#, "data required"),
+            (r#"{"id":"1","status":"active","data":[],"data":null}"#, "employee object"),
+            (r#"{"id":"1","status":"active","data":[],"\ud800":1}"#, "employee object"),
+        ] {
+            let mut scratch = Scratch::default();
+            let (_, faults) = employee(element.as_bytes(), &Limits::default(), &mut scratch).unwrap();
+            let faults: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.rule)).collect();
+            assert_eq!(faults, [wrong], "{element}");
+        }
     }
 }

@@ -15,10 +15,11 @@ mod url;
 
 pub use file::{ProfileError, read};
 pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id};
+pub use image::{Picture, decode as decode_image};
 pub use reference::{Reference, To};
 pub use rules::{Broken, Rules};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, collaborator};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -110,6 +111,10 @@ impl Profile {
         }
         if let Some(field) = self.fields.iter().find(|field| field.required && field.wire_name(dialect).is_none()) {
             return Err(format!("field {:?} is required, and {name} has nothing for it", field.name));
+        }
+        let photo = self.wire_position(dialect, collaborator::PHOTO).map(|place| &self.fields[place]);
+        if let Some(photo) = photo.filter(|photo| !matches!(photo.rules, Rules::Image { .. })) {
+            return Err(format!("field {:?} must be of type image, since {name} calls it photo", photo.name));
         }
         let email = self.wire_position(dialect, "email").map(|place| &self.fields[place]);
         let needs_unique = matches!(dialect, Dialect::Springest | Dialect::EchoSpan);

@@ -4,6 +4,7 @@ use super::list::{self, ELEMENTS_MAX};
 use super::rules::{Broken, Rules};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// How one employee names others.
 #[derive(Debug)]
@@ -85,14 +86,14 @@ impl Reference {
         if !self.many {
             return self.to.canonical(value);
         }
-        let mut canonical: Vec<Named> = Vec::new();
+        let (mut canonical, mut known) = (Vec::new(), HashSet::new());
         for named in named(value)? {
             let to = Cow::Owned(self.to.canonical(named.to().trim())?.into_owned());
             let named = match named {
                 Named::Only(_) | Named::As { label: None, can_approve: None, .. } => Named::Only(to),
                 Named::As { label, can_approve, .. } => Named::As { to, label, can_approve },
             };
-            if canonical.iter().all(|other| other.to() != named.to()) {
+            if known.insert(named.to().to_owned()) {
                 canonical.push(named);
             }
         }

@@ -5,7 +5,7 @@ use super::{date, email, image, list, number, object, phone, url};
 use regex::Regex;
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The rule that a value breaks. It never quotes the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,9 +193,11 @@ fn elements(value: &str, ordered: bool, case: Option<Case>, max_length: Option<u
     let elements = list::elements(value)
         .ok_or_else(|| Broken::new("list", format!("has more than {} elements", list::ELEMENTS_MAX)))?;
     let mut kept: Vec<Cow<str>> = Vec::with_capacity(elements.len());
+    // They are different already, unless the case makes two of them equal.
+    let mut known = HashSet::new();
     for element in &elements {
         let element = text(element, None, max_length, None, case)?;
-        if !kept.contains(&element) {
+        if case.is_none() || known.insert(element.clone()) {
             kept.push(element);
         }
     }

@@ -15,7 +15,11 @@ pub fn data_hash(seed: u64, profile: u32, data: &Data<impl AsRef<[u8]>>) -> u128
     hash(seed.wrapping_add(u64::from(profile)), data.as_bytes())
 }
 
-/// Hashes an element's bytes together with the version of the profile that they are checked by.
+/// The version of the rules that the program itself has for an employee's form. Whoever changes what is accepted increases it, so that
+/// bytes which were accepted by other rules are checked anew.
+const FORM_VERSION: u128 = 2;
+
+/// Hashes an element's bytes together with the version of the rules that they are checked by, the program's and the profile's.
 pub struct BytesHasher([u8; 192]);
 
 impl BytesHasher {
@@ -23,7 +27,7 @@ impl BytesHasher {
     pub fn new(seed: u64, version: u128) -> BytesHasher {
         let mut secret = [0; 192];
         for (number, part) in secret.chunks_exact_mut(16).enumerate() {
-            let input = [version.to_le_bytes(), (number as u128).to_le_bytes()].concat();
+            let input = [version, FORM_VERSION, number as u128].map(u128::to_le_bytes).concat();
             part.copy_from_slice(&hash(seed, &input).to_le_bytes());
         }
         BytesHasher(secret)

@@ -1,9 +1,13 @@
 //! The nouns of a roster: an employee, as it comes off the wire and as it is stored, and what a sync counts.
 
 mod data;
+mod id;
+mod ignored;
 mod index;
 
 pub use data::Data;
+pub use id::valid_id;
+pub use ignored::Ignored;
 pub use index::{BytesHasher, Changes, Entry, Index, data_hash, hash};
 
 use crate::rejection::Fault;
@@ -11,9 +15,6 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
-
-/// The longest id of an employee, in Unicode scalar values.
-pub const ID_CHARS_MAX: usize = 250;
 
 /// Whether an employee works here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,28 +41,41 @@ impl Status {
     }
 }
 
+/// A push without its employees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// The profile that it names, if it does.
+    pub profile: Option<Uuid>,
+    /// What it has beside that and the employees.
+    pub ignored: Ignored,
+}
+
 /// An employee as a push carries it: well-formed, not yet checked against a profile.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pushed<'a> {
-    /// The id; of 1 to [`ID_CHARS_MAX`] characters, or none where the push has no usable one.
+    /// The id, see [`valid_id`]; `None` if the push has no usable one.
     pub id: Option<Cow<'a, str>>,
-    /// The status, or none where the push has no usable one.
+    /// The status; `None` if the push has no usable one.
     pub status: Option<Status>,
-    /// The data rows, name and value, in the order of the push. Absent, null and `[]` are all empty.
+    /// The data rows, name and value, in the order of the push.
     pub data: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// Whether that is all of the data; not where a row of it could not be read.
+    /// Whether `data` is all of the data: not if it is missing, or a row of it could not be read.
     pub whole: bool,
+    /// The names of members that mean nothing here, of the employee and of its rows.
+    pub ignored: Vec<Cow<'a, str>>,
 }
 
 /// A change of one employee as a push carries it: what it does not say stays as it is stored.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Patch {
-    /// The id; none where the push names the employee by a field.
+    /// The id, see [`valid_id`]; `None` if the push names the employee by a field.
     pub id: Option<String>,
     /// The status; without one it stays, and a new employee is active.
     pub status: Option<Status>,
-    /// Values, each with what the dialect calls its field; an empty one takes what is stored away.
+    /// Values, each with what the dialect calls its field; an empty one removes what is stored.
     pub data: Vec<(String, String)>,
+    /// Which of these fields, by what the dialect calls them, were sent several values, as a JSON array of strings.
+    pub several: Vec<String>,
     /// Whether the employee must be stored already.
     pub must_exist: bool,
     /// What is wrong with its form.

@@ -88,8 +88,9 @@ impl Applying {
         let result = self.result.await;
         event.under_way = false;
         let Ok((result, trace)) = result else {
-            let panic = self.thread.await.err().map(|error| error.to_string());
-            return Err(Refusal::internal(panic.unwrap_or_default()));
+            // The message of a panic may quote anything, so it is not the log's.
+            drop(self.thread.await);
+            return Err(Refusal::internal("a thread of the server panicked"));
         };
         event.trace = Some(trace);
         if let Ok(receipt) = &result {

@@ -1,8 +1,8 @@
-//! LMS Collaborator's `/api/v2/users-import/…`: one user, a batch, or a CSV.
+//! LMS Collaborator's `/api/v2/users-import/…` and its older paths: one user, a batch, a CSV, or an image.
 
 use super::Server;
 use super::body::Body;
-use super::import::{self, Carried, Import, Patches, unreadable, wire_field};
+use super::import::{self, Carried, Import, Patches, parameter, unreadable, wire_field};
 use super::log::Event;
 use super::read::looked_up;
 use super::respond::{Answer, JSON, Refusal, json_text, note};
@@ -17,6 +17,7 @@ use crate::store::Key;
 use crate::sync::{Absent, Failure};
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use jiff::Timestamp;
 use multer::Multipart;
@@ -28,7 +29,7 @@ const DIALECT: Dialect = Dialect::Collaborator;
 /// Says of an answer to a CSV how its columns were known: `position` or `name`.
 const COLUMNS: HeaderName = HeaderName::from_static("rollcall-columns");
 
-/// What a request carries.
+/// What an import carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// One user.
@@ -39,27 +40,44 @@ pub enum Kind {
     Csv,
 }
 
-/// Answers an import, also a refused one in the dialect's form.
+/// What the older clients ask for, who have one path for all imports.
+fn kind_of_action(head: &Parts) -> Result<Kind, Refusal> {
+    match parameter(head, "action").as_deref() {
+        Some("single-import") => Ok(Kind::Single),
+        Some("import") => Ok(Kind::Csv),
+        _ => {
+            let message = "the query must have action=single-import, for one user as JSON, or action=import, for a CSV";
+            Err(Refusal::new(StatusCode::BAD_REQUEST, message))
+        }
+    }
+}
+
+/// The older log-in, which the vendor has replaced by tokens.
+pub fn log_in() -> Refusal {
+    let message = "nobody logs in here by e-mail and password; take the log-in out of the client and send the header \
+                   Authorization: Bearer TOKEN with each import, with a token of `rollcall key add`";
+    Refusal::new(StatusCode::UNAUTHORIZED, message)
+}
+
+/// Answers an import; without a kind the query says it.
 pub async fn import(
     server: &Arc<Server>,
-    kind: Kind,
+    kind: Option<Kind>,
     request: Request<Body>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
-    let answer = async {
-        let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head.headers)?, head))).await?;
-        event.account = Some(key.account);
-        let turn = server.turns.take(key.account, body.pace()).await?;
-        let limit = ("import_bytes_max", server.limits.import_bytes_max);
-        let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;
-        carry_out(server, (key, turn), kind, &head.headers, body, event).await
-    };
-    answer.await.map_err(|refusal| refusal.in_form_by(JSON, collaborator::refused))
+    let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head.headers)?, head))).await?;
+    event.account = Some(key.account);
+    let kind = kind.map_or_else(|| kind_of_action(&head), Ok)?;
+    let turn = server.turns.take(key.account, body.pace()).await?;
+    let limit = ("import_bytes_max", server.limits.import_bytes_max);
+    let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;
+    carry_out(server, (key, turn), kind, &head, body, event).await
 }
 
 /// What opens the roster of the account whose token is in one of the two headers; without a good one 401.
-fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Key, Refusal> {
+pub(super) fn authenticate(server: &Server, headers: &HeaderMap) -> Result<Key, Refusal> {
     let bearers = ["x-cbr-authorization", AUTHORIZATION.as_str()].into_iter().filter_map(|name| {
         let (scheme, token) = headers.get(name)?.to_str().ok()?.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
@@ -107,19 +125,22 @@ async fn carry_out(
     server: &Arc<Server>,
     (key, turn): (Key, Turn),
     kind: Kind,
-    headers: &HeaderMap,
+    head: &Parts,
     body: Vec<u8>,
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
-    let content_type = headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
-    let (body, is_csv) = match multer::parse_boundary(content_type) {
-        Ok(boundary) if kind != Kind::Single => (file(body, boundary).await.map_err(|message| bad(&message))?, true),
-        Ok(_) => return Err(bad("a single user is sent as JSON, not as multipart/form-data")),
-        Err(_) if kind == Kind::Csv => {
+    let (body, is_csv) = match boundary(&head.headers) {
+        Some(boundary) if kind != Kind::Single => {
+            let Form { file, .. } = form(body, boundary).await.map_err(bad)?;
+            let missing = || bad("the body has no part that is called file; send the CSV in it");
+            (file.ok_or_else(missing)?.bytes.into(), true)
+        }
+        Some(_) => return Err(bad("a single user is sent as JSON, not as multipart/form-data")),
+        None if kind == Kind::Csv => {
             return Err(bad("a CSV is sent as multipart/form-data, in a part that is called file"));
         }
-        Err(_) => (body, false),
+        None => (body, false),
     };
     let body_bytes = body.len();
     let profile = import::profile(server, key.account, DIALECT).await?;
@@ -141,27 +162,58 @@ async fn carry_out(
     let import = Import { dialect: DIALECT, profile: profile.clone(), absent, find_by: None, body_bytes };
     let result = import::run(server, (key, turn), import, Carried::Patches(Box::new(read)), event).await?;
     let rows = rows.lock().expect("no holder of the lock panics");
-    let receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;
+    let mut receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;
+    if parameter(head, "prefix").is_some() {
+        receipt.ignored.add("prefix");
+    }
     let mut answer = json_text(StatusCode::OK, collaborator::answer(&receipt.counts));
     answer.headers_mut().extend(rows.columns());
     note(&mut answer, &receipt);
     Ok(answer)
 }
 
-/// The part `file` of a multipart body. The error is what is wrong with it.
-async fn file(body: Vec<u8>, boundary: String) -> Result<Vec<u8>, String> {
+/// What a multipart body carries.
+#[derive(Default)]
+pub(super) struct Form {
+    /// The part `file`.
+    pub file: Option<File>,
+    /// The part `uid`.
+    pub uid: Option<String>,
+}
+
+/// A file in a multipart body.
+pub(super) struct File {
+    /// Its name, where it was sent with one.
+    pub name: Option<String>,
+    /// What is in it.
+    pub bytes: Bytes,
+}
+
+/// The boundary between the parts of a body, if it is multipart/form-data.
+pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
+    multer::parse_boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?).ok()
+}
+
+/// Reads a multipart body. The error is what is wrong with it.
+pub(super) async fn form(body: Vec<u8>, boundary: String) -> Result<Form, &'static str> {
     let body = Bytes::from(body);
     let mut parts = Multipart::new(futures_util::stream::iter([Ok::<_, Infallible>(body)]), boundary);
-    let wrong = |error: multer::Error| format!("the body is not whole multipart/form-data: {error}");
-    let mut file = None;
+    // What the parser says may quote the body, and this is logged.
+    let wrong = |_| import::NOT_WHOLE;
+    let mut form = Form::default();
     while let Some(part) = parts.next_field().await.map_err(wrong)? {
-        let is_file = part.name() == Some("file");
+        let (part_name, name) = (part.name().map(str::to_owned), part.file_name().map(str::to_owned));
         let bytes = part.bytes().await.map_err(wrong)?;
-        if is_file && file.replace(bytes.to_vec()).is_some() {
-            return Err("the part file appears twice in the body; send one CSV".into());
+        match part_name.as_deref() {
+            Some("file") if form.file.is_some() => {
+                return Err("the part file appears twice in the body; send one file");
+            }
+            Some("file") => form.file = Some(File { name, bytes }),
+            Some("uid") => form.uid = Some(String::from_utf8_lossy(&bytes).into_owned()),
+            _ => {}
         }
     }
-    file.ok_or_else(|| "the body has no part that is called file; send the CSV in it".into())
+    Ok(form)
 }
 
 fn csv_users(csv: Vec<u8>, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {

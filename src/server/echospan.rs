@@ -65,7 +65,7 @@ pub async fn command(server: &Arc<Server>, request: Request<Body>, event: &mut E
     let (head, body) = request.into_parts();
     let form = match read_form(server, &head, body).await {
         Ok(form) => form,
-        Err(Refused { refusal, .. }) => return Err(refusal.in_form(TEXT, String::new())),
+        Err(Refused { refusal, .. }) => return Err(refusal),
     };
     let words = |code: Option<Code>, mend: Option<&str>| match (form.is_test(), code) {
         (false, _) => String::new(),
@@ -109,9 +109,8 @@ async fn read_form(server: &Server, head: &Parts, body: Body) -> Result<Form, Re
     };
     let body = Bytes::from(body);
     let mut parts = Multipart::new(futures_util::stream::iter([Ok::<_, Infallible>(body)]), boundary);
-    let wrong = |error: multer::Error| {
-        Refused::new(Code::BadRecord, format!("the body is not whole multipart/form-data: {error}"))
-    };
+    // What the parser says may quote the body, and this is logged.
+    let wrong = |_| Refused::new(Code::BadRecord, import::NOT_WHOLE);
     while let Some(part) = parts.next_field().await.map_err(wrong)? {
         let name = part.name().unwrap_or_default().to_owned();
         let charset = part.headers().get(CONTENT_TYPE).and_then(|of| of.to_str().ok()?.split_once("charset="));
@@ -130,6 +129,7 @@ fn add(form: &mut Form, name: &str, value: &[u8], charset: Option<&str>) {
         Some(value) => form.add(name, &value),
         None => {
             form.add(name, "");
+            let name = Form::known(name).unwrap_or("a field");
             form.wrong(format!("{name} is not in UTF-8, nor in the charset that the request names"));
         }
     }

@@ -18,7 +18,12 @@ use crate::sync::{Absent, Failure, PatchPush, Receipt, Source, Trace, patch};
 use crate::token;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
+use hyper::http::request::Parts;
 use std::sync::Arc;
+
+/// What to do about a multipart body that cannot be read.
+pub const NOT_WHOLE: &str =
+    "the body is not whole multipart/form-data: it ends before its last boundary, or the head of a part is wrong";
 
 /// Whose token of a dialect this is.
 pub fn holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<TokenHolder>, Refusal> {
@@ -40,6 +45,13 @@ pub async fn body(
         return Err(collecting.too_large());
     }
     collect(body, collecting).await
+}
+
+/// The value of a parameter of a query, if it has one that is not empty.
+pub fn parameter(head: &Parts, name: &str) -> Option<String> {
+    let query = head.uri.query().unwrap_or_default();
+    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name);
+    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 
 /// The profile that a dialect of an account uses: the one that was named, else the only one that serves it.

@@ -1,4 +1,4 @@
-//! One wide log line a request. It names the account and the counts, and no value of a person.
+//! One wide log line a request. It names the account and the counts, and nothing in a client's own words.
 
 use super::Server;
 use super::respond::Refusal;
@@ -11,6 +11,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// How long the reason of a refusal may be in the log, in characters.
+const REFUSED_CHARS_MAX: usize = 1_000;
+
+/// The methods that are logged; any other is a client's own text.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
 /// Why a request has no answer.
 pub const CLIENT_GONE: &str = "the client went away, or the server stopped, before the answer";
@@ -36,7 +42,7 @@ pub struct Event {
     /// How many rejections there were, and of which rule as far as that is known.
     rejections: Option<(u64, BTreeMap<&'static str, u64>)>,
     refused: Option<String>,
-    method: String,
+    method: &'static str,
     route: &'static str,
     peer: IpAddr,
     content_length: Option<u64>,
@@ -63,7 +69,7 @@ impl Event {
             status: None,
             rejections: None,
             refused: Some(CLIENT_GONE.into()),
-            method: method.to_owned(),
+            method: METHODS.into_iter().find(|known| *known == method).unwrap_or("another"),
             route,
             peer,
             content_length,
@@ -85,9 +91,13 @@ impl Event {
             (rejected.error_count, rules)
         });
         // A rejection's message has an employee's id in it, and the count says more.
-        self.refused = refusal.map(|refusal| match &refusal.rejected {
+        let refused = refusal.map(|refusal| match &refusal.rejected {
             Some(rejected) => format!("employees were rejected: {}", rejected.summary()),
             None => refusal.internal.clone().unwrap_or_else(|| refusal.message.clone()),
+        });
+        self.refused = refused.map(|refused| match refused.char_indices().nth(REFUSED_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", &refused[..end]),
+            None => refused,
         });
     }
 

@@ -18,6 +18,7 @@ mod log;
 mod memory;
 mod metrics;
 mod pace;
+mod photo;
 mod push;
 mod read;
 mod ready;

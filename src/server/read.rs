@@ -1,14 +1,18 @@
 //! The requests that read: employees, profiles, health.
 
 use super::Server;
+use super::content::Content;
 use super::gate::Shut;
 use super::respond::{Answer, Refusal, json};
 use crate::dialect::startexam;
-use crate::roster::Status;
+use crate::profile::{Rules, decode_image};
+use crate::roster::{Names, Status};
 use crate::store::Key;
-use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -20,7 +24,9 @@ pub async fn looked_up<T: Send + 'static>(
     look_up: impl FnOnce(&Server) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let server = server.clone();
-    tokio::task::spawn_blocking(move || look_up(&server)).await.unwrap_or_else(|panic| Err(Refusal::internal(panic)))
+    // The message of a panic may quote anything, so it is not the log's.
+    let panicked = |_| Err(Refusal::internal("a thread of the server panicked"));
+    tokio::task::spawn_blocking(move || look_up(&server)).await.unwrap_or_else(panicked)
 }
 
 /// Reads from an account's roster, on a thread that may wait for the disk; so many at a time.
@@ -51,13 +57,68 @@ pub async fn reading<T: Send + 'static>(
 pub async fn employee(server: &Arc<Server>, key: Key, id: String) -> Result<Answer, Refusal> {
     reading(server, key.account, move |server| {
         let roster = server.store.reader(&key)?;
-        let Some((_, employee)) = roster.employee(&id)? else {
-            let message = "the account has no employee with this id; ids are compared as they are, case and all";
-            return Err(Refusal::new(StatusCode::NOT_FOUND, message));
-        };
-        Ok(json(StatusCode::OK, &startexam::shown(&employee, &roster.names()?)))
+        let (_, employee) = roster.employee(id.trim())?.ok_or_else(no_employee)?;
+        let names = roster.names()?;
+        let mut images = Images::new(server, key.account, &names);
+        let is_image = images.of(employee.profile);
+        Ok(json(StatusCode::OK, &startexam::shown(&employee, &names, |number| is_image.contains(&number))))
     })
     .await
+}
+
+fn no_employee() -> Refusal {
+    let message = "the account has no employee with this id; ids are compared as they are, case and all";
+    Refusal::new(StatusCode::NOT_FOUND, message)
+}
+
+/// `GET /v1/employees/{id}/image/{field}`: the image itself.
+pub async fn image(server: &Arc<Server>, key: Key, id: String, field: String) -> Result<Answer, Refusal> {
+    reading(server, key.account, move |server| {
+        let roster = server.store.reader(&key)?;
+        let (_, employee) = roster.employee(id.trim())?.ok_or_else(no_employee)?;
+        let names = roster.names()?;
+        let mut images = Images::new(server, key.account, &names);
+        let is_image = images.of(employee.profile);
+        let value = employee.data.iter().find(|(number, _)| is_image.contains(number) && names.fields[number] == field);
+        let Some((media_type, bytes)) = value.and_then(|(_, value)| decode_image(value)) else {
+            let message =
+                "the employee has no image in a field of this name; GET /v1/employees/{id} shows links to all images";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, message));
+        };
+        let mut answer = Response::new(Content::whole(bytes));
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        Ok(answer)
+    })
+    .await
+}
+
+/// Which fields hold images, by the profiles in force.
+struct Images<'s> {
+    server: &'s Server,
+    account: i64,
+    names: &'s Names,
+    /// The numbers of the fields, by the number of the profile.
+    fields: HashMap<u32, HashSet<u32>>,
+}
+
+impl<'s> Images<'s> {
+    fn new(server: &'s Server, account: i64, names: &'s Names) -> Images<'s> {
+        Images { server, account, names, fields: HashMap::new() }
+    }
+
+    /// The numbers of the fields that hold images in employees of a profile, which has this number.
+    fn of(&mut self, profile: u32) -> &HashSet<u32> {
+        let Images { server, account, names, ref mut fields } = *self;
+        fields.entry(profile).or_insert_with(|| {
+            let in_force = names.profiles.get(&profile).and_then(|id| server.profiles.get(*id, account));
+            let is_image = |name: &String| {
+                let profile = in_force.as_ref()?;
+                Some(matches!(profile.fields[profile.position(name)?].rules, Rules::Image { .. }))
+            };
+            let numbers = names.fields.iter().filter(|(_, name)| is_image(name) == Some(true));
+            numbers.map(|(number, _)| *number).collect()
+        })
+    }
 }
 
 /// `GET /v1/employees?status=&cursor=&limit=`: in the order of arrival.
@@ -69,7 +130,12 @@ pub async fn employees(server: &Arc<Server>, key: Key, query: String) -> Result<
         let found = roster.page(page.status, page.after, page.limit, server.limits.page_bytes_max)?;
         let next_cursor = found.next.map(|number| number.to_string());
         let names = roster.names()?;
-        let employees = found.employees.iter().map(|employee| startexam::shown(employee, &names)).collect();
+        let mut images = Images::new(server, key.account, &names);
+        let employees = found.employees.iter().map(|employee| {
+            let is_image = images.of(employee.profile);
+            startexam::shown(employee, &names, |number| is_image.contains(&number))
+        });
+        let employees = employees.collect();
         Ok(json(StatusCode::OK, &ShownPage { employees, next_cursor }))
     })
     .await

@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use crate::export;
+use crate::limits::IGNORED_HEADER_BYTES_MAX;
 use crate::rejection::{Cause, Rejection};
 use crate::store;
 use crate::sync::{BodyError, Failure, Receipt};
@@ -55,9 +56,13 @@ struct RefusalBody<'a> {
 }
 
 impl Rejected {
-    /// How many rejections there are of which field and rule, for the log: the most frequent.
+    /// How many rejections there are of which field and rule, for the log: the most frequent. A name that only the client has is not
+    /// logged.
     pub fn summary(&self) -> String {
-        let causes = self.causes.iter().take(5).map(|cause| format!("{} {}: {}", cause.field, cause.rule, cause.count));
+        let causes = self.causes.iter().take(5).map(|Cause { field, known, rule, count, .. }| match known {
+            true => format!("{field} {rule}: {count}"),
+            false => format!("a name that the profile does not have {rule}: {count}"),
+        });
         causes.collect::<Vec<_>>().join(", ")
     }
 }
@@ -148,20 +153,22 @@ pub const JSON: &str = "application/json; charset=utf-8";
 /// The type of text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What a push calls fields that have no place in the profile; their values were ignored.
+/// The names of what a push carried and means nothing here.
 const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");
 
 /// Notes in the headers of an answer what a push did.
 pub fn note(answer: &mut Answer, receipt: &Receipt) {
-    const NAMES_MAX: usize = 50;
     answer.headers_mut().insert(REVISION, receipt.revision.into());
-    const NAME_CHARS_MAX: usize = 100;
-    let names = receipt.ignored.iter().filter(|name| name.len() <= NAME_CHARS_MAX).take(NAMES_MAX);
-    let names: Vec<String> =
-        names.map(|name| utf8_percent_encode(name, NON_ALPHANUMERIC_BUT_UNDERSCORE).to_string()).collect();
-    if let Ok(names) = HeaderValue::from_str(&names.join(", "))
-        && !names.is_empty()
-    {
+    let mut names = String::new();
+    for name in receipt.ignored.names() {
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC_BUT_UNDERSCORE).to_string();
+        if names.len() + name.len() + 2 > IGNORED_HEADER_BYTES_MAX {
+            break;
+        }
+        names = if names.is_empty() { name } else { format!("{names}, {name}") };
+    }
+    if !names.is_empty() {
+        let names = HeaderValue::from_str(&names).expect("percent-encoded text is ASCII");
         answer.headers_mut().insert(IGNORED, names);
     }
 }

@@ -5,9 +5,9 @@ use super::body::{Body, drain};
 use super::collaborator::Kind;
 use super::log::Event;
 use super::pace::UnderWay;
-use super::respond::{Answer, REQUEST, Refusal};
-use super::{Server, collaborator, echospan, export, push, read, ready, springest};
-use crate::dialect::Dialect;
+use super::respond::{Answer, JSON, REQUEST, Refusal, TEXT};
+use super::{Server, collaborator, echospan, export, photo, push, read, ready, springest};
+use crate::dialect::{self, Dialect};
 use crate::export::Form;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -23,7 +23,10 @@ enum Route<'a> {
     Ready,
     Signed(Signed<'a>),
     Springest,
-    Collaborator(Kind),
+    /// An import; the kind is in the path, or in the query.
+    Collaborator(Option<Kind>),
+    CollaboratorPhoto,
+    CollaboratorLogIn,
     EchoSpan,
 }
 
@@ -31,6 +34,8 @@ enum Route<'a> {
 enum Signed<'a> {
     Employees,
     Employee(&'a str),
+    /// An image: the employee's id and the field.
+    Image(&'a str, &'a str),
     Export(Form),
     Profiles,
     Profile(&'a str),
@@ -51,12 +56,20 @@ impl Route<'_> {
                 .filter(|form| file.len() == "employees.".len() + form.ending().len())
                 .map(|form| Route::Signed(Signed::Export(form))),
             [_, _, id] if is(&["v1", "employees"]) => Some(Route::Signed(Signed::Employee(id))),
+            [_, _, id, _, field] if is(&["v1", "employees", id, "image"]) => {
+                Some(Route::Signed(Signed::Image(id, field)))
+            }
             [_, _] if is(&["v1", "profiles"]) => Some(Route::Signed(Signed::Profiles)),
             [_, _, id] if is(&["v1", "profiles"]) => Some(Route::Signed(Signed::Profile(id))),
             [_] if is(&["users.json"]) => Some(Route::Springest),
-            [_, _, _, _] if is(&["api", "v2", "users-import", "single"]) => Some(Route::Collaborator(Kind::Single)),
-            [_, _, _, _] if is(&["api", "v2", "users-import", "batch"]) => Some(Route::Collaborator(Kind::Batch)),
-            [_, _, _, _] if is(&["api", "v2", "users-import", "csv"]) => Some(Route::Collaborator(Kind::Csv)),
+            [_, _, _, _] if is(&["api", "v2", "users-import", "single"]) => {
+                Some(Route::Collaborator(Some(Kind::Single)))
+            }
+            [_, _, _, _] if is(&["api", "v2", "users-import", "batch"]) => Some(Route::Collaborator(Some(Kind::Batch))),
+            [_, _, _, _] if is(&["api", "v2", "users-import", "csv"]) => Some(Route::Collaborator(Some(Kind::Csv))),
+            [_, _, _, _] if is(&["api", "v2", "users-import", "update-photo"]) => Some(Route::CollaboratorPhoto),
+            [_, _, _] if is(&["api", "rest.php", "imports-user"]) => Some(Route::Collaborator(None)),
+            [_, _, _, _] if is(&["api", "rest.php", "auth", "session"]) => Some(Route::CollaboratorLogIn),
             [_, _, _] if is(&["echotools7", "api", "api_import_emps.asp"]) => Some(Route::EchoSpan),
             _ => None,
         }
@@ -68,15 +81,19 @@ impl Route<'_> {
             Route::Ready => "/health/ready",
             Route::Signed(Signed::Employees) => "/v1/employees",
             Route::Signed(Signed::Employee(_)) => "/v1/employees/{id}",
+            Route::Signed(Signed::Image(..)) => "/v1/employees/{id}/image/{field}",
             Route::Signed(Signed::Export(Form::Csv)) => "/v1/employees.csv",
             Route::Signed(Signed::Export(Form::Xlsx)) => "/v1/employees.xlsx",
             Route::Signed(Signed::Export(Form::Ndjson)) => "/v1/employees.ndjson",
             Route::Signed(Signed::Profiles) => "/v1/profiles",
             Route::Signed(Signed::Profile(_)) => "/v1/profiles/{id}",
             Route::Springest => "/users.json",
-            Route::Collaborator(Kind::Single) => "/api/v2/users-import/single",
-            Route::Collaborator(Kind::Batch) => "/api/v2/users-import/batch",
-            Route::Collaborator(Kind::Csv) => "/api/v2/users-import/csv",
+            Route::Collaborator(Some(Kind::Single)) => "/api/v2/users-import/single",
+            Route::Collaborator(Some(Kind::Batch)) => "/api/v2/users-import/batch",
+            Route::Collaborator(Some(Kind::Csv)) => "/api/v2/users-import/csv",
+            Route::Collaborator(None) => "/api/rest.php/imports-user",
+            Route::CollaboratorPhoto => "/api/v2/users-import/update-photo",
+            Route::CollaboratorLogIn => "/api/rest.php/auth/session",
             Route::EchoSpan => "/echotools7/api/api_import_emps.asp",
         }
     }
@@ -87,7 +104,7 @@ impl Route<'_> {
             _ if *method != Method::POST => None,
             Route::Signed(Signed::Employees) => Some(Dialect::StartExam),
             Route::Springest => Some(Dialect::Springest),
-            Route::Collaborator(_) => Some(Dialect::Collaborator),
+            Route::Collaborator(_) | Route::CollaboratorPhoto => Some(Dialect::Collaborator),
             Route::EchoSpan => Some(Dialect::EchoSpan),
             _ => None,
         }
@@ -96,7 +113,7 @@ impl Route<'_> {
     fn methods(&self) -> &'static str {
         match self {
             Route::Signed(Signed::Employees) | Route::Springest => "GET, HEAD, POST",
-            Route::Collaborator(_) | Route::EchoSpan => "POST",
+            Route::Collaborator(_) | Route::CollaboratorPhoto | Route::CollaboratorLogIn | Route::EchoSpan => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -125,7 +142,10 @@ pub async fn answer(
     };
     let (mut answer, mut refusal) = match result {
         Ok(answer) => (answer, None),
-        Err(refusal) => (refusal.answer(), Some(refusal)),
+        Err(refusal) => {
+            let refusal = in_form_of(&path, refusal);
+            (refusal.answer(), Some(refusal))
+        }
     };
     let held = answer.body().held_bytes();
     match server.answers.reserve(event.account, held) {
@@ -134,6 +154,7 @@ pub async fn answer(
             let message = "answers that nobody has read take all the memory they may (limit answers_bytes_max); \
                            read those, then ask again";
             let full = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5);
+            let full = in_form_of(&path, full);
             answer = full.answer();
             refusal = Some(full);
         }
@@ -188,6 +209,20 @@ fn peer_of(server: &Server, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
     peer
 }
 
+/// The refusal in the form of the dialect whose path it is, if it has not got it yet.
+fn in_form_of(path: &str, refusal: Refusal) -> Refusal {
+    let begins = |prefix: &str| path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    if begins("/api/v2/") || begins("/api/rest.php/") {
+        refusal.in_form_by(JSON, dialect::collaborator::refused)
+    } else if begins("/users.json") {
+        refusal.in_form_by(JSON, dialect::springest::refused)
+    } else if begins("/echotools7/") {
+        refusal.in_form_by(TEXT, |_| String::new())
+    } else {
+        refusal
+    }
+}
+
 async fn dispatch(
     server: &Arc<Server>,
     route: Option<Route<'_>>,
@@ -196,7 +231,7 @@ async fn dispatch(
 ) -> Result<Answer, Refusal> {
     let Some(route) = route else {
         let message = "there is nothing at this path; there are /v1/employees (also .csv, .xlsx and .ndjson), /v1/profiles, /health, /health/ready, /users.json, \
-                       /api/v2/users-import/{single,batch,csv} and /echotools7/api/api_import_emps.asp";
+                       /api/v2/users-import/{single,batch,csv,update-photo} and /echotools7/api/api_import_emps.asp";
         return Err(Refusal::new(StatusCode::NOT_FOUND, message));
     };
     let allowed = route.methods();
@@ -210,6 +245,8 @@ async fn dispatch(
         Route::Signed(route) => signed(server, route, request, event).await,
         Route::Springest => springest::users(server, request, event).await,
         Route::Collaborator(kind) => collaborator::import(server, kind, request, event).await,
+        Route::CollaboratorPhoto => photo::update(server, request, event).await,
+        Route::CollaboratorLogIn => Err(collaborator::log_in()),
         Route::EchoSpan => echospan::command(server, request, event).await,
     }
 }
@@ -231,6 +268,7 @@ async fn signed(
         Signed::Employees if posts => push::push(server, key, Request::from_parts(head, body), event).await,
         Signed::Employees => read::employees(server, key, head.uri.query().unwrap_or_default().to_owned()).await,
         Signed::Employee(id) => read::employee(server, key, decoded(id)?).await,
+        Signed::Image(id, field) => read::image(server, key, decoded(id)?, decoded(field)?).await,
         Signed::Export(form) => {
             let pace = body.connection_pace();
             export::export(server, key, form, head.uri.query().unwrap_or_default(), pace).await
@@ -244,5 +282,5 @@ fn decoded(part: &str) -> Result<String, Refusal> {
     let decoded = percent_decode_str(part).decode_utf8();
     decoded
         .map(|id| id.into_owned())
-        .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the id in the path must be percent-encoded UTF-8"))
+        .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the path must be percent-encoded UTF-8"))
 }

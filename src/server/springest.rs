@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::body::Body;
-use super::import::{self, Carried, Import, wire_field};
+use super::import::{self, Carried, Import, parameter, wire_field};
 use super::log::Event;
 use super::read::{looked_up, reading};
 use super::respond::{Answer, JSON, Refusal, json_text, note};
@@ -18,18 +18,15 @@ use std::sync::Arc;
 
 const DIALECT: Dialect = Dialect::Springest;
 
-/// Answers a request to `/users.json`, also a refused one in the dialect's form.
+/// Answers a request to `/users.json`.
 pub async fn users(server: &Arc<Server>, request: Request<Body>, event: &mut Event) -> Result<Answer, Refusal> {
     let (head, body) = request.into_parts();
-    let answer = async {
-        let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head)?, head))).await?;
-        event.account = Some(key.account);
-        match head.method {
-            Method::POST => post(server, key, &head, body, event).await,
-            _ => get(server, key, &head).await,
-        }
-    };
-    answer.await.map_err(|refusal| refusal.in_form_by(JSON, springest::refused))
+    let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head)?, head))).await?;
+    event.account = Some(key.account);
+    match head.method {
+        Method::POST => post(server, key, &head, body, event).await,
+        _ => get(server, key, &head).await,
+    }
 }
 
 /// What opens the roster of the account whose key is in the query: 401 without one, 403 with a wrong or ended one, or with another
@@ -52,12 +49,6 @@ fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
         }
     }
     token.holder.admit(Timestamp::now()).or_else(|ended| wrong(&ended.to_string()))
-}
-
-fn parameter(head: &Parts, name: &str) -> Option<String> {
-    let query = head.uri.query().unwrap_or_default();
-    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name);
-    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 
 async fn post(server: &Arc<Server>, key: Key, head: &Parts, body: Body, event: &mut Event) -> Result<Answer, Refusal> {
@@ -103,7 +94,7 @@ async fn get(server: &Arc<Server>, key: Key, head: &Parts) -> Result<Answer, Ref
     let profile = import::profile(server, key.account, DIALECT).await?;
     reading(server, key.account, move |server| {
         let roster = server.store.reader(&key)?;
-        let Some((number, employee)) = roster.employee(&id)? else {
+        let Some((number, employee)) = roster.employee(id.trim())? else {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "no user has this external_id"));
         };
         let names = roster.names()?;

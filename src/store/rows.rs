@@ -21,6 +21,7 @@ pub struct Rows<'t> {
     insert_uniques: Statement<'t>,
     delete_unique: Statement<'t>,
     holder: Statement<'t>,
+    last_holder: Statement<'t>,
     /// Whether anybody may hold a unique value.
     any_held: bool,
 }
@@ -48,6 +49,10 @@ impl<'t> Rows<'t> {
             delete_unique: connection
                 .prepare("DELETE FROM unique_value WHERE field = ? AND hash = ? AND employee = ?")?,
             holder: connection.prepare("SELECT employee FROM unique_value WHERE field = ? AND hash = ? LIMIT 2")?,
+            last_holder: connection.prepare(
+                "SELECT number FROM unique_value JOIN employee ON number = employee WHERE field = ? AND hash = ?
+                 ORDER BY revision DESC, number DESC LIMIT 1",
+            )?,
         })
     }
 
@@ -138,6 +143,11 @@ impl<'t> Rows<'t> {
             return Ok(None);
         }
         Ok(self.holders(field, hash)?.first().copied())
+    }
+
+    /// Of the employees that hold a value the one that was changed last; the one that came last if several were changed together.
+    pub fn last_holder(&mut self, field: u32, hash: u128) -> Result<Option<u32>, Error> {
+        Ok(self.last_holder.query_row(params![field, hash.to_be_bytes()], |row| row.get(0)).optional()?)
     }
 
     /// Employees that hold a value, two of them at most.

@@ -6,7 +6,7 @@ use crate::json::{NotJson, Scratch};
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::Fault;
-use crate::roster::{Data, Employee, Index, Pushed, Status, data_hash, hash};
+use crate::roster::{Data, Employee, Ignored, Index, Pushed, Status, data_hash, hash};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub struct Rulebook<'a> {
 pub struct Chunk {
     /// What the check found.
     pub checked: Vec<Checked>,
+    /// The names of what they carry and means nothing.
+    pub ignored: Ignored,
     /// Ids and data of them all.
     bytes: Vec<u8>,
 }
@@ -45,7 +47,7 @@ type Lent = Range<usize>;
 pub struct Found {
     /// Its place in the push, counted from 0.
     pub index: u64,
-    /// The id that the employee will have; empty where there is no usable one.
+    /// The id that the employee will have; empty if there is no usable one.
     pub id: String,
     /// See [`crate::roster::Patch::status`].
     pub status: Option<Status>,
@@ -121,7 +123,7 @@ struct Desk {
 }
 
 impl Rulebook<'_> {
-    /// Checks the employees of a batch, which are of this format, side by side. Gives them in the order of the push.
+    /// Checks the employees of a batch, which are of this format, side by side. Returns them in the order of the push.
     pub fn check_all(&self, format: &Format, batch: &Batch, index: &Index) -> Vec<Chunk> {
         let chunks = batch.unknown.par_chunks(CHUNK_EMPLOYEES);
         let check = |desk: &mut Desk, employees: &[Unknown]| {
@@ -155,10 +157,14 @@ impl Rulebook<'_> {
                 return Checked { index: number, bytes, id: None, id_hash: 0, finding };
             }
         };
+        pushed.ignored.iter().for_each(|name| chunk.ignored.add(name));
         let id_hash = pushed.id.as_ref().map_or(0, |id| hash(self.seed, id.as_bytes()));
         let place = pushed.id.as_ref().and_then(|_| index.find(id_hash));
         let is_leaver = pushed.status == Some(Status::Hidden) && pushed.data.is_empty() && faults.is_empty();
         if !is_leaver {
+            for fault in &mut faults {
+                fault.known = fault.known || self.profile.position(&fault.field).is_some();
+            }
             self.validate(&pushed, rows, data, &mut faults);
         }
         let finding = match pushed.status {
@@ -193,7 +199,7 @@ impl Rulebook<'_> {
                     faults.push(Fault::new(
                         name,
                         "twice",
-                        "the field stands twice in this employee's data; send it once",
+                        "the field appears twice in this employee's data; send it once",
                     ));
                 }
                 Some(position) => {
@@ -223,7 +229,7 @@ impl Rulebook<'_> {
         }
     }
 
-    /// Checks patches side by side, which were found in the index or not. Gives them in the order of the push.
+    /// Checks patches side by side, which were found in the index or not. Returns them in the order of the push.
     pub fn check_patches(&self, patches: &[Found], index: &Index) -> Vec<Chunk> {
         let check = |patches: &[Found]| {
             let mut chunk = Chunk::default();
@@ -290,11 +296,11 @@ impl Rulebook<'_> {
 
     fn unknown_field(&self, name: &str) -> Fault {
         let alike = self.profile.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name.trim()));
-        let mend = match alike {
+        let advice = match alike {
             Some(field) => format!("did you mean {:?}?", field.name),
             None => "remove it, or ask the profile's administrator to add it".into(),
         };
-        Fault::new(name, "unknown", format!("the profile {:?} has no such field; {mend}", self.profile.name))
+        Fault::of_client(name, "unknown", format!("the profile {:?} has no such field; {advice}", self.profile.name))
     }
 
     fn compare(

@@ -4,6 +4,7 @@ use super::split::{SplitError, Splitter};
 use super::{BodyError, Failure, Format};
 use crate::json::{self, NotJson};
 use crate::limits::Limits;
+use crate::roster::Envelope;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -17,7 +18,7 @@ const JOIN_BYTES: usize = 1 << 10;
 /// How much of a spooled body is read at a time, in bytes.
 const SPOOL_BYTES: usize = 1 << 19;
 
-/// The next piece of a body as it arrives; none at its end.
+/// The next piece of a body as it arrives; `None` at its end.
 pub type Pieces<'a> = dyn FnMut() -> Result<Option<Bytes>, BodyError> + Send + 'a;
 
 /// Consecutive bytes of a body, and the employees that end in them.
@@ -44,8 +45,8 @@ pub struct Intake<'a> {
     employees: u64,
     position: u64,
     ended: bool,
-    /// The profile of a body that was spooled; its envelope was read then.
-    spooled_profile: Option<Uuid>,
+    /// The envelope of a body that was spooled; it was read then.
+    spooled: Option<Envelope>,
 }
 
 impl<'a> Intake<'a> {
@@ -61,12 +62,12 @@ impl<'a> Intake<'a> {
             employees: 0,
             position: 0,
             ended: false,
-            spooled_profile: None,
+            spooled: None,
         }
     }
 
-    /// Receives the next piece of the body and gives `each` the employees that end in it, in one block or two. False at the end of
-    /// the body.
+    /// Receives the next piece of the body and calls `each` with the employees that end in it, in one block or two. Returns false at the
+    /// end of the body.
     pub fn receive(&mut self, mut each: impl FnMut(Block) -> Result<(), Failure>) -> Result<bool, Failure> {
         if self.ended {
             return Ok(false);
@@ -101,7 +102,7 @@ impl<'a> Intake<'a> {
         Ok(true)
     }
 
-    /// Splits `bytes[from..]`, gives `each` the employees, and gives the place from which the bytes are to be kept.
+    /// Splits `bytes[from..]` and calls `each` with the employees. Returns where the bytes begin that must be kept.
     fn split(
         &mut self,
         bytes: &[u8],
@@ -113,7 +114,7 @@ impl<'a> Intake<'a> {
         let block = Block { bytes, elements: &self.elements, first: self.employees, position: self.position };
         let kept = match split {
             Ok(kept) => kept,
-            Err(error) => return Err(not_json_within(&block).unwrap_or_else(|| self.failure(error))),
+            Err(error) => return Err(not_json_within(&block).unwrap_or_else(|| self.failure(error, bytes))),
         };
         self.check_lengths(&block)?;
         if !self.elements.is_empty() {
@@ -127,18 +128,18 @@ impl<'a> Intake<'a> {
         Ok(kept)
     }
 
-    /// The profile that the body names before its employees, or anywhere if all of it has come.
-    pub fn profile_so_far(&self) -> Result<Option<Uuid>, Failure> {
+    /// The envelope before the employees, or the whole envelope if all of the body has come.
+    pub fn envelope_so_far(&self) -> Result<Envelope, Failure> {
         if self.ended {
             return self.finish();
         }
         (self.format.envelope)(&self.splitter.envelope_before_array()).map_err(|error| self.unreadable(error))
     }
 
-    /// The profile that the whole body names, once [`Intake::receive`] has given false.
-    pub fn finish(&self) -> Result<Option<Uuid>, Failure> {
-        if self.spooled_profile.is_some() {
-            return Ok(self.spooled_profile);
+    /// The envelope of the whole body, once [`Intake::receive`] has returned false.
+    pub fn finish(&self) -> Result<Envelope, Failure> {
+        if let Some(envelope) = &self.spooled {
+            return Ok(envelope.clone());
         }
         if self.splitter.in_element() {
             return Err(self.cut());
@@ -159,7 +160,7 @@ impl<'a> Intake<'a> {
         Ok(first)
     }
 
-    /// Receives the rest of a body whose profile is not known before its end, and keeps its employees in a file of `dir`. Gives the
+    /// Receives the rest of a body whose profile is not known before its end, and keeps its employees in a file of `dir`. Returns the
     /// profile, and the employees again.
     pub fn spool(mut self, first: Vec<FirstBlock>, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
         let mut file = BufWriter::with_capacity(SPOOL_BYTES, tempfile::tempfile_in(dir).map_err(Failure::Spool)?);
@@ -178,18 +179,19 @@ impl<'a> Intake<'a> {
         first.iter().try_for_each(|first| write(first.block()))?;
         while self.receive(&mut write)? {}
         file.write_all(b"]}").map_err(Failure::Spool)?;
-        let profile = self.finish()?;
+        let envelope = self.finish()?;
         let mut file = file.into_inner().map_err(|error| Failure::Spool(error.into_error()))?;
         file.rewind().map_err(Failure::Spool)?;
         let pieces = move || read_piece(&mut file).map_err(BodyError::Spool);
         let mut again = Intake::new(Box::new(pieces), self.format, self.limits);
-        again.spooled_profile = profile;
+        let profile = envelope.profile;
+        again.spooled = Some(envelope);
         Ok((profile, again))
     }
 
     fn check_lengths(&self, block: &Block) -> Result<(), Failure> {
         match block.elements.iter().any(|element| element.len() > self.limits.employee_bytes_max) {
-            true => Err(self.too_long()),
+            true => Err(not_json_within(block).unwrap_or_else(|| self.too_long())),
             false => Ok(()),
         }
     }
@@ -199,11 +201,11 @@ impl<'a> Intake<'a> {
             return Ok(());
         }
         // A bracket that is missing makes all that follows one employee: then that is what to say.
-        match json::check(&self.tail) {
-            Err(NotJson { at, message }) if at + 1 < self.tail.len() as u64 => {
+        match json::check_beginning(&self.tail) {
+            Err(NotJson { at, message }) => {
                 Err(Failure::NotJson { index: Some(self.employees), at: self.position + at, message })
             }
-            _ => Err(self.too_long()),
+            Ok(()) => Err(self.too_long()),
         }
     }
 
@@ -214,24 +216,35 @@ impl<'a> Intake<'a> {
     /// The body has ended within an employee: because it was cut off, or because a bracket is missing there.
     fn cut(&self) -> Failure {
         let index = Some(self.employees);
-        let not_json = json::check(&self.tail).err().filter(|not_json| not_json.at + 1 < self.tail.len() as u64);
-        match not_json {
-            Some(NotJson { at, message }) => Failure::NotJson { index, at: self.position + at, message },
-            None => {
+        match json::check_beginning(&self.tail) {
+            Err(NotJson { at, message }) => Failure::NotJson { index, at: self.position + at, message },
+            Ok(()) => {
                 let at = self.position + self.tail.len() as u64;
                 Failure::NotJson { index, at, message: "the body ends within an employee; it was cut off".into() }
             }
         }
     }
 
-    fn failure(&self, error: SplitError) -> Failure {
+    /// Why a body could not be split behind the complete employees of `bytes`, which are JSON. That a body is no JSON comes before what
+    /// else is wrong with it.
+    fn failure(&self, error: SplitError, bytes: &[u8]) -> Failure {
+        let employees = self.employees + self.elements.len() as u64;
+        if let Err(error) = json::check_beginning(self.splitter.envelope()) {
+            return self.unreadable(json::Unreadable::NotJson(error));
+        }
         match error {
             SplitError::NotJson(NotJson { at, message }) => {
-                let employees = self.employees + self.elements.len() as u64;
                 Failure::NotJson { index: (employees > 0).then_some(employees), at, message }
             }
-            SplitError::Twice => Failure::Wrong("employees stands twice in the body; send one array".into()),
-            SplitError::TooDeep => Failure::OverLimit { limit: "depth_max", max: u64::from(self.limits.depth_max) },
+            SplitError::Twice => Failure::Wrong("employees appears twice in the body; send one array".into()),
+            SplitError::TooDeep { element } => {
+                let begun = element.unwrap_or(bytes.len());
+                if let Err(NotJson { at, message }) = json::check_first(&bytes[begun..]) {
+                    let at = self.position + begun as u64 + at;
+                    return Failure::NotJson { index: Some(employees), at, message };
+                }
+                Failure::OverLimit { limit: "depth_max", max: u64::from(self.limits.depth_max) }
+            }
             SplitError::LongEnvelope => {
                 Failure::OverLimit { limit: "envelope_bytes_max", max: self.limits.envelope_bytes_max as u64 }
             }

@@ -23,7 +23,7 @@ use crate::json::{NotJson, Scratch, Unreadable};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::rejection::{Fault, Rejections};
-use crate::roster::{BytesHasher, Changes, Counts, Index, Pushed};
+use crate::roster::{BytesHasher, Changes, Counts, Envelope, Ignored, Index, Pushed};
 use crate::store::{self, Roster, Sender, Sync, Transaction};
 use rayon::in_place_scope;
 use std::io;
@@ -41,8 +41,8 @@ const BATCH_BYTES: usize = 1 << 20;
 pub struct Format {
     /// What a body may call the array of its employees.
     pub employees: [&'static str; 2],
-    /// Reads a body whose array of employees is empty; gives the profile that it names, if it does.
-    pub envelope: fn(&[u8]) -> Result<Option<Uuid>, Unreadable>,
+    /// Reads a body whose array of employees is empty.
+    pub envelope: fn(&[u8]) -> Result<Envelope, Unreadable>,
     /// Reads one element of the array.
     pub employee: for<'a> fn(&'a [u8], &Limits, &'a mut Scratch) -> Parsed<'a>,
 }
@@ -75,8 +75,8 @@ pub struct Receipt {
     pub revision: u64,
     /// From the first look at the body until the commit.
     pub duration: Duration,
-    /// What the push calls fields that the profile does not have; their values were ignored.
-    pub ignored: Vec<String>,
+    /// What the push carried and means nothing here. An employee that is recognised is not read, so what it has of that is not among it.
+    pub ignored: Ignored,
     /// The number of its first employee, where it is a push of some.
     pub first: Option<u32>,
 }
@@ -194,13 +194,13 @@ fn carry_out<'a>(
     let transaction = roster.begin()?;
     let mut index = transaction.index()?;
     match apply(push, &profile, &transaction, &mut index.0, &mut intake, &first, &mut trace.times) {
-        Ok((mut sync, changes)) => {
+        Ok((mut sync, changes, ignored)) => {
             sync.duration = started.elapsed();
             sync.sender = trace.sender;
             let commit = || transaction.commit(&sync, index, changes, push.limits.index_bytes_max);
             let revision = timed(&mut trace.times.commit, commit)?;
             let Sync { counts, employees, duration, .. } = sync;
-            Ok(Receipt { counts, employees, revision, duration, ignored: Vec::new(), first: None })
+            Ok(Receipt { counts, employees, revision, duration, ignored, first: None })
         }
         Err(failure) => {
             transaction.roll_back(index, push.limits.index_bytes_max);
@@ -218,7 +218,7 @@ fn apply(
     intake: &mut Intake,
     first: &[FirstBlock],
     times: &mut Times,
-) -> Result<(Sync, Changes), Failure> {
+) -> Result<(Sync, Changes, Ignored), Failure> {
     let seed = transaction.seed();
     let numbers = transaction.enter_profile(profile)?;
     let rulebook = Rulebook {
@@ -229,13 +229,13 @@ fn apply(
         seed,
     };
     let mut recogniser = Recogniser::new(BytesHasher::new(seed, profile.version));
-    let mut writer = Writer::new(transaction, (index, true), (profile, &numbers), push.limits.errors_listed_max)?;
+    let mut writer = Writer::new(transaction, (index, true), (profile, &numbers), push.limits)?;
 
     let (mut filling, mut checking) = (Batch::default(), Batch::default());
     for first in first {
         recogniser.recognise(&first.block(), index, &mut filling, |at, place| writer.unchanged(at, place));
     }
-    let mut checked = Vec::new();
+    let (mut checked, mut ignored) = (Vec::new(), Ignored::default());
     let mut more = Ok(true);
     while matches!(more, Ok(true)) || !filling.unknown.is_empty() {
         std::mem::swap(&mut filling, &mut checking);
@@ -259,25 +259,28 @@ fn apply(
                 false => Ok(outcome.recv().expect("the pool gives an answer or panics")),
             }
         })?;
+        checked.iter().for_each(|chunk| ignored.add_all(&chunk.ignored));
         writer.settle(index);
     }
     timed(&mut times.write, || writer.apply(checked, index))?;
     writer.settle(index);
     // What is wrong with an employee is told before what is wrong behind it.
     more?;
-    if intake.finish()? != Some(profile.id) {
-        return Err(Failure::Wrong("profileId stands twice in the body; send it once".into()));
+    let envelope = intake.finish()?;
+    if envelope.profile != Some(profile.id) {
+        return Err(Failure::Wrong("profileId appears twice in the body; send it once".into()));
     }
+    ignored.add_all(&envelope.ignored);
     let (counts, employees, changes) = writer.finish(index)?;
     let (duration, sender) = (Duration::ZERO, Sender::default());
-    Ok((Sync { profile: numbers.profile, employees, counts, duration, sender }, changes))
+    Ok((Sync { profile: numbers.profile, employees, counts, duration, sender }, changes, ignored))
 }
 
 /// Receives a body until its profile is known: mostly that is with its first employees.
 fn begin<'a>(push: &'a Push, pieces: Box<Pieces<'a>>) -> Result<(Arc<Profile>, Intake<'a>, Vec<FirstBlock>), Failure> {
     let mut intake = Intake::new(pieces, push.format, push.limits);
     let first = intake.begin()?;
-    if let Some(id) = intake.profile_so_far()? {
+    if let Some(id) = intake.envelope_so_far()?.profile {
         return Ok((find_profile(push, Some(id))?, intake, first));
     }
     // The profile comes after the employees, so the body must be read twice.

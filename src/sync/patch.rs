@@ -7,15 +7,18 @@ use super::write::Writer;
 use super::{Failure, Receipt};
 use crate::dialect::Dialect;
 use crate::limits::Limits;
-use crate::profile::Profile;
+use crate::profile::{Profile, Rules};
 use crate::rejection::Fault;
-use crate::roster::{Employee, Entry, ID_CHARS_MAX, Index, Patch, Status, data_hash, hash};
+use crate::roster::{Employee, Entry, Ignored, Index, Patch, Status, data_hash, hash, valid_id};
 use crate::store::{Numbers, Roster, Sender, Sync, Transaction};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// How many patches are checked at a time.
 const BATCH_PATCHES: usize = 1_024;
+
+/// How many names of members are looked up in the profile once and then remembered: more than a dialect has.
+const POSITIONS_MAX: usize = 1_024;
 
 /// A push of patches.
 pub struct PatchPush<'a> {
@@ -79,7 +82,7 @@ struct Applied {
     sync: Sync,
     /// The entries in the index of the employees that were changed or created.
     entries: Vec<Entry>,
-    ignored: Vec<String>,
+    ignored: Ignored,
     first: Option<u32>,
 }
 
@@ -118,7 +121,7 @@ fn apply(push: &PatchPush, transaction: &Transaction, source: Source, times: &mu
     let (counts, employees, changes) = writer.finish(&index)?;
     let (duration, sender) = (Duration::ZERO, Sender::default());
     let sync = Sync { profile: numbers.profile, employees, counts, duration, sender };
-    Ok(Applied { sync, entries: changes.entries(&index), ignored: ignored.into_iter().collect(), first })
+    Ok(Applied { sync, entries: changes.entries(&index), ignored, first })
 }
 
 struct Patcher<'t> {
@@ -129,7 +132,7 @@ struct Patcher<'t> {
     index: Index,
     /// The places in the profile of what the dialect's members are called.
     positions: HashMap<String, Option<usize>>,
-    ignored: BTreeSet<String>,
+    ignored: Ignored,
     patches: u64,
     /// The number of the first employee.
     first: Option<u32>,
@@ -153,11 +156,11 @@ impl<'t> Patcher<'t> {
             limits,
             seed: transaction.seed(),
         };
-        let mut writer = Writer::new(transaction, (&index, false), (profile, numbers), limits.errors_listed_max)?;
+        let mut writer = Writer::new(transaction, (&index, false), (profile, numbers), limits)?;
         if numbers.uniques_changed {
             writer.enter_uniques()?;
         }
-        let (positions, ignored) = (HashMap::new(), BTreeSet::new());
+        let (positions, ignored) = (HashMap::new(), Ignored::default());
         Ok(Patcher { push, rulebook, writer, index, positions, ignored, patches: 0, first: None, write_time })
     }
 
@@ -175,16 +178,23 @@ impl<'t> Patcher<'t> {
 
     /// Finds the employee of a patch: by its id, else by the field that the dialect has for that.
     fn find(&mut self, patch: Patch) -> Result<Found, Failure> {
-        let Patch { id, status, data, must_exist, mut faults } = patch;
+        let Patch { id, status, data, several, must_exist, mut faults } = patch;
+        let profile = self.push.profile;
         let mut sent: Vec<(usize, String)> = Vec::with_capacity(data.len());
         for (name, value) in data {
-            match self.position(&name) {
-                None => drop(self.ignored.insert(name)),
-                Some(position) if sent.iter().any(|(other, _)| *other == position) => {
-                    let field = &self.push.profile.fields[position].name;
-                    faults.push(Fault::new(field, "twice", "the field stands twice; send it once"));
-                }
-                Some(position) => sent.push((position, value)),
+            let Some(position) = self.position(&name) else {
+                self.ignored.add(&name);
+                continue;
+            };
+            let field = &profile.fields[position];
+            if sent.iter().any(|(other, _)| *other == position) {
+                faults.push(Fault::new(&field.name, "twice", "the field was sent twice; send it once"));
+            } else if several.contains(&name) && !holds_several(&field.rules) {
+                let message = "was sent several values, and the profile has one; send one, or let the profile's administrator \
+                               make it a list (type = \"list\", ordered = true)";
+                faults.push(Fault::new(&field.name, "list", message));
+            } else {
+                sent.push((position, value));
             }
         }
         let key = self.push.find_by.and_then(|name| self.position(name)).and_then(|position| {
@@ -201,7 +211,7 @@ impl<'t> Patcher<'t> {
             let same = |(_, employee): &(u32, Employee)| {
                 id.is_none() || employee.status == Status::Active || employee.id == *value
             };
-            stored = self.holder(*field, value)?.filter(same);
+            stored = self.holder(*field, value, id.is_none())?.filter(same);
         }
         // Who is known by nothing else is known by that field's value, as long as it has no other.
         if let (None, None, Some((field, value))) = (&stored, &id, &key) {
@@ -223,8 +233,9 @@ impl<'t> Patcher<'t> {
             (None, None, Some((_, value))) => value,
             (None, None, None) => String::new(),
         };
-        if id.chars().count() > ID_CHARS_MAX {
-            faults.push(Fault::new("id", "max_length", format!("an id has at most {ID_CHARS_MAX} characters")));
+        // What is an address need not be an id.
+        if !id.is_empty() {
+            faults.extend(valid_id(&id).err());
         }
         if stored.is_none() && must_exist {
             faults.push(Fault::new("id", "unknown", "nobody in the roster has this id"));
@@ -244,13 +255,15 @@ impl<'t> Patcher<'t> {
             Some(position) => *position,
             None => {
                 let position = profile.wire_position(*dialect, name);
-                self.positions.insert(name.to_owned(), position);
+                if self.positions.len() < POSITIONS_MAX {
+                    self.positions.insert(name.to_owned(), position);
+                }
                 position
             }
         }
     }
 
-    /// The employee with this id, where it was stored before the push.
+    /// The employee with this id, if it was stored before the push.
     fn stored(&mut self, id: &str) -> Result<Option<(u32, Employee)>, Failure> {
         if self.writer.has_created(hash(self.rulebook.seed, id.as_bytes())) {
             return Ok(None);
@@ -258,12 +271,18 @@ impl<'t> Patcher<'t> {
         Ok(self.writer.rows().find(id)?)
     }
 
-    /// The one employee that has a value of a unique field: an active one before those that are hidden.
-    fn holder(&mut self, field: u32, value: &str) -> Result<Option<(u32, Employee)>, Failure> {
+    /// The employee that has a value of a unique field: an active one, else the one that is hidden. Of several who are hidden it is
+    /// the one who was changed last, which mostly is who left last, if the push has no other way to say whom it means.
+    fn holder(&mut self, field: u32, value: &str, last: bool) -> Result<Option<(u32, Employee)>, Failure> {
         let hash = hash(self.rulebook.seed, value.as_bytes());
         let rows = self.writer.rows();
         for field in [field, field | OF_HIDDEN] {
-            if let [number] = rows.holders(field, hash)?[..] {
+            let holder = match rows.holders(field, hash)?[..] {
+                [number] => Some(number),
+                [_, ..] if last => rows.last_holder(field, hash)?,
+                _ => None,
+            };
+            if let Some(number) = holder {
                 return Ok(Some((number, rows.read(number)?)));
             }
         }
@@ -295,5 +314,13 @@ impl<'t> Patcher<'t> {
         }
         self.writer.settle(&mut self.index);
         Ok(())
+    }
+}
+
+fn holds_several(rules: &Rules) -> bool {
+    match rules {
+        Rules::List { .. } => true,
+        Rules::Reference(reference) => reference.many,
+        _ => false,
     }
 }

@@ -9,10 +9,13 @@ use std::ops::Range;
 pub enum SplitError {
     /// The body is not JSON; the place is counted from its beginning.
     NotJson(NotJson),
-    /// The array of employees stands twice.
+    /// The array of employees appears twice.
     Twice,
-    /// Objects and arrays are nested deeper than the limit.
-    TooDeep,
+    /// Objects and arrays are nested deeper than the limit: in the employee that begins here in the block, or in the envelope.
+    TooDeep {
+        /// Where the employee begins.
+        element: Option<usize>,
+    },
     /// What is not employees is longer than the limit.
     LongEnvelope,
 }
@@ -42,6 +45,8 @@ pub struct Splitter {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Envelope,
+    /// Behind the body's object.
+    Behind,
     EnvelopeString {
         escaped: bool,
     },
@@ -99,6 +104,12 @@ impl Splitter {
                         self.gap = Some((self.envelope.len(), after..after));
                     }
                 }
+                State::Behind => {
+                    if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                        return Err(not_json(base + at as u64, "trailing characters"));
+                    }
+                    self.keep(byte)?;
+                }
                 State::EnvelopeString { escaped } => {
                     self.keep(byte)?;
                     self.state = match after_string_byte(escaped, byte) {
@@ -130,7 +141,8 @@ impl Splitter {
                 },
                 State::Container => {
                     let depth_max = self.depth_max.saturating_sub(self.depth);
-                    let end = scan(&block[at..], &mut self.nesting, depth_max).map_err(|_| SplitError::TooDeep)?;
+                    let too_deep = |_| SplitError::TooDeep { element: Some(start) };
+                    let end = scan(&block[at..], &mut self.nesting, depth_max).map_err(too_deep)?;
                     let Some(end) = end else {
                         break;
                     };
@@ -167,6 +179,11 @@ impl Splitter {
         Ok(if self.in_element() { start } else { block.len() })
     }
 
+    /// The envelope so far, with an array of no employees.
+    pub fn envelope(&self) -> &[u8] {
+        without_bom(&self.envelope)
+    }
+
     /// The envelope as if the body ended right after the array of employees had begun.
     pub fn envelope_before_array(&self) -> Vec<u8> {
         let before = self.gap.as_ref().map_or(self.envelope.len(), |(gap, _)| *gap);
@@ -181,7 +198,7 @@ impl Splitter {
     /// Ends the body: its envelope, with an array of no employees.
     pub fn finish(&self) -> Result<&[u8], NotJson> {
         match self.state {
-            State::Envelope => Ok(without_bom(&self.envelope)),
+            State::Envelope | State::Behind => Ok(self.envelope()),
             _ => Err(NotJson { at: self.position, message: "the body ends too early".into() }),
         }
     }
@@ -214,6 +231,9 @@ impl Splitter {
             b'}' | b']' => {
                 self.is_key = false;
                 self.depth = self.depth.checked_sub(1).ok_or_else(|| not_json(position, "unexpected bracket"))?;
+                if self.depth == 0 {
+                    self.state = State::Behind;
+                }
             }
             _ => {
                 self.is_key = false;
@@ -245,7 +265,7 @@ impl Splitter {
 
     fn open(&mut self) -> Result<(), SplitError> {
         self.depth += 1;
-        if self.depth > self.depth_max { Err(SplitError::TooDeep) } else { Ok(()) }
+        if self.depth > self.depth_max { Err(SplitError::TooDeep { element: None }) } else { Ok(()) }
     }
 
     fn keep(&mut self, byte: u8) -> Result<(), SplitError> {
@@ -302,14 +322,14 @@ mod tests {
 
     /// The plain way: an ordinary parser over the whole body.
     fn plain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
-        #[derive(serde::Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow, alias = "Employees")]
-            employees: Vec<&'a RawValue>,
+        struct OfBody;
+        impl json::Shape<1> for OfBody {
+            const NAMES: [[&'static str; 2]; 1] = [NAMES];
         }
         json::check(body).ok()?;
-        let body: Body = json::exact::<json::Object<Body>>(body).ok()?.0;
-        Some(body.employees.iter().map(|element| element.get().as_bytes().to_vec()).collect())
+        let json::Object { members: [employees], .. } =
+            json::exact::<json::Object<OfBody, Vec<&RawValue>, 1>>(body).ok()?;
+        Some(employees?.iter().map(|element| element.get().as_bytes().to_vec()).collect())
     }
 
     /// What the splitter accepts, once its elements and its envelope are parsed.
@@ -346,7 +366,9 @@ mod tests {
     #[test]
     fn limits_hold() {
         let deep = format!("{{\"employees\":[{}", "[".repeat(63));
-        assert_eq!(split(deep.as_bytes(), 7), Err(SplitError::TooDeep));
+        assert!(matches!(split(deep.as_bytes(), 7), Err(SplitError::TooDeep { element: Some(_) })));
+        let deep = format!("{{\"x\":{}", "[".repeat(64));
+        assert_eq!(split(deep.as_bytes(), 7), Err(SplitError::TooDeep { element: None }));
         let long = format!("{{\"x\":\"{}\"", "x".repeat(2 << 20));
         assert_eq!(split(long.as_bytes(), 4096), Err(SplitError::LongEnvelope));
         assert_eq!(split(br#"{"employees":[],"employees":[]}"#, 9), Err(SplitError::Twice));

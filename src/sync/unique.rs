@@ -130,6 +130,12 @@ impl Uniques {
         }
     }
 
+    /// The values that employees had and have no longer, or have only while they are hidden: the field, the value's hash, the employee's
+    /// number.
+    pub fn given_up(&self) -> impl Iterator<Item = (u32, u128, u32)> {
+        self.removed.iter().map(|held| (held.field & !OF_HIDDEN, held.hash(), held.number))
+    }
+
     /// Brings the changes to the store, in the order of its keys, and gives the conflicts that they make.
     pub fn conflicts(&mut self, rows: &mut Rows) -> Result<Vec<Conflict>, Error> {
         self.removed.sort_unstable();

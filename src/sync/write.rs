@@ -1,9 +1,10 @@
 //! Write: what differs goes into the account's open transaction.
 
-use super::reference::{Dangling, Directory, References};
+use super::reference::{Directory, NOT_PUSHED, References, Wrong};
 use super::unique::{Conflict, Holder, Uniques};
 use super::{Checked, Chunk, Failure, Finding};
 use crate::json::NotJson;
+use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::{Fault, Rejections};
 use crate::roster::{Changes, Counts, Data, Employee, Entry, Index, Status, data_hash, hash};
@@ -43,7 +44,7 @@ impl<'t> Writer<'t> {
         transaction: &'t Transaction,
         (index, whole): (&Index, bool),
         (profile, numbers): (&'t Profile, &Numbers),
-        errors_listed_max: usize,
+        limits: &Limits,
     ) -> Result<Writer<'t>, Failure> {
         if whole && index.is_empty() {
             transaction.fill()?;
@@ -60,12 +61,12 @@ impl<'t> Writer<'t> {
             next_number: transaction.next_number()?,
             changes: Changes::default(),
             uniques: Uniques::new(transaction, seed, numbers.uniques_changed)?,
-            references: References::new(profile, &numbers.fields, seed),
+            references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
             whole,
             counts: Counts::default(),
             employees: 0,
             rejected: HashSet::new(),
-            rejections: Rejections::new(errors_listed_max),
+            rejections: Rejections::new(limits.errors_listed_max),
         })
     }
 
@@ -183,7 +184,7 @@ impl<'t> Writer<'t> {
         if let Some(number) = self.first_time_created(index, id, Entry { data: data_hash, ..entry })? {
             self.rows.insert(number, id, entry.status, self.profile, &data)?;
             self.uniques.add(number, index, Holder { status: entry.status, data });
-            self.references.add(number, index, None, &data);
+            self.references.add(number, index as u32, None, &data)?;
             self.counts.created += 1;
         }
         Ok(())
@@ -205,7 +206,7 @@ impl<'t> Writer<'t> {
             (profile, after) = (self.profile, data);
         }
         // Another id can close a circle, as other data can.
-        self.references.add(number, index, Some(&before.data.lend()), &after);
+        self.references.add(number, index as u32, Some(&before.data.lend()), &after)?;
         match (before.status, status) {
             (Status::Hidden, Status::Active) => self.counts.activated += 1,
             (Status::Active, Status::Hidden) => self.counts.hidden += 1,
@@ -227,7 +228,10 @@ impl<'t> Writer<'t> {
         }
         // An employee that was recognised can be noted before one that came earlier and had to be checked.
         let other = u64::from(*seen - 1);
-        let id = self.rows.id(stored.get(place).number)?;
+        let id = match self.rejections.lists(Some(index.max(other))) {
+            true => self.rows.id(stored.get(place).number)?,
+            false => String::new(),
+        };
         self.reject_twice(index.max(other), &id, index.min(other));
         Ok(false)
     }
@@ -253,7 +257,7 @@ impl<'t> Writer<'t> {
         let place = index.len() as u32;
         index.insert(entry);
         self.grow(index);
-        self.update(place, u64::from(u32::MAX), Entry { status: Status::Hidden, ..entry }, None)
+        self.update(place, u64::from(NOT_PUSHED), Entry { status: Status::Hidden, ..entry }, None)
     }
 
     /// The number of the first employee that the push has created, or would create.
@@ -268,6 +272,10 @@ impl<'t> Writer<'t> {
 
     fn reject_twice(&mut self, index: u64, id: &str, first: u64) {
         let message = "another employee of this push has the same id; send each employee once";
+        // Every rejection is counted; only one that will be listed needs its ids.
+        if !self.rejections.lists(Some(index)) {
+            return self.rejections.count_one("id", "twice", message);
+        }
         let fault = Fault::new("id", "twice", message).with_other(Some(first));
         self.rejections.add(Some(index), Some(id), fault);
     }
@@ -278,16 +286,41 @@ impl<'t> Writer<'t> {
         for conflict in self.uniques.conflicts(&mut self.rows)? {
             self.reject_conflict(conflict, index)?;
         }
-        let (rows, changes) = (&mut self.rows, &mut self.changes);
-        let mut directory = Directory { stored: index, whole: self.whole, changes, rows };
-        for Dangling { number, index, fault } in self.references.check(&mut directory)? {
-            let id = self.rows.id(number)?;
-            self.rejections.add(Some(index), Some(&id), fault);
-        }
+        self.check_references(index)?;
         match self.rejections.count() {
             0 => Ok((self.counts, self.employees, self.changes)),
             _ => Err(Failure::Rejected(Box::new(self.rejections))),
         }
+    }
+
+    fn check_references(&mut self, stored: &Index) -> Result<(), Failure> {
+        let Writer { rows, changes, references, uniques, rejections, seen, seen_created, .. } = self;
+        let mut directory = Directory { stored, whole: self.whole, changes, rows };
+        let seed = self.seed;
+        let mut reject = |wrong: Wrong, directory: &mut Directory| {
+            let Wrong { number, index, field, what } = wrong;
+            let index = (index != NOT_PUSHED).then_some(u64::from(index));
+            // Every rejection is counted; only one that will be listed needs its ids.
+            if !rejections.lists(index) {
+                rejections.count_one(field, what.rule(), what.advice());
+                return Ok(());
+            }
+            let id = directory.rows.id(number)?;
+            let index = index.or_else(|| {
+                let id_hash = hash(seed, id.as_bytes());
+                match stored.find(id_hash) {
+                    Some(place) => seen[place as usize].checked_sub(1).map(u64::from),
+                    None => {
+                        let created = directory.changes.created().find(id_hash);
+                        created.map(|place| u64::from(seen_created[place as usize]))
+                    }
+                }
+            });
+            let fault = Fault::new(field, what.rule(), what.message(directory.rows)?);
+            rejections.add(index, Some(&id), fault);
+            Ok(())
+        };
+        Ok(references.check(uniques.given_up(), &mut directory, &mut reject)?)
     }
 
     fn reject_conflict(&mut self, conflict: Conflict, stored: &Index) -> Result<(), Failure> {
@@ -298,7 +331,7 @@ impl<'t> Writer<'t> {
         }
         // Every conflict is counted; only one that will be listed needs the ids.
         if !self.rejections.lists(index) {
-            self.rejections.add(index, None, Fault::new(&field, "unique", "another employee has the same value"));
+            self.rejections.count_one(&field, "unique", "another employee has the same value");
             return Ok(());
         }
         let other = self.rows.id(other)?;

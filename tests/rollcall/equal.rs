@@ -7,7 +7,9 @@ fn element() -> impl Strategy<Value = String> {
     let id = prop_oneof![
         30 => "[a-z]{1,2}".prop_map(|id| format!("\"{id}\"")),
         1 => Just("\"\\u0061\"".to_owned()),
-        1 => prop_oneof![Just("7".to_owned()), Just("null".into()), Just("\"\"".into()), Just("\"\\ud800\"".into())],
+        2 => "[ \u{a0}\u{2003}]{0,2}[a-c] ?".prop_map(|id| format!("\"{id}\"")),
+        2 => "(-?[0-9]|1[0-9]{18,21}|1e[0-9]|0\\.0)",
+        1 => prop_oneof![Just("null".to_owned()), Just("true".into()), Just("\"\"".into()), Just("\" \"".into()), Just("\"\\ud800\"".into())],
     ];
     let status =
         prop_oneof![30 => Just("\"active\""), 15 => Just("\"hidden\""), 1 => Just("\"Active\""), 1 => Just("\"x\"")];
@@ -22,6 +24,11 @@ fn element() -> impl Strategy<Value = String> {
         10 => "-?[0-9]{1,3}(\\.[0-9]{1,2})?".prop_map(|n| format!(r#"{{"value":"{n}","name":"N"}}"#)),
         10 => prop_oneof![9 => Just("2000-02-29"), 9 => Just("29.02.2000"), 1 => Just("2001-02-29")].prop_map(|d| format!(r#"{{ "name" : "D" , "value" : "{d}" }}"#)),
         1 => Just(r#"{"name":"Z","value":""}"#.to_owned()),
+        1 => Just(r#"{"name":"N"}"#.to_owned()),
+        1 => Just(r#"{"name":"N","val":"1"}"#.to_owned()),
+        1 => Just(r#"{"name":null,"value":null}"#.to_owned()),
+        1 => Just(r#"{"name":"N","value":null,"Value":null}"#.to_owned()),
+        1 => Just(r#"{"name":"N","value":12,"x":{},"x":[]}"#.to_owned()),
     ];
     let data = prop::collection::vec(row, 0..4).prop_map(|mut rows: Vec<String>| {
         // Mostly each field once, and the required one.
@@ -31,10 +38,15 @@ fn element() -> impl Strategy<Value = String> {
         rows.dedup_by_key(|row| row.contains("\"A\""));
         rows
     });
-    let extra = prop_oneof![30 => Just(""), 1 => Just(r#","x":{"employees":[{"id":"a"}]}"#), 1 => Just(r#","id":"z""#), 1 => Just(",\"Y\":[[\"}\"]]")];
-    (id, status, data, extra, any::<bool>()).prop_map(|(id, status, data, extra, pascal)| {
+    let extra = prop_oneof![30 => Just(""), 1 => Just(r#","x":{"employees":[{"id":"a"}]}"#), 1 => Just(r#","id":"z""#), 1 => Just(",\"Y\":[[\"}\"]]"), 1 => Just(r#","\ud800":0"#)];
+    let data_name = prop_oneof![40 => Just("data"), 1 => Just("dat"), 1 => Just("null")];
+    (id, status, data, extra, data_name, any::<bool>()).prop_map(|(id, status, data, extra, data_name, pascal)| {
         let data = data.join(", ");
         let [i, s, d] = if pascal { ["Id", "Status", "Data"] } else { ["id", "status", "data"] };
+        let d = if data_name == "dat" { "dat" } else { d };
+        if data_name == "null" {
+            return format!(r#"{{"{i}":{id},"{s}":{status},"{d}":null{extra}}}"#);
+        }
         format!(r#"{{"{i}":{id},"{s}":{status},"{d}":[{data}]{extra}}}"#)
     })
 }

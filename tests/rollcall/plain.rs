@@ -136,13 +136,14 @@ fn employee(raw: &RawValue, profile: &Profile, limits: &Limits, faults: &mut BTr
         found[place] = Some(*value).filter(|value| value.get() != "null");
     }
     let [id, status, data] = found;
-    let id = match id.map(string) {
+    let is_number = |raw: &RawValue| raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let id = match id.map(|id| if is_number(id) { Some(id.get().to_owned()) } else { string(id) }) {
         None => Err("required"),
         Some(None) => Err("text"),
-        Some(Some(id)) if id.is_empty() => Err("required"),
-        Some(Some(id)) if id.chars().count() > 250 => Err("max_length"),
+        Some(Some(id)) if id.trim().is_empty() => Err("required"),
+        Some(Some(id)) if id.trim().chars().count() > 250 => Err("max_length"),
         Some(Some(id)) if id.contains('\0') => Err("text"),
-        Some(Some(id)) => Ok(id),
+        Some(Some(id)) => Ok(id.trim().to_owned()),
     };
     let id = id.map_err(|rule| fault("id", rule)).ok();
     let status = match status.map(string) {
@@ -155,7 +156,11 @@ fn employee(raw: &RawValue, profile: &Profile, limits: &Limits, faults: &mut BTr
         },
     };
     let status = status.map_err(|rule| fault("status", rule)).ok();
+    if data.is_none() && status == Some(Status::Active) {
+        fault("data", "required");
+    }
     let (rows, whole) = rows(data, limits, faults);
+    let whole = whole && (data.is_some() || status == Some(Status::Hidden));
     let leaves = status == Some(Status::Hidden) && rows.is_empty() && faults.is_empty();
     let data = (!leaves).then(|| values(rows, whole, profile, faults));
     Employee { id, status, data }
@@ -187,18 +192,19 @@ fn rows(
             let one = |camel: &str, pascal: &str| {
                 let mut values = members.iter().filter(|(name, _)| name == camel || name == pascal);
                 let first = values.next().map(|(_, value)| *value);
-                if values.next().is_some() { None } else { Some(first.filter(|value| value.get() != "null")) }
+                if values.next().is_some() { None } else { Some(first) }
             };
-            Some((one("name", "Name")?, one("value", "Value")?))
+            Some((one("name", "Name")?.filter(|name| name.get() != "null"), one("value", "Value")?))
         });
         let read = match row {
             None => Err(("data".to_owned(), "object")),
             Some((None, _)) => Err(("data".to_owned(), "required")),
             Some((Some(name), value)) => match string(name) {
                 None => Err(("data".to_owned(), "text")),
-                Some(name) => match value.map_or(Some(String::new()), text) {
-                    Some(value) => Ok((name, value)),
-                    None => Err((name, "text")),
+                Some(name) => match value.map(text) {
+                    Some(Some(value)) => Ok((name, value)),
+                    Some(None) => Err((name, "text")),
+                    None => Err((name, "required")),
                 },
             },
         };
@@ -281,9 +287,10 @@ fn string(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// A string, or the JSON text of a number or a boolean.
+/// A string, or the JSON text of a number or a boolean; null is the empty string.
 fn text(raw: &RawValue) -> Option<String> {
     match raw.get().as_bytes()[0] {
+        b'n' => Some(String::new()),
         b'{' | b'[' => None,
         b'"' => string(raw),
         _ => Some(raw.get().to_owned()),

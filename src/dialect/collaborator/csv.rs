@@ -215,7 +215,7 @@ impl Iterator for Csv {
         let mut cells = Cells::of(line);
         for column in &self.columns {
             match cells.next() {
-                Some(cell) if !column.is_empty() => user.set(column, cell.into_owned()),
+                Some(cell) if !column.is_empty() => user.set(column, &cell),
                 Some(_) => {}
                 None => break,
             }
