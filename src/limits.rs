@@ -39,6 +39,7 @@ pub struct Limits {
     /// The most records that an account may queue in a day (UTC) by EchoSpan's commands.
     pub queued_per_day_max: u64,
     /// The most text of references that one push may hold until its end, in bytes.
+    #[serde(deserialize_with = "size::bytes")]
     pub references_bytes_max: usize,
     /// The most data rows of one employee.
     pub data_rows_max: usize,
@@ -74,6 +75,7 @@ pub struct Limits {
     pub exports_max: usize,
     /// The longest write-ahead log of an account, in bytes, beside which a new export may begin: over it 503, until those under way
     /// have ended and the log is folded in.
+    #[serde(deserialize_with = "size::bytes")]
     pub log_bytes_max: u64,
     /// The most requests that read at once over all accounts: one more waits, then gets 503.
     pub reads_max: usize,
