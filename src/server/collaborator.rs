@@ -70,9 +70,9 @@ pub async fn import(
     let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head.headers)?, head))).await?;
     event.account = Some(key.account);
     let kind = kind.map_or_else(|| kind_of_action(&head), Ok)?;
-    let turn = server.turns.take(key.account, body.pace()).await?;
+    let mut turn = server.turns.take(key.account, body.pace()).await?;
     let limit = ("import_bytes_max", server.limits.import_bytes_max);
-    let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;
+    let body = import::body(server, &head.headers, body, limit, turn.reserving(&server.collected)).await?;
     carry_out(server, (key, turn), kind, &head, body, event).await
 }
 

@@ -87,8 +87,8 @@ pub async fn command(server: &Arc<Server>, request: Request<Body>, event: &mut E
 }
 
 async fn read_form(server: &Server, head: &Parts, body: Body) -> Result<Form, Refused> {
-    let body =
-        import::body(server, &head.headers, body, ("form_bytes_max", server.limits.form_bytes_max), None).await?;
+    let limit = ("form_bytes_max", server.limits.form_bytes_max);
+    let body = import::body(server, &head.headers, body, limit, &mut server.collected.nothing(None)).await?;
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
     let mut form = Form::default();
     let Ok(boundary) = multer::parse_boundary(content_type) else {

@@ -3,9 +3,10 @@
 use super::Server;
 use super::apply::apply;
 use super::body::Body;
+use super::budget::Reserved;
 use super::log::Event;
 use super::read::looked_up;
-use super::receive::{Collecting, collect};
+use super::receive::{Collecting, collect, too_large};
 use super::respond::Refusal;
 use super::turn::Turn;
 use super::unpack::Packing;
@@ -30,19 +31,20 @@ pub fn holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<T
     Ok(server.store.token_holder(dialect, &token::hash(token))?)
 }
 
-/// Receives the whole body of an import, within the limits: `limit` is the name of that of its length, and its value in bytes.
+/// Receives the whole body of an import, within the limits: `limit` is the name of that of its length, and its value in bytes. `reserved` is to be
+/// kept for as long as what is made of the body.
 pub async fn body(
     server: &Server,
     headers: &HeaderMap,
     body: Body,
     limit: (&'static str, usize),
-    account: Option<i64>,
+    reserved: &mut Reserved,
 ) -> Result<Vec<u8>, Refusal> {
     let packing = Packing::of(headers)?;
-    let collecting = Collecting { limit, packing, budget: &server.collected, account, limits: &server.limits };
+    let collecting = Collecting { limit, packing, reserved, limits: &server.limits };
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit.1) {
-        return Err(collecting.too_large());
+        return Err(too_large(limit));
     }
     collect(body, collecting).await
 }

@@ -27,9 +27,9 @@ pub async fn update(server: &Arc<Server>, request: Request<Body>, event: &mut Ev
     let (head, body) = request.into_parts();
     let (key, head) = looked_up(server, move |server| Ok((authenticate(server, &head.headers)?, head))).await?;
     event.account = Some(key.account);
-    let turn = server.turns.take(key.account, body.pace()).await?;
+    let mut turn = server.turns.take(key.account, body.pace()).await?;
     let limit = ("employee_bytes_max", server.limits.employee_bytes_max);
-    let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;
+    let body = import::body(server, &head.headers, body, limit, turn.reserving(&server.collected)).await?;
     let body_bytes = body.len();
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
     let boundary = boundary(&head.headers)

@@ -1,7 +1,7 @@
 //! Receive: a body as it comes, within the limits of time and rate, handed on piece by piece.
 
 use super::body::{Body, Broken};
-use super::budget::Budget;
+use super::budget::Reserved;
 use super::respond::Refusal;
 use super::unpack::{Packing, unpack};
 use crate::digest::{ContentDigest, Digesting};
@@ -9,7 +9,6 @@ use crate::limits::Limits;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
 use hyper::StatusCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -65,44 +64,37 @@ pub struct Collecting<'a> {
     pub limit: (&'static str, usize),
     /// How it is compressed.
     pub packing: Packing,
-    /// The bytes that all bodies may take that are collected.
-    pub budget: &'a Arc<Budget>,
-    /// Whose it is, if that is known.
-    pub account: Option<i64>,
+    /// Its bytes in the budget of all collected bodies; they are given back by whoever is done with the body.
+    pub reserved: &'a mut Reserved,
     /// The limits of time and rate.
     pub limits: &'a Limits,
 }
 
-impl Collecting<'_> {
-    /// The refusal of a body that is too long.
-    pub fn too_large(&self) -> Refusal {
-        let (limit, bytes_max) = self.limit;
-        let message =
-            format!("the body is over the server's limit {limit}, which is {bytes_max} bytes; send less at a time");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-    }
+/// The refusal of a body that is longer than the limit of this name.
+pub fn too_large((limit, bytes_max): (&'static str, usize)) -> Refusal {
+    let message =
+        format!("the body is over the server's limit {limit}, which is {bytes_max} bytes; send less at a time");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
 /// Receives all of a body, and unpacks it.
 pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, Refusal> {
-    let Collecting { limit: (limit, bytes_max), packing, budget, account, limits } = collecting;
+    let Collecting { limit: (limit, bytes_max), packing, ref mut reserved, limits } = collecting;
     let mut receiving = Receiving::new(body, limits);
-    let mut reserved = budget.nothing(account);
     let mut collected = Vec::new();
     while let Some(piece) = receiving.next().await? {
         if collected.len() + piece.len() > bytes_max {
-            return Err(collecting.too_large());
+            return Err(too_large((limit, bytes_max)));
         }
         if !reserved.add(piece.len()) {
-            let message =
-                "the server holds as many bodies as it may (limit collected_bytes_max); send this again in a moment";
-            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(10));
+            return Err(held_too_many());
         }
         collected.extend_from_slice(&piece);
     }
     if packing == Packing::None {
         return Ok(collected);
     }
+    let packed_bytes = collected.len();
     let mut pieces = Some(Bytes::from(collected));
     let unpacked = tokio::task::spawn_blocking(move || {
         let mut unpacked = Vec::new();
@@ -112,10 +104,19 @@ pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, 
         })?;
         Ok(unpacked)
     });
-    unpacked.await.map_err(Refusal::internal)?.map_err(|error| match error {
-        BodyError::OverLimit { .. } => collecting.too_large(),
+    let unpacked: Vec<u8> = unpacked.await.map_err(Refusal::internal)?.map_err(|error| match error {
+        BodyError::OverLimit { .. } => too_large((limit, bytes_max)),
         error => error.into(),
-    })
+    })?;
+    match reserved.add(unpacked.len().saturating_sub(packed_bytes)) {
+        true => Ok(unpacked),
+        false => Err(held_too_many()),
+    }
+}
+
+fn held_too_many() -> Refusal {
+    let message = "the server holds as many bodies as it may (limit collected_bytes_max); send this again in a moment";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(10)
 }
 
 /// A body on its way in, within the limits of time and rate.

@@ -52,9 +52,9 @@ fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
 }
 
 async fn post(server: &Arc<Server>, key: Key, head: &Parts, body: Body, event: &mut Event) -> Result<Answer, Refusal> {
-    let turn = server.turns.take(key.account, body.pace()).await?;
+    let mut turn = server.turns.take(key.account, body.pace()).await?;
     let limit = ("employee_bytes_max", server.limits.employee_bytes_max);
-    let body = import::body(server, &head.headers, body, limit, Some(key.account)).await?;
+    let body = import::body(server, &head.headers, body, limit, turn.reserving(&server.collected)).await?;
     let profile = import::profile(server, key.account, DIALECT).await?;
     let import = Import {
         dialect: DIALECT,

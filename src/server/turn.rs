@@ -1,5 +1,6 @@
 //! Turns: one push at a time for an account, and not too many at a time for the machine.
 
+use super::budget::{Budget, Reserved};
 use super::gate::{Gate, Shut, Ticket};
 use super::pace::{Pace, Place, Places};
 use super::respond::Refusal;
@@ -26,8 +27,17 @@ pub struct Turns {
 pub struct Turn {
     /// When it was taken.
     pub taken: Instant,
+    account: i64,
+    reserved: Option<Reserved>,
     _ticket: Ticket,
     _place: Place,
+}
+
+impl Turn {
+    /// Bytes of a budget, which are the push's for as long as the turn lasts.
+    pub fn reserving(&mut self, budget: &Arc<Budget>) -> &mut Reserved {
+        self.reserved.insert(budget.nothing(Some(self.account)))
+    }
 }
 
 impl Turns {
@@ -67,7 +77,10 @@ impl Turns {
             () = make_room => unreachable!("it never ends"),
         };
         match entered {
-            Ok(_ticket) => Ok(Turn { taken: Instant::now(), _ticket, _place: self.pushing.take(pace.clone()) }),
+            Ok(_ticket) => {
+                let _place = self.pushing.take(pace.clone());
+                Ok(Turn { taken: Instant::now(), account, reserved: None, _ticket, _place })
+            }
             Err(shut) => Err(self.refusal(account, shut)),
         }
     }
