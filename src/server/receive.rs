@@ -79,7 +79,7 @@ pub fn too_large((limit, bytes_max): (&'static str, usize)) -> Refusal {
 
 /// Receives all of a body, and unpacks it.
 pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, Refusal> {
-    let Collecting { limit: (limit, bytes_max), packing, ref mut reserved, limits } = collecting;
+    let Collecting { limit: (limit, bytes_max), packing, reserved, limits } = collecting;
     let mut receiving = Receiving::new(body, limits);
     let mut collected = Vec::new();
     while let Some(piece) = receiving.next().await? {
