@@ -44,6 +44,16 @@ impl Budget {
 }
 
 impl Reserved {
+    /// Reserves more, whether there is so much or not.
+    pub fn add_beyond(&mut self, bytes: usize) {
+        let mut held = self.budget.held.lock().expect("no holder of the lock panics");
+        held.bytes += bytes;
+        if let Some(account) = self.account {
+            *held.by_account.entry(account).or_default() += bytes;
+        }
+        self.bytes += bytes;
+    }
+
     /// Reserves more; whether there was so much.
     pub fn add(&mut self, bytes: usize) -> bool {
         let mut held = self.budget.held.lock().expect("no holder of the lock panics");

@@ -41,7 +41,7 @@ pub async fn serve(
     place: Place,
 ) {
     let pace = place.pace().clone();
-    let mut stream = Stream::new(socket, pace.clone(), server.heads.nothing(None));
+    let mut stream = Stream::new(socket, pace.clone(), server.heads.nothing(None), server.connections.clone());
     let http2 = tokio::select! {
         http2 = stream.begins_http2() => http2,
         () = pace.run_out(&server.limits) => return,

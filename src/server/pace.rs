@@ -305,11 +305,18 @@ impl Places {
 
     /// Tells whoever has kept the server waiting longest, and at least for `late`, to give its place up; whether there was somebody.
     pub fn close_latest(&self, late: Duration) -> bool {
+        self.close_latest_of(|pace| Some(pace.lateness()).filter(|lateness| *lateness >= late))
+    }
+
+    /// Tells the connection whose head has been on its way longest to end.
+    pub fn close_latest_head(&self) {
+        self.close_latest_of(|pace| pace.in_head().then(|| pace.lateness()));
+    }
+
+    fn close_latest_of(&self, lateness: impl Fn(&Pace) -> Option<Duration>) -> bool {
         let mut held = self.held();
-        let lateness = held.iter().map(|pace| pace.lateness()).enumerate();
-        let Some((latest, _)) =
-            lateness.filter(|(_, lateness)| *lateness >= late).max_by_key(|(_, lateness)| *lateness)
-        else {
+        let late = held.iter().enumerate().filter_map(|(place, pace)| Some((place, lateness(pace)?)));
+        let Some((latest, _)) = late.max_by_key(|(_, lateness)| *lateness) else {
             return false;
         };
         held.swap_remove(latest).close();

@@ -1,7 +1,7 @@
 //! A connection's socket: it notes the pace, replays what was read to tell HTTP/2 from HTTP/1, and bounds unfinished heads.
 
 use super::budget::Reserved;
-use super::pace::Pace;
+use super::pace::{Pace, Places};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,12 +20,15 @@ pub struct Stream {
     first: Vec<u8>,
     /// The bytes of the head that has not ended.
     head: Reserved,
+    /// All connections.
+    connections: Arc<Places>,
 }
 
 impl Stream {
-    /// Wraps a socket; the bytes of its heads are taken from the budget of `head`.
-    pub fn new(socket: TcpStream, pace: Arc<Pace>, head: Reserved) -> Stream {
-        Stream { socket, pace, first: Vec::new(), head }
+    /// Wraps a socket. The bytes of its heads are taken from the budget of `head`; if that is used up, the one of the `connections`
+    /// whose head has been on its way longest is closed.
+    pub fn new(socket: TcpStream, pace: Arc<Pace>, head: Reserved, connections: Arc<Places>) -> Stream {
+        Stream { socket, pace, first: Vec::new(), head, connections }
     }
 
     /// Reads the first bytes, which are read again later; whether they are the preface of HTTP/2.
@@ -74,7 +77,9 @@ impl AsyncRead for Stream {
         let length = buffer.filled().len() - before;
         self.pace.received(length);
         if self.pace.in_head() && !self.head.add(length) {
-            return Poll::Ready(Err(io::Error::other("too many heads are unfinished (limit heads_bytes_max)")));
+            // Not this one, whose head may be about to end, but the one that has been at it longest.
+            self.connections.close_latest_head();
+            self.head.add_beyond(length);
         }
         Poll::Ready(Ok(()))
     }

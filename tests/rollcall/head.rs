@@ -86,7 +86,7 @@ fn heads_that_do_not_end_take_no_more_than_all_may() {
         Err(error) => ended(error).then_some(()),
     });
     assert!((20..=30).contains(&closed.count()), "a million bytes are twenty of them");
-    assert_eq!(world.push(empty_push()).status, 200);
+    assert_eq!(world.push(empty_push()).status, 200, "the ones that have been at it longest made room");
 }
 
 #[test]
