@@ -50,7 +50,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> 
     };
     let value = values.next().map(|value| value.to_str());
     if values.next().is_some() {
-        return Err(incorrect(title, "it stands twice"));
+        return Err(incorrect(title, "it appears twice"));
     }
     value.transpose().map_err(|_| incorrect(title, "it must be ASCII"))
 }

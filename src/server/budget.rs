@@ -36,6 +36,13 @@ impl Budget {
         Reserved { budget: self.clone(), account, bytes: 0 }
     }
 
+    /// Reserves bytes, whether there are so many or not.
+    pub fn reserve_beyond(self: &Arc<Budget>, account: Option<i64>, bytes: usize) -> Reserved {
+        let mut reserved = self.nothing(account);
+        reserved.add_beyond(bytes);
+        reserved
+    }
+
     /// Reserves bytes; `None` if the budget, or the account's share of it, is used up.
     pub fn reserve(self: &Arc<Budget>, account: Option<i64>, bytes: usize) -> Option<Reserved> {
         let mut reserved = self.nothing(account);
@@ -44,6 +51,12 @@ impl Budget {
 }
 
 impl Reserved {
+    /// Takes what is reserved, and leaves nothing.
+    pub fn take(&mut self) -> Reserved {
+        let nothing = self.budget.nothing(self.account);
+        std::mem::replace(self, nothing)
+    }
+
     /// Reserves more, whether there is so much or not.
     pub fn add_beyond(&mut self, bytes: usize) {
         let mut held = self.budget.held.lock().expect("no holder of the lock panics");

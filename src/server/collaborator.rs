@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use multer::Multipart;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
 
 const DIALECT: Dialect = Dialect::Collaborator;
 
@@ -132,7 +133,7 @@ async fn carry_out(
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
     let (body, is_csv) = match boundary(&head.headers) {
         Some(boundary) if kind != Kind::Single => {
-            let Form { file, .. } = form(body, boundary).await.map_err(bad)?;
+            let Form { file, .. } = form(body, boundary).await?;
             let missing = || bad("the body has no part that is called file; send the CSV in it");
             (file.ok_or_else(missing)?.bytes.into(), true)
         }
@@ -195,7 +196,15 @@ pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Reads a multipart body. The error is what is wrong with it.
-pub(super) async fn form(body: Vec<u8>, boundary: String) -> Result<Form, &'static str> {
+pub(super) async fn form(body: Vec<u8>, boundary: String) -> Result<Form, Refusal> {
+    // It waits for nothing, but a large one takes its time: too long for a thread that serves connections.
+    let runtime = Handle::current();
+    let read = tokio::task::spawn_blocking(move || runtime.block_on(parts_of(body, boundary)));
+    let form = read.await.map_err(|_| Refusal::internal("a thread that reads a form panicked"))?;
+    form.map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))
+}
+
+async fn parts_of(body: Vec<u8>, boundary: String) -> Result<Form, &'static str> {
     let body = Bytes::from(body);
     let mut parts = Multipart::new(futures_util::stream::iter([Ok::<_, Infallible>(body)]), boundary);
     // What the parser says may quote the body, and this is logged.

@@ -1,11 +1,15 @@
 //! Gates: so many at a time for all, and so many for one account; others wait, in their order.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+/// How many accounts are remembered at least, whether they are inside or not.
+const ACCOUNTS_KEPT: usize = 1_000;
 
 /// A gate.
 pub struct Gate {
@@ -44,9 +48,22 @@ impl Gate {
 
     /// Enters, and waits for that: `wait` for others of the account, and `wait` for all.
     pub async fn enter(&self, account: i64, wait: Duration) -> Result<Ticket, Shut> {
+        self.enter_making_room(account, wait, std::future::pending()).await
+    }
+
+    /// The same. While it waits for others than the account's own, `make_room` goes on, which never ends.
+    pub async fn enter_making_room(
+        &self,
+        account: i64,
+        wait: Duration,
+        make_room: impl Future<Output = Infallible>,
+    ) -> Result<Ticket, Shut> {
         let account = {
             let mut accounts = self.accounts.lock().expect("no holder of the lock panics");
             let new = || Account { inside: Arc::new(Semaphore::new(self.account_max)), waiting: AtomicUsize::new(0) };
+            if accounts.len() > ACCOUNTS_KEPT {
+                accounts.retain(|_, account| Arc::strong_count(account) + Arc::strong_count(&account.inside) > 2);
+            }
             accounts.entry(account).or_insert_with(|| Arc::new(new())).clone()
         };
         let _waiting = Waiting::new(&account);
@@ -55,7 +72,11 @@ impl Gate {
         }
         let enter = |gate: &Arc<Semaphore>| timeout(wait, gate.clone().acquire_owned());
         let _account = enter(&account.inside).await.map_err(|_| Shut::Account)?;
-        let _all = enter(&self.all).await.map_err(|_| Shut::All)?;
+        let _all = tokio::select! {
+            biased;
+            entered = enter(&self.all) => entered.map_err(|_| Shut::All)?,
+            never = make_room => match never {},
+        };
         let open = "a gate is never closed";
         Ok(Ticket { _account: _account.expect(open), _all: _all.expect(open) })
     }

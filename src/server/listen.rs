@@ -12,6 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
@@ -25,6 +26,9 @@ const LATE: Duration = Duration::from_millis(250);
 
 /// How long a server that stops tries to empty the logs of the accounts that are still in use.
 const FOLD: Duration = Duration::from_secs(5);
+
+/// Which listener is asked first.
+static NEXT_LISTENER: AtomicUsize = AtomicUsize::new(0);
 
 /// How many clients beyond the limit of connections are told so at a time; others are just closed.
 const TURNED_AWAY_MAX: usize = 64;
@@ -89,8 +93,11 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
 
 /// Accepts the next connection of any listener.
 async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    // Each gets its turn to be the first: a busy one must not keep the others from being heard.
+    let first = NEXT_LISTENER.fetch_add(1, Ordering::Relaxed) % listeners.len();
     poll_fn(|cx| {
-        let mut accepted = listeners.iter().map(|listener| listener.poll_accept(cx));
+        let in_turn = listeners[first..].iter().chain(&listeners[..first]);
+        let mut accepted = in_turn.map(|listener| listener.poll_accept(cx));
         accepted.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await

@@ -86,7 +86,7 @@ impl Pace {
     /// Notes that bytes came from the client's socket.
     pub fn received(&self, bytes: usize) {
         let mut state = self.state();
-        if state.requests == 0 {
+        if state.requests == 0 && !state.bodies_only {
             if state.head_bytes == 0 {
                 // A head begins: the time before it was idle.
                 state.waiting_since = Instant::now();
@@ -149,6 +149,17 @@ impl Pace {
     /// Whether the head of a request is on its way; else the connection is idle, or a request is under way.
     pub fn in_head(&self) -> bool {
         self.state().in_head()
+    }
+
+    /// Returns the bytes of an unfinished head times the milliseconds since it began: 0 if there is none.
+    fn head_weight(&self) -> u64 {
+        let state = self.state();
+        if state.requests > 0 {
+            return 0;
+        }
+        state
+            .head_bytes
+            .saturating_mul(1 + u64::try_from(state.waiting_since.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Whether the client has used up its time for a head, between two requests, or for taking an answer.
@@ -305,18 +316,18 @@ impl Places {
 
     /// Tells whoever has kept the server waiting longest, and at least for `late`, to give its place up; whether there was somebody.
     pub fn close_latest(&self, late: Duration) -> bool {
-        self.close_latest_of(|pace| Some(pace.lateness()).filter(|lateness| *lateness >= late))
+        self.close_first_by(|pace| Some(pace.lateness()).filter(|lateness| *lateness >= late))
     }
 
-    /// Tells the connection whose head has been on its way longest to end.
-    pub fn close_latest_head(&self) {
-        self.close_latest_of(|pace| pace.in_head().then(|| pace.lateness()));
+    /// Tells the connection to end that has held most of an unfinished head for longest; whether there was one.
+    pub fn close_largest_head(&self) -> bool {
+        self.close_first_by(|pace| Some(pace.head_weight()).filter(|weight| *weight > 0))
     }
 
-    fn close_latest_of(&self, lateness: impl Fn(&Pace) -> Option<Duration>) -> bool {
+    fn close_first_by<W: Ord>(&self, weight: impl Fn(&Pace) -> Option<W>) -> bool {
         let mut held = self.held();
-        let late = held.iter().enumerate().filter_map(|(place, pace)| Some((place, lateness(pace)?)));
-        let Some((latest, _)) = late.max_by_key(|(_, lateness)| *lateness) else {
+        let weights = held.iter().enumerate().filter_map(|(place, pace)| Some((place, weight(pace)?)));
+        let Some((latest, _)) = weights.max_by(|(_, one), (_, other)| one.cmp(other)) else {
             return false;
         };
         held.swap_remove(latest).close();

@@ -34,7 +34,7 @@ pub async fn update(server: &Arc<Server>, request: Request<Body>, event: &mut Ev
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
     let boundary = boundary(&head.headers)
         .ok_or_else(|| bad("an image is sent as multipart/form-data, in the parts uid and file"))?;
-    let Form { file, uid } = form(body, boundary).await.map_err(bad)?;
+    let Form { file, uid } = form(body, boundary).await?;
     let uid = uid.ok_or_else(|| bad("the body has no part that is called uid; send the user's uid in it"))?;
     let uid = valid_id(&uid).map_err(|fault| bad(&format!("uid: {}", fault.message)))?.to_owned();
     let file = file.ok_or_else(|| bad("the body has no part that is called file; send the image in it"))?;

@@ -48,7 +48,8 @@ pub async fn push(
     let account = key.account;
     let turn = server.turns.take(account, request.body().pace()).await?;
 
-    let (sender, mut pieces) = receive::channel();
+    let (sender, pieces) = receive::channel();
+    let mut pieces = receive::digested(pieces, digests);
     if packing != Packing::None {
         pieces = unpack_beside(pieces, packing, ("body_bytes_max", limit));
     }
@@ -63,7 +64,7 @@ pub async fn push(
         };
         sync(&push, roster, pieces, trace)
     });
-    receive::receive(request.into_body(), digests, &server.limits, sender).await;
+    receive::receive(request.into_body(), &server.limits, sender).await;
     let receipt = applying.result(event).await??;
     let mut answer = json_text(StatusCode::OK, startexam::answer(&receipt.counts));
     note(&mut answer, &receipt);

@@ -35,27 +35,35 @@ pub fn channel() -> (mpsc::Sender<Piece>, Box<Pieces<'static>>) {
     (sender, Box::new(pieces))
 }
 
+/// The same pieces; at their end they must have these digests. Hashing is for the thread that takes them.
+pub fn digested(mut pieces: Box<Pieces<'static>>, digests: Vec<ContentDigest>) -> Box<Pieces<'static>> {
+    if digests.is_empty() {
+        return pieces;
+    }
+    let mut digesting: Vec<Digesting> = digests.into_iter().map(Digesting::new).collect();
+    Box::new(move || match pieces()? {
+        Some(piece) => {
+            digesting.iter_mut().for_each(|digest| digest.update(&piece));
+            Ok(Some(piece))
+        }
+        None if digesting.drain(..).all(Digesting::matches) => Ok(None),
+        None => Err(BodyError::Digest),
+    })
+}
+
 /// Receives a body and sends it on, until it ends, breaks a limit, or nobody wants more of it.
-pub async fn receive(body: Body, digests: Vec<ContentDigest>, limits: &Limits, sender: mpsc::Sender<Piece>) {
+pub async fn receive(body: Body, limits: &Limits, sender: mpsc::Sender<Piece>) {
     let mut receiving = Receiving::new(body, limits);
-    let mut digests: Vec<Digesting> = digests.into_iter().map(Digesting::new).collect();
     loop {
         let next = tokio::select! {
             next = receiving.next() => next,
             () = sender.closed() => return,
         };
-        let piece = match next {
-            Ok(Some(piece)) => piece,
-            Ok(None) => break,
-            Err(error) => return drop(sender.send(Err(error)).await),
-        };
-        digests.iter_mut().for_each(|digest| digest.update(&piece));
-        if sender.send(Ok(Some(piece))).await.is_err() {
+        let ended = !matches!(next, Ok(Some(_)));
+        if sender.send(next).await.is_err() || ended {
             return;
         }
     }
-    let end = if digests.into_iter().all(Digesting::matches) { Ok(None) } else { Err(BodyError::Digest) };
-    drop(sender.send(end).await);
 }
 
 /// How a body is collected.
@@ -94,24 +102,23 @@ pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, 
     if packing == Packing::None {
         return Ok(collected);
     }
-    let packed_bytes = collected.len();
     let mut pieces = Some(Bytes::from(collected));
+    let mut held = reserved.take();
     let unpacked = tokio::task::spawn_blocking(move || {
-        let mut unpacked = Vec::new();
+        let (mut unpacked, mut too_many) = (Vec::new(), false);
         unpack(Box::new(move || Ok(pieces.take())), packing, (limit, bytes_max as u64), |piece| {
+            too_many = !held.add(piece.len());
             unpacked.extend_from_slice(&piece);
-            true
+            !too_many
         })?;
-        Ok(unpacked)
+        Ok((unpacked, held, too_many))
     });
-    let unpacked: Vec<u8> = unpacked.await.map_err(Refusal::internal)?.map_err(|error| match error {
+    let (unpacked, held, too_many) = unpacked.await.map_err(Refusal::internal)?.map_err(|error| match error {
         BodyError::OverLimit { .. } => too_large((limit, bytes_max)),
         error => error.into(),
     })?;
-    match reserved.add(unpacked.len().saturating_sub(packed_bytes)) {
-        true => Ok(unpacked),
-        false => Err(held_too_many()),
-    }
+    *reserved = held;
+    if too_many { Err(held_too_many()) } else { Ok(unpacked) }
 }
 
 fn held_too_many() -> Refusal {

@@ -26,7 +26,7 @@ pub struct Stream {
 
 impl Stream {
     /// Wraps a socket. The bytes of its heads are taken from the budget of `head`; if that is used up, the one of the `connections`
-    /// whose head has been on its way longest is closed.
+    /// that has held most of an unfinished head for longest is closed.
     pub fn new(socket: TcpStream, pace: Arc<Pace>, head: Reserved, connections: Arc<Places>) -> Stream {
         Stream { socket, pace, first: Vec::new(), head, connections }
     }
@@ -77,8 +77,10 @@ impl AsyncRead for Stream {
         let length = buffer.filled().len() - before;
         self.pace.received(length);
         if self.pace.in_head() && !self.head.add(length) {
-            // Not this one, whose head may be about to end, but the one that has been at it longest.
-            self.connections.close_latest_head();
+            // Not this one gives way, whose head may be about to end, but the one that has held most for longest.
+            if !self.connections.close_largest_head() {
+                return Poll::Ready(Err(io::Error::other("too many heads are unfinished (limit heads_bytes_max)")));
+            }
             self.head.add_beyond(length);
         }
         Poll::Ready(Ok(()))

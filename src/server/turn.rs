@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How long a client must have kept the server waiting for its body to lose its place to another push.
 const LATE: Duration = Duration::from_millis(500);
 
+/// How long whoever gives way has for that before the next is told to.
+const GIVES_WAY: Duration = Duration::from_millis(500);
+
 /// How often it is looked for such a client while a push waits.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -65,17 +68,12 @@ impl Turns {
     pub async fn take(&self, account: i64, pace: &Arc<Pace>) -> Result<Turn, Refusal> {
         let make_room = async {
             loop {
-                if self.gate.is_full() {
-                    self.pushing.close_latest(LATE);
-                }
-                tokio::time::sleep(LOOK).await;
+                // Whoever is told to give its place up needs a moment to do so.
+                let told = self.gate.is_full() && self.pushing.close_latest(LATE);
+                tokio::time::sleep(if told { GIVES_WAY } else { LOOK }).await;
             }
         };
-        let entered = tokio::select! {
-            biased;
-            entered = self.gate.enter(account, self.wait) => entered,
-            () = make_room => unreachable!("it never ends"),
-        };
+        let entered = self.gate.enter_making_room(account, self.wait, make_room).await;
         match entered {
             Ok(_ticket) => {
                 let _place = self.pushing.take(pace.clone());

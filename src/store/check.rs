@@ -166,6 +166,10 @@ fn check_rows(
     while let Some(row) = employees.next()? {
         rows += 1;
         let number: u32 = row.get(0)?;
+        if number == 0 {
+            checkup.row("rows: an employee has the number 0, which nobody is given".into());
+            continue;
+        }
         if number != last + 1 {
             checkup.row(format!("rows: the employees with the numbers {} to {} are missing", last + 1, number - 1));
         }

@@ -22,7 +22,7 @@ fn refused(length: usize) -> Vec<(Request, u16)> {
         (post("/users.json"), 401),
         (post("/users.json?api_key=x"), 403),
         (post("/api/v2/users-import/single"), 401),
-        (post("/api/v2/users-import/single"), 401),
+        (post("/api/rest.php/imports-user"), 401),
     ]
 }
 
