@@ -82,12 +82,14 @@ impl Unread {
 
 /// Receives the rest of a body that nobody wants, while it comes, for as long as `limit`. Clients of HTTP/2 lose an answer that comes
 /// before they have sent all, or the next answer on the connection. What goes on after a pause is received beside the answer.
-pub async fn drain(mut body: Incoming, limit: Duration) {
+/// It is a client's turn on the `connection`, which may lose its place.
+pub async fn drain(mut body: Incoming, limit: Duration, connection: &Pace) {
     let started = Instant::now();
     let comes = async {
+        let _turn = connection.clients_turn();
         loop {
             match timeout(DRAIN_PAUSE, body.frame()).await {
-                Ok(Some(Ok(_))) => {}
+                Ok(Some(Ok(frame))) => connection.moved_of_body(frame.data_ref().map_or(0, Bytes::len)),
                 Ok(_) => return true,
                 Err(_) => return false,
             }

@@ -14,7 +14,8 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct Held {
     bytes: usize,
-    by_account: HashMap<i64, usize>,
+    /// Those whose account is not known have one share together.
+    by_account: HashMap<Option<i64>, usize>,
 }
 
 /// Bytes of a budget, until they are dropped.
@@ -26,9 +27,9 @@ pub struct Reserved {
 }
 
 impl Budget {
-    /// A budget of `bytes_max`, of which an account may have a quarter.
-    pub fn new(bytes_max: usize) -> Arc<Budget> {
-        Arc::new(Budget { bytes_max, account_bytes_max: bytes_max / 4, held: Mutex::default() })
+    /// A budget of `bytes_max` in so many shares, of which an account may have one.
+    pub fn new(bytes_max: usize, shares: usize) -> Arc<Budget> {
+        Arc::new(Budget { bytes_max, account_bytes_max: bytes_max / shares, held: Mutex::default() })
     }
 
     /// Nothing of the budget yet, for an account, or for somebody whose account is not known.
@@ -61,25 +62,21 @@ impl Reserved {
     pub fn add_beyond(&mut self, bytes: usize) {
         let mut held = self.budget.held.lock().expect("no holder of the lock panics");
         held.bytes += bytes;
-        if let Some(account) = self.account {
-            *held.by_account.entry(account).or_default() += bytes;
-        }
+        *held.by_account.entry(self.account).or_default() += bytes;
         self.bytes += bytes;
     }
 
     /// Reserves more; whether there was so much.
     pub fn add(&mut self, bytes: usize) -> bool {
         let mut held = self.budget.held.lock().expect("no holder of the lock panics");
-        let of_account = self.account.map_or(0, |account| held.by_account.get(&account).copied().unwrap_or_default());
+        let of_account = held.by_account.get(&self.account).copied().unwrap_or_default();
         // One alone may be larger than the share.
         let within_share = of_account == self.bytes || of_account + bytes <= self.budget.account_bytes_max;
         if held.bytes + bytes > self.budget.bytes_max || !within_share {
             return false;
         }
         held.bytes += bytes;
-        if let Some(account) = self.account {
-            held.by_account.insert(account, of_account + bytes);
-        }
+        held.by_account.insert(self.account, of_account + bytes);
         self.bytes += bytes;
         true
     }
@@ -93,12 +90,10 @@ impl Reserved {
         }
         let mut held = self.budget.held.lock().expect("no holder of the lock panics");
         held.bytes -= self.bytes;
-        if let Some(account) = self.account
-            && let Some(of_account) = held.by_account.get_mut(&account)
-        {
+        if let Some(of_account) = held.by_account.get_mut(&self.account) {
             *of_account -= self.bytes;
             if *of_account == 0 {
-                held.by_account.remove(&account);
+                held.by_account.remove(&self.account);
             }
         }
         self.bytes = 0;
@@ -117,13 +112,14 @@ mod tests {
 
     #[test]
     fn an_account_gets_its_share_and_gives_it_back() {
-        let budget = Budget::new(100);
+        let budget = Budget::new(100, 4);
         let first = budget.reserve(Some(1), 20).unwrap();
         assert!(budget.reserve(Some(1), 6).is_none(), "over a quarter");
         let mut others: Vec<Reserved> = (2..5).map(|account| budget.reserve(Some(account), 25).unwrap()).collect();
         assert!(others[0].add(1) && !others[1].add(5), "one alone may grow, until all is used up");
         others.swap_remove(0);
         assert!(budget.reserve(None, 31).is_none(), "over all");
+        assert!(budget.reserve(None, 25).is_some_and(|_| budget.reserve(None, 5).is_some()), "one after the other");
         drop(others);
         assert!(budget.reserve(Some(5), 80).is_some(), "one that is larger than the share");
         drop(first);

@@ -2,11 +2,12 @@
 
 use super::Server;
 use super::content::Content;
-use super::gate::Shut;
+use super::gate::{Gate, Shut, Ticket};
 use super::pace::{Pace, Place};
 use super::read::looked_up;
 use super::respond::{Answer, REVISION, Refusal};
 use crate::export::{self, Form};
+use crate::limits::Limits;
 use crate::store::{Filter, Key};
 use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
@@ -26,6 +27,12 @@ const SENT_FOR_EACH_WRITTEN: usize = 16;
 
 /// How long a client must have kept the server waiting to lose its export when too many are being sent.
 const LATE: Duration = Duration::from_secs(1);
+
+/// The gate of exports that are sent: of them an account may have a quarter.
+pub fn gate_of_sent(limits: &Limits) -> Gate {
+    let sent_max = limits.exports_max * SENT_FOR_EACH_WRITTEN;
+    Gate::new(sent_max, sent_max.div_ceil(4), limits.account_waiting_max)
+}
 
 /// Writes the export to a file without a name, so that the roster is not held while a client takes its time, and sends that on a
 /// connection of this pace.
@@ -61,9 +68,15 @@ pub async fn export(
         Ok((file, length, revision))
     })
     .await?;
-    let sent_max = server.limits.exports_max * SENT_FOR_EACH_WRITTEN;
-    let place =
-        server.sending.take_one_of(sent_max, LATE, pace).ok_or_else(|| too_many("as this server sends at a time"))?;
+    let make_room = async {
+        loop {
+            server.sent.close_latest(LATE);
+            tokio::time::sleep(LATE).await;
+        }
+    };
+    let ticket = server.sending.enter_making_room(account, LATE * 2, make_room).await;
+    let ticket = ticket.map_err(|_| too_many("as this server sends to an account, or to all, at a time"))?;
+    let place = (ticket, server.sent.take(pace.clone()));
     let (sender, body) = Channel::new(2);
     tokio::spawn(send(file, sender, Duration::from_secs(server.limits.body_pause_seconds_max), place));
     let mut answer = Response::new(Content::file(body));
@@ -82,7 +95,7 @@ pub async fn export(
 }
 
 /// Sends a file, until its end, or until a client has taken nothing for as long as a body may pause.
-async fn send(mut file: File, mut sender: Sender<Bytes, io::Error>, pause: Duration, place: Place) {
+async fn send(mut file: File, mut sender: Sender<Bytes, io::Error>, pause: Duration, place: (Ticket, Place)) {
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let mut piece = vec![0; PIECE_BYTES];

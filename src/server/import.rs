@@ -41,7 +41,7 @@ pub async fn body(
     reserved: &mut Reserved,
 ) -> Result<Vec<u8>, Refusal> {
     let packing = Packing::of(headers)?;
-    let collecting = Collecting { limit, packing, reserved, limits: &server.limits };
+    let collecting = Collecting { limit, packing, reserved, connections: &server.connections, limits: &server.limits };
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit.1) {
         return Err(too_large(limit));

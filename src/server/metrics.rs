@@ -187,7 +187,7 @@ fn moment(server: &Server) -> Registry {
     registry.register("pushes_under_way", "Pushes that have their turn", gauge(server.turns.under_way()));
     registry.register("reads_waiting", "Requests that wait to read a roster", gauge(server.reads.waiting()));
     registry.register("reads_under_way", "Requests that read a roster", gauge(server.reads.inside()));
-    let exports = server.exports.inside() + server.sending.taken();
+    let exports = server.exports.inside() + server.sending.inside();
     registry.register("exports_under_way", "Exports that are written or sent", gauge(exports));
     let help = "Memory of the indexes that wait for their account's next push";
     registry.register_with_unit("index_memory", help, Unit::Bytes, gauge(server.store.index_bytes()));

@@ -51,6 +51,9 @@ use std::path::Path;
 use std::sync::Arc;
 use turn::Turns;
 
+/// Into how many shares the memory for bodies and for answers is divided: an account, or all who are not known yet, may have one.
+const SHARES: usize = 4;
+
 /// What a server serves from; one for all its connections.
 pub struct Server {
     store: Store,
@@ -62,8 +65,9 @@ pub struct Server {
     turns: Turns,
     reads: Gate,
     exports: Gate,
-    /// Exports that are being sent.
-    sending: Arc<Places>,
+    /// Who may be sent an export, and who is.
+    sending: Gate,
+    sent: Arc<Places>,
     /// The bytes of unfinished heads, of collected bodies, of answers.
     heads: Arc<Budget>,
     collected: Arc<Budget>,
@@ -91,10 +95,11 @@ impl Server {
             turns: Turns::new(&limits),
             reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
             exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),
-            sending: Arc::default(),
-            heads: Budget::new(limits.heads_bytes_max),
-            collected: Budget::new(limits.collected_bytes_max),
-            answers: Budget::new(limits.answers_bytes_max),
+            sending: export::gate_of_sent(&limits),
+            sent: Arc::default(),
+            heads: Budget::new(limits.heads_bytes_max, 1),
+            collected: Budget::new(limits.collected_bytes_max, SHARES),
+            answers: Budget::new(limits.answers_bytes_max, SHARES),
             metrics: Metrics::new(),
             history: History::default(),
             readiness: Readiness::default(),

@@ -11,6 +11,9 @@ use tokio::sync::Notify;
 /// The pace, in bytes a second, below which a client counts as keeping the server waiting.
 const BYTES_PER_SECOND: f64 = 32_768.0;
 
+/// How long a client may pause before that alone makes it late.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// How much longer a connection may wait for a body than the body itself may pause: the request is answered first.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -29,7 +32,9 @@ struct State {
     working: u32,
     /// Those of them that are being answered.
     answering: u32,
-    /// When the client's turn began, and how many bytes have moved since.
+    /// How long the client has kept the server waiting in what goes on (a head, a body, an answer, or nothing), up to its present turn;
+    /// when that began; and how many bytes have moved in all of it.
+    waited: Duration,
     waiting_since: Instant,
     bytes: u64,
     /// The bytes of a head that has begun.
@@ -62,6 +67,7 @@ impl Pace {
             requests,
             working: requests,
             answering: 0,
+            waited: Duration::ZERO,
             waiting_since: now,
             bytes: 0,
             head_bytes: 0,
@@ -89,7 +95,7 @@ impl Pace {
         if state.requests == 0 && !state.bodies_only {
             if state.head_bytes == 0 {
                 // A head begins: the time before it was idle.
-                state.waiting_since = Instant::now();
+                state.begin();
             }
             state.head_bytes += bytes as u64;
         }
@@ -126,6 +132,9 @@ impl Pace {
         let mut state = self.state();
         (state.requests, state.working) = (state.requests + 1, state.working + 1);
         (state.fresh, state.head_bytes) = (false, 0);
+        if state.requests == 1 {
+            state.begin();
+        }
         UnderWay { pace: self.clone(), answering: false }
     }
 
@@ -135,20 +144,22 @@ impl Pace {
         ClientsTurn(self)
     }
 
-    /// Returns how long the client has kept the server waiting: since a byte moved last, or beyond the time that all bytes of its turn
-    /// would have taken at a modest pace. Zero while it is the server's turn.
+    /// Returns how late the client is: how long it has kept the server waiting beyond the time that the bytes would have taken at a
+    /// modest pace, or how long it has paused beyond what is granted. Zero while it is the server's turn.
     pub fn lateness(&self) -> Duration {
         let state = self.state();
         if state.working > 0 {
             return Duration::ZERO;
         }
         let due = Duration::from_secs_f64(state.bytes as f64 / BYTES_PER_SECOND);
-        state.moved.elapsed().max(state.waiting_since.elapsed().saturating_sub(due))
+        let paused = state.moved.elapsed().saturating_sub(PAUSE);
+        state.waited().saturating_sub(due).max(paused)
     }
 
-    /// Whether the head of a request is on its way; else the connection is idle, or a request is under way.
-    pub fn in_head(&self) -> bool {
-        self.state().in_head()
+    /// Whether bytes that come are those of a head: on HTTP/2 they may be anything.
+    pub fn receives_head(&self) -> bool {
+        let state = self.state();
+        state.in_head() && !state.bodies_only
     }
 
     /// Returns the bytes of an unfinished head times the milliseconds since it began: 0 if there is none.
@@ -169,7 +180,7 @@ impl Pace {
             return state.closed;
         }
         let seconds = Duration::from_secs;
-        let waited = state.waiting_since.elapsed();
+        let waited = state.waited();
         let pause = seconds(limits.body_pause_seconds_max);
         if state.requests == 0 && state.blocked {
             return state.moved.elapsed() > pause;
@@ -217,12 +228,28 @@ impl State {
         self.moved = Instant::now();
     }
 
+    /// Something else goes on from now on.
+    fn begin(&mut self) {
+        let now = Instant::now();
+        (self.waited, self.waiting_since, self.moved, self.bytes) = (Duration::ZERO, now, now, 0);
+    }
+
+    fn waited(&self) -> Duration {
+        self.waited + if self.working == 0 { self.waiting_since.elapsed() } else { Duration::ZERO }
+    }
+
     fn stop_working(&mut self) {
         self.working -= 1;
         if self.working == 0 {
+            // What the client did in its turns before still counts: otherwise a byte now and then would never be late.
             let now = Instant::now();
-            (self.waiting_since, self.moved, self.bytes) = (now, now, 0);
+            (self.waiting_since, self.moved) = (now, now);
         }
+    }
+
+    fn start_working(&mut self) {
+        self.waited = self.waited();
+        self.working += 1;
     }
 }
 
@@ -231,7 +258,7 @@ pub struct ClientsTurn<'p>(&'p Pace);
 
 impl Drop for ClientsTurn<'_> {
     fn drop(&mut self) {
-        self.0.state().working += 1;
+        self.0.state().start_working();
     }
 }
 
@@ -247,6 +274,9 @@ impl UnderWay {
         let mut state = self.pace.state();
         state.stop_working();
         state.answering += 1;
+        if state.answering == state.requests {
+            state.begin();
+        }
         self.answering = true;
     }
 
@@ -266,8 +296,7 @@ impl Drop for UnderWay {
             state.stop_working();
         }
         if state.requests == 0 {
-            let now = Instant::now();
-            (state.waiting_since, state.moved, state.bytes) = (now, now, 0);
+            state.begin();
         }
     }
 }
@@ -294,11 +323,6 @@ impl Places {
         self.0.lock().expect("no holder of the lock panics")
     }
 
-    /// How many places are taken.
-    pub fn taken(&self) -> usize {
-        self.held().len()
-    }
-
     /// Takes a place, however many are taken.
     pub fn take(self: &Arc<Places>, pace: Arc<Pace>) -> Place {
         self.held().push(pace.clone());
@@ -317,6 +341,17 @@ impl Places {
     /// Tells whoever has kept the server waiting longest, and at least for `late`, to give its place up; whether there was somebody.
     pub fn close_latest(&self, late: Duration) -> bool {
         self.close_first_by(|pace| Some(pace.lateness()).filter(|lateness| *lateness >= late))
+    }
+
+    /// Tells the connection to end whose client is latest, and at least by `late`, in sending a body; whether there was one.
+    pub fn close_latest_body(&self, late: Duration) -> bool {
+        self.close_first_by(|pace| {
+            let sends_body = {
+                let state = pace.state();
+                state.working == 0 && state.answering < state.requests
+            };
+            Some(pace.lateness()).filter(|lateness| sends_body && *lateness >= late)
+        })
     }
 
     /// Tells the connection to end that has held most of an unfinished head for longest; whether there was one.

@@ -2,6 +2,7 @@
 
 use super::body::{Body, Broken};
 use super::budget::Reserved;
+use super::pace::Places;
 use super::respond::Refusal;
 use super::unpack::{Packing, unpack};
 use crate::digest::{ContentDigest, Digesting};
@@ -12,6 +13,9 @@ use hyper::StatusCode;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+/// How late a client must be in sending a body to lose its connection where too many bodies are held.
+const LATE: Duration = Duration::from_secs(1);
 
 /// How many pieces may wait for the push; a piece is at most what hyper reads at a time, some 400 KiB.
 const PIECES_WAITING_MAX: usize = 8;
@@ -74,6 +78,8 @@ pub struct Collecting<'a> {
     pub packing: Packing,
     /// Its bytes in the budget of all collected bodies; they are given back by whoever is done with the body.
     pub reserved: &'a mut Reserved,
+    /// All connections: if the budget is used up, the one that is slowest to send a body is closed.
+    pub connections: &'a Places,
     /// The limits of time and rate.
     pub limits: &'a Limits,
 }
@@ -87,7 +93,7 @@ pub fn too_large((limit, bytes_max): (&'static str, usize)) -> Refusal {
 
 /// Receives all of a body, and unpacks it.
 pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, Refusal> {
-    let Collecting { limit: (limit, bytes_max), packing, reserved, limits } = collecting;
+    let Collecting { limit: (limit, bytes_max), packing, reserved, connections, limits } = collecting;
     let mut receiving = Receiving::new(body, limits);
     let mut collected = Vec::new();
     while let Some(piece) = receiving.next().await? {
@@ -95,7 +101,11 @@ pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, 
             return Err(too_large((limit, bytes_max)));
         }
         if !reserved.add(piece.len()) {
-            return Err(held_too_many());
+            // Whoever is slowest to send a body gives way, not the newcomer.
+            if !connections.close_latest_body(LATE) {
+                return Err(held_too_many());
+            }
+            reserved.add_beyond(piece.len());
         }
         collected.extend_from_slice(&piece);
     }

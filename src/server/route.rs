@@ -175,7 +175,7 @@ pub async fn answer(
     match unread.take() {
         None => {}
         Some(body) if version == Version::HTTP_2 => {
-            drain(body, Duration::from_secs(server.limits.drain_seconds_max)).await;
+            drain(body, Duration::from_secs(server.limits.drain_seconds_max), under_way.pace()).await;
         }
         // Nobody knows where the next request would begin, so there must be none.
         Some(_) => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),

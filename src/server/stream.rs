@@ -69,14 +69,14 @@ impl AsyncRead for Stream {
             self.first.drain(..length);
             return Poll::Ready(Ok(()));
         }
-        if !self.pace.in_head() {
+        if !self.pace.receives_head() {
             self.head.give_back();
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
         let length = buffer.filled().len() - before;
         self.pace.received(length);
-        if self.pace.in_head() && !self.head.add(length) {
+        if self.pace.receives_head() && !self.head.add(length) {
             // Not this one gives way, whose head may be about to end, but the one that has held most for longest.
             if !self.connections.close_largest_head() {
                 return Poll::Ready(Err(io::Error::other("too many heads are unfinished (limit heads_bytes_max)")));

@@ -70,6 +70,8 @@ fn a_head_has_a_longest_length() {
 #[test]
 fn heads_that_do_not_end_take_no_more_than_all_may() {
     let world = World::with(PEOPLE, "heads_bytes_max = 1000000");
+    let silent: Vec<_> = (0..50).map(|_| world.connect()).collect();
+    std::thread::sleep(Duration::from_millis(100));
     let head = format!("GET /health HTTP/1.1\r\nX: {}", "x".repeat(50_000));
     let mut unfinished: Vec<_> = (0..40)
         .map(|_| {
@@ -87,6 +89,10 @@ fn heads_that_do_not_end_take_no_more_than_all_may() {
     });
     assert!((20..=30).contains(&closed.count()), "a million bytes are twenty of them");
     assert_eq!(world.push(empty_push()).status, 200, "the ones that have been at it longest made room");
+    for mut stream in silent {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(Answer::read(&mut stream).status, 200, "who holds nothing loses nothing");
+    }
 }
 
 #[test]
@@ -110,6 +116,26 @@ fn an_idle_connection_has_a_limit_of_its_own() {
     let started = Instant::now();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     assert!(started.elapsed() > Duration::from_millis(2_500), "{:?}", started.elapsed());
+}
+
+/// Frames that mean nothing, on HTTP/2 without a request, are no heads, and keep no connection longer.
+#[test]
+fn frames_of_no_use_on_http2_are_nobodys_trouble() {
+    let world = World::with(PEOPLE, "heads_bytes_max = 100000\nhead_seconds_max = 2\nidle_seconds_max = 2");
+    let mut frame = vec![0, 0x3e, 0x80, 0xfa, 0, 0, 0, 0, 0];
+    frame.resize(9 + 16_000, 0);
+    let mut stream = world.connect();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let started = Instant::now();
+    let mut sent = 0;
+    while stream.write_all(&frame).is_ok() {
+        sent += 1;
+        if sent % 50 == 0 {
+            assert_eq!(world.push(empty_push()).status, 200, "after {sent} frames");
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "the connection is let go");
+    }
+    assert!(sent > 20, "{sent} frames were taken");
 }
 
 #[test]
