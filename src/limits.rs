@@ -165,7 +165,7 @@ impl Default for Limits {
             exports_max: 4,
             log_bytes_max: 1 << 30,
             reads_max: 8,
-            account_reads_max: 4,
+            account_reads_max: 2,
             account_waiting_max: 32,
             collected_bytes_max: 128 << 20,
             answers_bytes_max: 128 << 20,

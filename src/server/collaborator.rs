@@ -135,7 +135,7 @@ async fn carry_out(
         Some(boundary) if kind != Kind::Single => {
             let Form { file, .. } = form(body, boundary).await?;
             let missing = || bad("the body has no part that is called file; send the CSV in it");
-            (file.ok_or_else(missing)?.bytes.into(), true)
+            (file.ok_or_else(missing)?.bytes, true)
         }
         Some(_) => return Err(bad("a single user is sent as JSON, not as multipart/form-data")),
         None if kind == Kind::Csv => {
@@ -187,13 +187,16 @@ pub(super) struct File {
     /// Its name, where it was sent with one.
     pub name: Option<String>,
     /// What is in it.
-    pub bytes: Bytes,
+    pub bytes: Vec<u8>,
 }
 
 /// The boundary between the parts of a body, if it is multipart/form-data.
 pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
     multer::parse_boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?).ok()
 }
+
+/// How much of a multipart body is parsed at a time, in bytes.
+const PARSED_BYTES: usize = 1 << 16;
 
 /// Reads a multipart body. The error is what is wrong with it.
 pub(super) async fn form(body: Vec<u8>, boundary: String) -> Result<Form, Refusal> {
@@ -205,14 +208,24 @@ pub(super) async fn form(body: Vec<u8>, boundary: String) -> Result<Form, Refusa
 }
 
 async fn parts_of(body: Vec<u8>, boundary: String) -> Result<Form, &'static str> {
-    let body = Bytes::from(body);
-    let mut parts = Multipart::new(futures_util::stream::iter([Ok::<_, Infallible>(body)]), boundary);
+    let length = body.len();
+    // In pieces: of one large one the parser would make a copy.
+    let mut rest = Bytes::from(body);
+    let pieces = std::iter::from_fn(move || {
+        let piece = rest.split_to(rest.len().min(PARSED_BYTES));
+        (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))
+    });
+    let mut parts = Multipart::new(futures_util::stream::iter(pieces), boundary);
     // What the parser says may quote the body, and this is logged.
     let wrong = |_| import::NOT_WHOLE;
     let mut form = Form::default();
-    while let Some(part) = parts.next_field().await.map_err(wrong)? {
+    while let Some(mut part) = parts.next_field().await.map_err(wrong)? {
         let (part_name, name) = (part.name().map(str::to_owned), part.file_name().map(str::to_owned));
-        let bytes = part.bytes().await.map_err(wrong)?;
+        // Room that is not used costs nothing, and growing would take twice as much.
+        let mut bytes = Vec::with_capacity(if part_name.as_deref() == Some("file") { length } else { 0 });
+        while let Some(piece) = part.chunk().await.map_err(wrong)? {
+            bytes.extend_from_slice(&piece);
+        }
         match part_name.as_deref() {
             Some("file") if form.file.is_some() => {
                 return Err("the part file appears twice in the body; send one file");

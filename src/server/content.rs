@@ -30,8 +30,9 @@ enum Source {
 
 impl Content {
     /// Content that is there as a whole.
-    pub fn whole(bytes: impl Into<Bytes>) -> Content {
-        let bytes = bytes.into();
+    pub fn whole(bytes: impl Into<Vec<u8>>) -> Content {
+        // What grew while it was written may have room for twice as much; the client may take its time.
+        let bytes = Bytes::from(bytes.into().into_boxed_slice());
         Content { length: bytes.len(), source: Source::Whole(bytes), reserved: None, under_way: None }
     }
 
