@@ -242,6 +242,7 @@ mod tests {
             profile: "P".into(),
             map: map.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
             collaborator: false,
+            empty_missing: false,
             sheet: None,
             columns_max: 100,
             row_bytes_max: 1_000,

@@ -19,6 +19,8 @@ pub struct Columns {
     pub map: BTreeMap<String, String>,
     /// Whether the table is a CSV of LMS Collaborator's; if not, its header shows whether it is one.
     pub collaborator: bool,
+    /// Whether a CSV of LMS Collaborator's may empty the fields that it has no column for.
+    pub empty_missing: bool,
     /// The sheet of a workbook to read; without one all are read.
     pub sheet: Option<String>,
     /// The most columns of a table; see [`crate::limits::Limits::columns_max`].

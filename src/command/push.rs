@@ -46,6 +46,9 @@ pub struct Push {
     /// Whose columns a CSV has, if its headings do not show it: LMS Collaborator's are known by their position
     #[arg(long, env = "ROLLCALL_COLUMNS", value_enum)]
     columns: Option<ColumnsOf>,
+    /// Empty the fields of the profile that LMS Collaborator's CSV has no column for. Without it such a CSV is refused
+    #[arg(long, env = "ROLLCALL_EMPTY_MISSING", value_parser = FalseyValueParser::new())]
+    empty_missing: bool,
     /// The sheet of a workbook to push [default: all]
     #[arg(long, env = "ROLLCALL_SHEET", value_name = "NAME")]
     sheet: Option<String>,
@@ -92,12 +95,13 @@ impl Push {
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
         let collaborator = self.columns.or(config.columns) == Some(ColumnsOf::Collaborator);
+        let empty_missing = self.empty_missing || config.empty_missing == Some(true);
         let sheet = self.sheet.or(config.sheet);
         let columns = self.profile.or(config.profile).map(|profile| {
             let (target, named) = (target.clone(), profile.clone());
             let fields = move || client::profile_fields(&target, &named);
             let fields = Box::new(move || client::ask(patience, &fields));
-            Columns { profile, map, collaborator, sheet, columns_max, row_bytes_max, fields }
+            Columns { profile, map, collaborator, empty_missing, sheet, columns_max, row_bytes_max, fields }
         });
 
         let reading = bar(ProgressBar::new_spinner(), quiet, "{spinner} reading: {human_pos} rows");
