@@ -130,6 +130,9 @@ pub enum PushError {
     /// The URL cannot be pushed to.
     #[error("{0:?} is not the URL of a server; write one like http://127.0.0.1:8080")]
     Url(String),
+    /// The URL has a port that cannot be.
+    #[error("{0:?}: there is no port {1:?}; ports are from 1 to 65535")]
+    Port(String, String),
     /// The server refuses the profile, as it would refuse the push.
     #[error("{url}: the server does not return the profile: {message}; nothing was sent")]
     NoProfile {
@@ -168,6 +171,11 @@ impl Target {
         let uri: Uri = full.parse().map_err(|_| wrong())?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.query().is_some() {
             return Err(wrong());
+        }
+        let port = uri.authority().and_then(|authority| authority.as_str().rsplit('@').next()?.rsplit_once(':'));
+        let port = port.map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+        if let Some(port) = port.filter(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+            return Err(PushError::Port(url.to_owned(), port.to_owned()));
         }
         Ok(Target { path: uri.path().to_owned(), url: full, account, secret: secret.to_owned() })
     }

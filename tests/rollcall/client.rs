@@ -246,6 +246,19 @@ fn what_is_asked_before_the_push_is_asked_again_too() {
 }
 
 #[test]
+fn a_url_that_leads_nowhere_is_named_by_its_cause() {
+    let folder = folder();
+    let file = folder.file("x.json", empty_push());
+    for port in ["99999", "0"] {
+        let pushed = push_to(&format!("http://127.0.0.1:{port}"), &file, &[]).output().unwrap();
+        assert_eq!(pushed.status.code(), Some(2));
+        assert!(err(&pushed).contains(&format!("there is no port \"{port}\"; ports are from 1")), "{}", err(&pushed));
+    }
+    let pushed = push_to("http://no-such-host.invalid", &file, &["--retry", "0"]).output().unwrap();
+    assert!(err(&pushed).contains("; nothing was sent") && !err(&pushed).contains("lookup"), "{}", err(&pushed));
+}
+
+#[test]
 fn the_question_before_the_push_ends_with_its_timeout() {
     let folder = folder();
     let file = folder.file("x.csv", "id,First Name\n1,A\n");

@@ -466,6 +466,45 @@ fn an_id_in_a_workbook_is_what_it_shows_or_an_error() {
 }
 
 #[test]
+fn a_hidden_sheet_is_pushed_only_by_its_name() {
+    let world = World::new();
+    let sheet = |id: &str| [HEADINGS.to_owned(), row(2, &format!("<c r=\"A2\"><v>{id}</v></c>"), "A")].concat();
+    // The name ends its attribute, and begins another.
+    for state in ["hidden", "veryHidden"] {
+        let (hidden, staff, old) = (format!("Old\" state=\"{state}"), sheet("7"), sheet("8"));
+        let file = world.file("x.xlsx", workbook(&[("Staff", &staff), (&hidden, &old)]));
+        let told = err(&pushed(&world, &file, &[]));
+        assert!(told.contains("left out what is hidden: \"Old\"; push such a sheet with --sheet NAME"), "{told}");
+        assert_eq!(world.roster().len(), 1);
+    }
+    let file = world.file("x.xlsx", workbook(&[("Old\" state=\"hidden", &sheet("8"))]));
+    assert!(refused(&world, &file, &[]).contains("the workbook has no rows"));
+    assert!(!err(&pushed(&world, &file, &["--sheet", "Old"])).contains("left out"));
+    assert_eq!(world.roster().len(), 2);
+}
+
+#[test]
+fn what_cuts_or_shifts_a_table_is_said_by_its_cause() {
+    let world = World::new();
+    let csv = "id,First Name\n1,Lovelace, Ada\n";
+    let printed = refused(&world, &world.file("x.csv", csv), &[]);
+    assert!(printed.contains("row 2: it has 3 cells") && printed.contains("put quotes around the cell"), "{printed}");
+    assert!(!printed.contains("cut off"), "{printed}");
+    let text: String = (0..20_000).map(|n| format!("{n},A{}\n", n * 7919 % 1000)).collect();
+    let text = format!("id,First Name\n{text}");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    for (name, whole) in
+        [("x.csv.gz", gzip.finish().unwrap()), ("x.csv.zst", zstd::stream::encode_all(text.as_bytes(), 1).unwrap())]
+    {
+        let printed = refused(&world, &world.file(name, &whole[..whole.len() * 3 / 4]), &[]);
+        assert!(printed.contains("the file was cut off; copy it again; nothing was sent"), "{printed}");
+    }
+    let printed = refused(&world, &world.file("x.csv", "id,First Name\n1,A\n"), &["--map", "Emp No=id"]);
+    assert!(printed.contains("--map names a column \"Emp No\", but the file has id, First Name"), "{printed}");
+}
+
+#[test]
 fn one_sheet_of_a_workbook_is_pushed_by_its_name() {
     let world = World::new();
     let staff = [HEADINGS.to_owned(), row(2, r#"<c r="A2" s="1"><v>7</v></c>"#, "A")].concat();
