@@ -57,6 +57,8 @@ pub struct PushConfig {
     pub map: BTreeMap<String, String>,
     /// Whose columns a CSV has.
     pub columns: Option<ColumnsOf>,
+    /// Whether a CSV of LMS Collaborator's may empty the fields that it has no column for.
+    pub empty_missing: Option<bool>,
     /// The sheet of a workbook to push.
     pub sheet: Option<String>,
     /// Whether the answer is printed as the server sent it.

@@ -25,6 +25,16 @@ pub fn advice(answer: &Answer, target: &Target, secret_variable: &str) -> Option
     }
 }
 
+/// Whether the advice says all that is in the answer's own words: the page of a redirect says less than where it leads to, and what
+/// is said of a signature is meant for who writes a client.
+pub fn is_replaced(answer: &Answer) -> bool {
+    (300..400).contains(&answer.status) || is_wrong_signature(answer)
+}
+
+fn is_wrong_signature(answer: &Answer) -> bool {
+    answer.status == 403 && answer.text.contains("'Authorization' is incorrect: no such account has this signature")
+}
+
 /// Whether an answer has a request's id, or the form of rollcall's refusals.
 fn is_rollcalls(answer: &Answer) -> bool {
     answer.request.is_some() || serde_json::from_str::<AnswerRefusal>(&answer.text).is_ok()
@@ -43,12 +53,21 @@ fn redirect(answer: &Answer, target: &Target) -> String {
         _ => location,
     };
     let base = moved.trim_end_matches('/');
-    let base = base.strip_suffix("/v1/employees").unwrap_or(base);
+    let base =
+        ["/v1/employees", "/v1/profiles"].iter().find_map(|path| Some(base.rsplit_once(path)?.0)).unwrap_or(base);
     format!("the server redirects to {moved}; nothing was stored; a push does not follow, change the URL to {base}")
 }
 
 fn forbidden(answer: &Answer, target: &Target, secret_variable: &str) -> String {
     let Target { account, .. } = target;
+    if is_wrong_signature(answer) {
+        let server = answer.date.map(|date| format!(", the server's {date:.0}")).unwrap_or_default();
+        return format!(
+            "the secret in {secret_variable} is not one of account {account}'s, or there is no such account; \
+             the clock of this machine says {:.0}{server}",
+            answer.received
+        );
+    }
     let signed = format!("the push was signed for account {account} with the secret in {secret_variable}");
     let Some(server) = answer.date else {
         return signed;

@@ -119,7 +119,9 @@ impl Body {
             let mut workbook = tempfile::tempfile()?;
             io::copy(&mut input, &mut workbook)?;
             workbook.rewind()?;
-            xlsx::convert(workbook, columns, &mut out, tell)?
+            let (places, left_out) = xlsx::convert(workbook, columns, &mut out, tell)?;
+            note = left_out;
+            places
         } else if columns.collaborator || collaborator::is_one(&start, columns) {
             let (places, of_columns) = collaborator::convert(input, columns, &mut out, tell)?;
             note = Some(of_columns);
@@ -214,9 +216,21 @@ fn named_profile(mut json: impl BufRead) -> Option<Uuid> {
 fn unpacked(input: impl Read + 'static) -> io::Result<(Vec<u8>, Box<dyn BufRead>)> {
     let (start, input) = looked_at(input)?;
     match *start {
-        [0x1f, 0x8b, ..] => looked_at(flate2::bufread::MultiGzDecoder::new(input)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => looked_at(zstd::stream::read::Decoder::with_buffer(input)?),
+        [0x1f, 0x8b, ..] => looked_at(Whole(flate2::bufread::MultiGzDecoder::new(input))),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => looked_at(Whole(zstd::stream::read::Decoder::with_buffer(input)?)),
         _ => Ok((start, input)),
+    }
+}
+
+/// A compressed file, which says of an early end what it means.
+struct Whole<R>(R);
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the file was cut off; copy it again"),
+            _ => error,
+        })
     }
 }
 

@@ -1,13 +1,18 @@
 //! LMS Collaborator's CSV becomes a StartExam body; the server tells what its columns are in the profile.
 
-use super::places::Places;
+use super::places::{Places, letters};
 use super::rows::{Columns, Employees};
 use super::{InputError, ProfileField};
-use crate::dialect::collaborator::csv::{Csv, known_header, text};
+use crate::dialect::collaborator::csv::{Csv, KnownBy, known_header, text};
+use crate::dialect::collaborator::is_known;
 use crate::roster::{Patch, Status};
+use crate::spelling::nearest;
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{BufRead, Write};
+
+/// The most fields that a message lists.
+const FIELDS_LISTED_MAX: usize = 40;
 
 /// Whether a file that begins so is read as one: its header is known to be one of Collaborator's, and no column is called `id`, as
 /// one must be in any other CSV.
@@ -33,7 +38,16 @@ pub fn convert(
     let csv = text(bytes).and_then(|text| Csv::new(text, columns.columns_max)).map_err(InputError::Wrong)?;
     let known_by = csv.known_by().as_str();
     let fields = (columns.fields)().map_err(|error| InputError::Server(Box::new(error)))?;
+    if !columns.empty_missing {
+        loses_nothing(&csv, &fields).map_err(InputError::Wrong)?;
+    }
     let fields: HashMap<String, String> = fields.into_iter().filter_map(by_wire_name).collect();
+    if csv.known_by() == KnownBy::Name {
+        all_known(&csv, &fields).map_err(InputError::Wrong)?;
+    }
+    // A row's cells are the first of the header's, so that one with this column has all others.
+    let last = csv.columns().iter().rfind(|column| fields.contains_key(&column.to_ascii_lowercase())).cloned();
+    let last = last.filter(|_| !columns.empty_missing);
     let mut employees = Employees::new(out, columns, tell)?;
     employees.begin(None);
     for (position, column) in csv.columns().iter().enumerate().filter(|(_, column)| !column.is_empty()) {
@@ -55,6 +69,12 @@ pub fn convert(
             *more += 1;
             continue;
         }
+        if let Some(last) = last.as_ref().filter(|last| user.data.iter().all(|(name, _)| name != *last)) {
+            return Err(InputError::Wrong(format!(
+                "row {row}: it ends before the column {last}, and the fields that it has no cells for would be emptied; give it \
+                 all cells, import the file at the server's users-import/csv, or push with --empty-missing"
+            )));
+        }
         let mut data: Vec<(&str, &str)> = Vec::new();
         for (column, value) in user.data.iter().filter(|(_, value)| !value.is_empty()) {
             match json.get(column.to_ascii_lowercase().as_str()) {
@@ -74,6 +94,40 @@ pub fn convert(
         false => format!("; the profile has no field for {}", ignored.into_iter().collect::<Vec<_>>().join(", ")),
     };
     Ok((employees.end()?, format!("read as LMS Collaborator's CSV, its columns known by {known_by}{ignored}")))
+}
+
+/// The error lists the fields of the profile that the file has no column for. A push carries the whole data of an employee, and would
+/// empty them, while an import by Collaborator's own endpoint keeps what is stored.
+fn loses_nothing(csv: &Csv, fields: &[ProfileField]) -> Result<(), String> {
+    let columns: HashSet<String> = csv.columns().iter().map(|column| column.to_ascii_lowercase()).collect();
+    let has_column = |wire: &String| columns.contains(&wire.to_ascii_lowercase());
+    let missing = fields.iter().filter(|field| !field.collaborator.as_ref().is_some_and(has_column));
+    let missing: Vec<&str> = missing.map(|field| field.name.as_str()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let more = missing.len().saturating_sub(FIELDS_LISTED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Err(format!(
+        "this is LMS Collaborator's CSV, and a push of it would empty the fields that it has no column for: {}{more}. To keep them, \
+         import the file at the server's users-import/csv; to empty them, push with --empty-missing",
+        missing[..missing.len().min(FIELDS_LISTED_MAX)].join(", ")
+    ))
+}
+
+/// The error names a heading that neither the profile nor Collaborator knows.
+fn all_known(csv: &Csv, fields: &HashMap<String, String>) -> Result<(), String> {
+    let is_unknown =
+        |column: &str| !column.is_empty() && !is_known(column) && !fields.contains_key(&column.to_ascii_lowercase());
+    let Some((position, column)) = csv.columns().iter().enumerate().find(|(_, column)| is_unknown(column)) else {
+        return Ok(());
+    };
+    let alike = nearest(column, fields.keys().map(String::as_str));
+    let alike = alike.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default();
+    Err(format!(
+        "the profile has no such field: column {} {column:?}{alike}; rename the column, or remove it",
+        letters(position)
+    ))
 }
 
 fn by_wire_name(field: ProfileField) -> Option<(String, String)> {

@@ -104,7 +104,10 @@ fn explain(url: &str, error: &Error, answer: Duration) -> (String, bool) {
             (format!("there was no answer within {} seconds (--timeout)", answer.as_secs()), true)
         }
         Error::Timeout(_) => (format!("the server took no bytes for {SEND_PAUSE_SECONDS_MAX} seconds"), true),
-        Error::HostNotFound => ("the host was not found".into(), true),
+        Error::HostNotFound => ("there is no host of this name".into(), true),
+        Error::Io(error) if error.to_string().contains("Name or service not known") => {
+            ("there is no host of this name".into(), true)
+        }
         // This is how rustls reads a plain answer.
         Error::Io(error) if tls && error.to_string().contains("InvalidContentType") => {
             let mend = "the port does not speak TLS; write http:// instead of https://, or the port that speaks TLS";

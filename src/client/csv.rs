@@ -34,7 +34,14 @@ pub fn convert(
             count = Some(headings.len());
             continue;
         };
-        if cells.len() < count || cells[count..].iter().any(|cell| !trimmed(cell).is_empty()) {
+        if cells.len() > count && cells[count..].iter().any(|cell| !trimmed(cell).is_empty()) {
+            return Err(InputError::Wrong(format!(
+                "row {row}: it has {} cells, the headings have {count}; a separator that is part of a value seems to stand without \
+                 quotes: put quotes around the cell",
+                cells.len()
+            )));
+        }
+        if cells.len() < count {
             return Err(InputError::Wrong(format!(
                 "row {row}: it has {} cells, the headings have {count}; if this is the last row, the file was cut off; \
                  else a separator or the end of a quote is missing here",
@@ -242,6 +249,7 @@ mod tests {
             profile: "P".into(),
             map: map.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
             collaborator: false,
+            empty_missing: false,
             sheet: None,
             columns_max: 100,
             row_bytes_max: 1_000,

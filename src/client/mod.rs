@@ -11,7 +11,7 @@ mod rows;
 mod send;
 mod xlsx;
 
-pub use advice::advice;
+pub use advice::{advice, is_replaced};
 pub use body::{Body, InputError};
 pub use connection::{Broken, Sent, tried};
 pub use retry::{Patience, Progress, ask, push};

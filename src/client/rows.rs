@@ -19,6 +19,8 @@ pub struct Columns {
     pub map: BTreeMap<String, String>,
     /// Whether the table is a CSV of LMS Collaborator's; if not, its header shows whether it is one.
     pub collaborator: bool,
+    /// Whether a CSV of LMS Collaborator's may empty the fields that it has no column for.
+    pub empty_missing: bool,
     /// The sheet of a workbook to read; without one all are read.
     pub sheet: Option<String>,
     /// The most columns of a table; see [`crate::limits::Limits::columns_max`].
@@ -86,15 +88,22 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         let map: HashMap<&str, &str> = self.columns.map.iter().map(|(from, to)| (trimmed(from), trimmed(to))).collect();
         let names: Vec<&str> = headings.iter().map(|heading| *map.get(heading).unwrap_or(heading)).collect();
         let checked = unambiguous(&names)
-            .and_then(|positions| match map.iter().find(|(_, name)| !positions.contains_key(**name)) {
-                Some((from, _)) => Err(format!("--map names a column {from:?}, but the file has {}", listed(&names))),
+            .and_then(|positions| match map.keys().find(|from| !headings.contains(from)) {
+                Some(from) => Err(format!("--map names a column {from:?}, but the file has {}", listed(&headings))),
                 None => Ok(positions),
             })
             .and_then(|positions| match positions.contains_key("id") {
-                true => self.all_known(&names),
+                true => Ok(()),
                 false => Err(without_id(&names, self.places.is_of_several())),
             });
-        checked.map_err(|message| InputError::Wrong(format!("{}: {message}", self.places.of_row(row))))?;
+        let place = self.places.of_row(row);
+        let wrong = |message| InputError::Wrong(format!("{place}: {message}"));
+        checked.map_err(wrong)?;
+        if self.known.get().is_none() {
+            let known = self.ask_fields()?;
+            self.known.get_or_init(|| known);
+        }
+        self.all_known(&names).map_err(wrong)?;
         for (position, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             self.places.note_column(position, headings[position], name);
         }
@@ -108,11 +117,19 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         Ok(())
     }
 
-    /// The error lists the headings that are no fields of the profile, if the server tells its fields. If it does not, it will say
-    /// why when the rows are pushed.
+    /// Asks for the fields of the profile. A server that refuses them would refuse the rows, too; one that does not serve them says
+    /// what is wrong when the rows are pushed.
+    fn ask_fields(&self) -> Result<Option<Vec<String>>, InputError> {
+        match (self.columns.fields)() {
+            Ok(fields) => Ok(Some(fields.into_iter().map(|field| field.name).collect())),
+            Err(PushError::NotServed { .. }) => Ok(None),
+            Err(error) => Err(InputError::Server(Box::new(error))),
+        }
+    }
+
+    /// The error lists the headings that are no fields of the profile, if the server serves its fields.
     fn all_known(&self, names: &[&str]) -> Result<(), String> {
-        let ask = || Some((self.columns.fields)().ok()?.into_iter().map(|field| field.name).collect());
-        let Some(fields) = self.known.get_or_init(ask) else {
+        let Some(Some(fields)) = self.known.get() else {
             return Ok(());
         };
         let is_unknown = |name: &str| !matches!(name, "" | "id" | "status") && fields.iter().all(|field| field != name);

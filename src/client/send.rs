@@ -2,14 +2,13 @@
 
 use super::body::Payload;
 use super::connection::{Broken, Sent, agent};
-use super::retry::Patience;
 use crate::signature::{Head, format_date, parse_date};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::time::Duration;
-use ureq::http::Uri;
+use ureq::http::{Response, Uri};
 
 /// Where to push, and as whom.
 #[derive(Clone)]
@@ -23,7 +22,14 @@ pub struct Target {
 /// The longest answer that is read, in bytes: a refusal lists what is wrong with up to a thousand employees.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
+/// How long the answer to a question about profiles may take, in seconds.
+const PROFILE_SECONDS_MAX: u64 = 30;
+
+/// The most profiles that a message lists.
+const PROFILES_LISTED_MAX: usize = 20;
+
 /// What a server says to a push, whatever it says.
+#[derive(Debug)]
 pub struct Answer {
     /// Whether the push was applied.
     pub ok: bool,
@@ -124,13 +130,26 @@ pub enum PushError {
     /// The URL cannot be pushed to.
     #[error("{0:?} is not the URL of a server; write one like http://127.0.0.1:8080")]
     Url(String),
-    /// The server does not return the profile.
+    /// The URL has a port that cannot be.
+    #[error("{0:?}: there is no port {1:?}; ports are from 1 to 65535")]
+    Port(String, String),
+    /// The server refuses the profile, as it would refuse the push.
     #[error("{url}: the server does not return the profile: {message}; nothing was sent")]
     NoProfile {
         /// The URL.
         url: String,
-        /// What the server said.
+        /// What the server said, in words.
         message: String,
+        /// What it answered.
+        answer: Box<Answer>,
+    },
+    /// The server serves no profiles, or not now. It may take the push.
+    #[error("{url}: the server does not say which fields the profile has, but answers {status}; nothing was sent")]
+    NotServed {
+        /// The URL.
+        url: String,
+        /// The status.
+        status: u16,
     },
     /// The server cannot be reached, or the connection broke.
     #[error("{0}")]
@@ -153,34 +172,87 @@ impl Target {
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.query().is_some() {
             return Err(wrong());
         }
+        let port = uri.authority().and_then(|authority| authority.as_str().rsplit('@').next()?.rsplit_once(':'));
+        let port = port.map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+        if let Some(port) = port.filter(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+            return Err(PushError::Port(url.to_owned(), port.to_owned()));
+        }
         Ok(Target { path: uri.path().to_owned(), url: full, account, secret: secret.to_owned() })
     }
 }
 
-/// Asks the server for the fields of a profile, by a signed request.
-pub fn profile_fields(target: &Target, profile: &str) -> Result<Vec<ProfileField>, PushError> {
-    let base = target.url.len() - "employees".len();
-    let path = target.path.len() - "employees".len();
-    let (url, path) =
-        (format!("{}profiles/{profile}", &target.url[..base]), format!("{}profiles/{profile}", &target.path[..path]));
-    let answer = Patience::default().answer;
-    let broken = |error| Box::new(Broken::new(&url, &error, Sent::Nothing, answer));
-    let date = format_date(Timestamp::now());
-    let head = Head { verb: "GET", path: &path, date: &date, content_length: "0" };
-    let signature = head.sign(target.secret.as_bytes());
-    let request = agent(answer).get(&url).header("Authorization", format!("SharedKey {}:{signature}", target.account));
-    let mut response = request.header("Date", &date).call().map_err(broken)?;
-    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(broken)?;
-    let definition: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let Some(fields) = definition["fields"].as_array().filter(|_| response.status().is_success()) else {
-        let message = definition["message"].as_str().unwrap_or("it sent no profile").to_owned();
-        return Err(PushError::NoProfile { url, message });
+/// Asks the server for the fields of a profile, by a signed request whose answer is waited for `wait`, but no longer than a profile
+/// can take.
+pub fn profile_fields(target: &Target, profile: &str, wait: Duration) -> Result<Vec<ProfileField>, PushError> {
+    let wait = wait.min(Duration::from_secs(PROFILE_SECONDS_MAX));
+    let (url, answer) = get(target, &format!("profiles/{profile}"), wait)?;
+    let definition: serde_json::Value = serde_json::from_str(&answer.text).unwrap_or_default();
+    let Some(fields) = definition["fields"].as_array().filter(|_| answer.ok) else {
+        let message = definition["message"].as_str();
+        let status = answer.status;
+        let message = match (status, message) {
+            (404, Some(message)) => format!("{message}{}", profiles(target, wait)),
+            (301 | 302 | 307 | 308 | 401 | 403, message) => {
+                message.map_or_else(|| format!("it answered {status}"), str::to_owned)
+            }
+            _ => return Err(PushError::NotServed { url, status }),
+        };
+        return Err(PushError::NoProfile { url, message, answer: Box::new(answer) });
     };
     let field = |field: &serde_json::Value| {
         let collaborator = field["wire"]["collaborator"].as_str().map(str::to_owned);
         Some(ProfileField { name: field["name"].as_str()?.to_owned(), collaborator })
     };
     Ok(fields.iter().filter_map(field).collect())
+}
+
+/// The profiles that the account has, for the end of a message; nothing if the server does not say it.
+fn profiles(target: &Target, wait: Duration) -> String {
+    let listed = || {
+        let (_, answer) = get(target, "profiles", wait).ok()?;
+        let answer: serde_json::Value = serde_json::from_str(&answer.text).ok()?;
+        let profile =
+            |profile: &serde_json::Value| Some(format!("{} ({})", profile["id"].as_str()?, profile["name"].as_str()?));
+        let profiles = answer["profiles"].as_array()?;
+        let mut texts: Vec<String> = profiles.iter().take(PROFILES_LISTED_MAX).filter_map(profile).collect();
+        if profiles.len() > PROFILES_LISTED_MAX {
+            texts.push("…".into());
+        }
+        (!texts.is_empty()).then(|| format!("; account {} has {}", target.account, texts.join(", ")))
+    };
+    listed().unwrap_or_default()
+}
+
+/// Asks the server by a signed request for what is beside the employees under this name; returns its URL, too.
+fn get(target: &Target, name: &str, wait: Duration) -> Result<(String, Answer), Box<Broken>> {
+    let beside = |employees: &str| format!("{}{name}", &employees[..employees.len() - "employees".len()]);
+    let (url, path) = (beside(&target.url), beside(&target.path));
+    let broken = |error| Box::new(Broken::new(&url, &error, Sent::Nothing, wait));
+    let date = format_date(Timestamp::now());
+    let head = Head { verb: "GET", path: &path, date: &date, content_length: "0" };
+    let signature = head.sign(target.secret.as_bytes());
+    let request = agent(wait).get(&url).header("Authorization", format!("SharedKey {}:{signature}", target.account));
+    let response = request.header("Date", &date).call().map_err(broken)?;
+    let answer = read(response).map_err(broken)?;
+    Ok((url, answer))
+}
+
+/// Reads an answer.
+fn read(mut response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
+    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string()?;
+    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+    Ok(Answer {
+        ok: response.status().is_success(),
+        status: response.status().as_u16(),
+        text,
+        request: header("Rollcall-Request"),
+        location: header("Location"),
+        date: header("Date").and_then(|date| parse_date(&date)),
+        retry_after: header("Retry-After"),
+        received: Timestamp::now(),
+        tries: 1,
+        sent_before: false,
+    })
 }
 
 /// Sends a body once; `tell` hears how many of how many bytes were sent.
@@ -221,21 +293,8 @@ pub fn send(
         };
         Box::new(Broken::new(&target.url, &error, sent, answer))
     };
-    let mut response = request.send(ureq::SendBody::from_reader(&mut reader)).map_err(broken)?;
-    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(broken)?;
-    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-    Ok(Answer {
-        ok: response.status().is_success(),
-        status: response.status().as_u16(),
-        text,
-        request: header("Rollcall-Request"),
-        location: header("Location"),
-        date: header("Date").and_then(|date| parse_date(&date)),
-        retry_after: header("Retry-After"),
-        received: Timestamp::now(),
-        tries: 1,
-        sent_before: false,
-    })
+    let response = request.send(ureq::SendBody::from_reader(&mut reader)).map_err(broken)?;
+    read(response).map_err(broken)
 }
 
 /// A reader that tells how much was read.

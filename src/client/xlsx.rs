@@ -1,10 +1,10 @@
-//! An Excel workbook becomes a StartExam body: every sheet that has anything, or the one that was named; the first row of each holds
+//! An Excel workbook becomes a StartExam body: every visible sheet that has anything, or the one that was named; the first row of each holds
 //! the headings.
 
 use super::InputError;
 use super::places::{Places, letters};
 use super::rows::{Columns, Employees, trimmed};
-use calamine::{DataRef, ExcelDateTime, Reader as _, SheetType, Style, Xlsx, XlsxError};
+use calamine::{DataRef, ExcelDateTime, Reader as _, SheetType, SheetVisible, Style, Xlsx, XlsxError};
 use std::fs::File;
 use std::io::{BufReader, Write};
 
@@ -13,13 +13,14 @@ const DIGITS_KEPT: usize = 15;
 
 type Workbook = Xlsx<BufReader<File>>;
 
-/// Writes the rows of a workbook to `out` as a body. `tell` is called with the number of rows so far.
+/// Writes the rows of a workbook to `out` as a body. `tell` is called with the number of rows so far. Returns also which sheets were
+/// left out because they are hidden, if any.
 pub fn convert(
     file: File,
     columns: &Columns,
     out: &mut impl Write,
     tell: impl FnMut(u64),
-) -> Result<Places, InputError> {
+) -> Result<(Places, Option<String>), InputError> {
     let mut workbook = Xlsx::new(BufReader::new(file))?;
     let mut employees = Employees::new(out, columns, tell)?;
     let sheets = workbook.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
@@ -32,6 +33,7 @@ pub fn convert(
         }
         sheets.retain(|sheet| sheet == name);
     }
+    let left_out = if columns.sheet.is_some() { None } else { hide(&workbook, &mut sheets) };
     let mut any = false;
     for name in sheets {
         let place = if several { format!("sheet {name:?}, ") } else { String::new() };
@@ -51,9 +53,22 @@ pub fn convert(
         any |= sheet.has_headings;
     }
     match any {
-        true => employees.end(),
-        false => Err(InputError::Wrong("the workbook has no rows; the first must hold the headings".into())),
+        true => Ok((employees.end()?, left_out)),
+        false => {
+            let left_out = left_out.map(|left_out| format!("; {left_out}")).unwrap_or_default();
+            let message = format!("the workbook has no rows; the first must hold the headings{left_out}");
+            Err(InputError::Wrong(message))
+        }
     }
+}
+
+/// Removes the sheets that nobody sees, and returns what to say of them.
+fn hide(workbook: &Workbook, sheets: &mut Vec<String>) -> Option<String> {
+    let hidden = workbook.sheets_metadata().iter().filter(|sheet| sheet.visible != SheetVisible::Visible);
+    let hidden: Vec<&String> = hidden.map(|sheet| &sheet.name).filter(|name| sheets.contains(name)).collect();
+    sheets.retain(|sheet| !hidden.contains(&sheet));
+    let listed = hidden.iter().map(|sheet| format!("{sheet:?}")).collect::<Vec<_>>().join(", ");
+    (!hidden.is_empty()).then(|| format!("left out what is hidden: {listed}; push such a sheet with --sheet NAME"))
 }
 
 /// A sheet that is being read.

@@ -2,7 +2,7 @@
 
 use super::refused::refused;
 use super::{Failed, complain, out, setting};
-use crate::client::{self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, Target};
+use crate::client::{self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, Target};
 use crate::config::{ColumnsOf, Config, PushConfig};
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -46,6 +46,9 @@ pub struct Push {
     /// Whose columns a CSV has, if its headings do not show it: LMS Collaborator's are known by their position
     #[arg(long, env = "ROLLCALL_COLUMNS", value_enum)]
     columns: Option<ColumnsOf>,
+    /// Empty the fields of the profile that LMS Collaborator's CSV has no column for. Without it such a CSV is refused
+    #[arg(long, env = "ROLLCALL_EMPTY_MISSING", value_parser = FalseyValueParser::new())]
+    empty_missing: bool,
     /// The sheet of a workbook to push [default: all]
     #[arg(long, env = "ROLLCALL_SHEET", value_name = "NAME")]
     sheet: Option<String>,
@@ -88,21 +91,27 @@ impl Push {
         let secret = secret.ok_or_else(|| {
             Failed::Usage(format!("the account's secret is missing; put it into the environment variable {variable}"))
         })?;
+        if secret.trim() != secret {
+            return Err(Failed::Usage(format!(
+                "the secret in {variable} begins or ends with white space or a line end; remove it from the variable"
+            )));
+        }
         let target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
         let collaborator = self.columns.or(config.columns) == Some(ColumnsOf::Collaborator);
+        let empty_missing = self.empty_missing || config.empty_missing == Some(true);
         let sheet = self.sheet.or(config.sheet);
         let columns = self.profile.or(config.profile).map(|profile| {
             let (target, named) = (target.clone(), profile.clone());
-            let fields = move || client::profile_fields(&target, &named);
+            let fields = move || client::profile_fields(&target, &named, patience.answer);
             let fields = Box::new(move || client::ask(patience, &fields));
-            Columns { profile, map, collaborator, sheet, columns_max, row_bytes_max, fields }
+            Columns { profile, map, collaborator, empty_missing, sheet, columns_max, row_bytes_max, fields }
         });
 
         let reading = bar(ProgressBar::new_spinner(), quiet, "{spinner} reading: {human_pos} rows");
         let body = Body::read(&self.file, columns.as_ref(), |rows| reading.set_position(rows))
-            .map_err(|error| unreadable(&self.file, &error, account, &variable))?;
+            .map_err(|error| unreadable(&self.file, &error, &target, &variable))?;
         reading.finish_and_clear();
         if let Some(note) = body.note.as_ref().filter(|_| !quiet) {
             complain!("rollcall: {}: {note}", self.file.display());
@@ -133,16 +142,24 @@ impl Push {
 }
 
 /// Tells why a file cannot be pushed.
-fn unreadable(file: &Path, error: &InputError, account: i64, variable: &str) -> Failed {
-    let known = match error {
+fn unreadable(file: &Path, error: &InputError, target: &Target, variable: &str) -> Failed {
+    let told = match error {
         // What was asked of the server says itself that nothing was sent.
-        InputError::Server(error) if error.to_string().contains("'Authorization'") => {
-            format!("; the request was signed for account {account} with the secret in {variable}")
-        }
-        InputError::Server(_) => String::new(),
-        _ => "; nothing was sent".into(),
+        InputError::Server(error) => match &**error {
+            PushError::NoProfile { url, message, answer } => match client::advice(answer, target, variable) {
+                Some(advice) if client::is_replaced(answer) => {
+                    format!("{url}: the server answered {}; {advice}; nothing was sent", answer.status)
+                }
+                Some(advice) => {
+                    format!("{url}: the server answered {}: {message}; {advice}; nothing was sent", answer.status)
+                }
+                None => error.to_string(),
+            },
+            error => error.to_string(),
+        },
+        _ => format!("{error}; nothing was sent"),
     };
-    Failed::Refused(format!("{}: {error}{known}", file.display()))
+    Failed::Refused(format!("{}: {told}", file.display()))
 }
 
 /// What was typed, else what the configuration says, else the default.
@@ -205,8 +222,7 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) -> Result<(), Failed>
 /// Tells why a push was refused, with what the client knows about it and the server does not.
 fn explained(answer: &Answer, body: &Body, target: &Target, variable: &str) -> Failed {
     let message = match refused(answer, body) {
-        // The page that comes with a redirect says less than where it leads to.
-        _ if (300..400).contains(&answer.status) => format!("the server answered {}", answer.status),
+        _ if client::is_replaced(answer) => format!("the server answered {}", answer.status),
         Failed::Usage(message) | Failed::Refused(message) => message,
     };
     let advice = client::advice(answer, target, variable).map(|advice| format!("; {advice}")).unwrap_or_default();

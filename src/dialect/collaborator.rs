@@ -59,7 +59,8 @@ fn is_own(name: &str) -> bool {
     OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
-fn is_known(name: &str) -> bool {
+/// Whether the system's documents know a member or a column of this name.
+pub fn is_known(name: &str) -> bool {
     is_own(name) || Dialect::Collaborator.fields().iter().any(|field| field.eq_ignore_ascii_case(name))
 }
 

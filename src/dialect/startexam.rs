@@ -7,7 +7,7 @@
 //! Properties may be in camelCase or in PascalCase; those that are not known are ignored and named in the answer.
 
 use crate::json::{self, NotJson, Object, Scratch, Shape, Unreadable};
-use crate::limits::{IGNORED_NAMES_MAX, Limits};
+use crate::limits::{IGNORED_NAME_CHARS_MAX, IGNORED_NAMES_MAX, Limits};
 use crate::rejection::Fault;
 use crate::roster::{Counts, Employee, Envelope, Names, Pushed, Status, valid_id};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -17,6 +17,9 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
+
+/// The most unknown properties that the message about a missing one names.
+const UNKNOWN_LISTED_MAX: usize = 3;
 
 /// What a body may call the array of its employees.
 pub const EMPLOYEES: [&str; 2] = ["employees", "Employees"];
@@ -232,10 +235,10 @@ fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<(Pushed<'a>, Vec<Fa
         }
     };
     let [id, status, data] = members.map(|member| member.filter(|raw| raw.get() != "null"));
-    pushed.ignored = unknown;
     let mut faults = Vec::new();
-    pushed.id = id_of(id).map_err(|fault| faults.push(fault)).ok();
-    pushed.status = status_of(status).map_err(|fault| faults.push(fault)).ok();
+    pushed.id = id_of(id).map_err(|fault| faults.push(beside(fault, &unknown))).ok();
+    pushed.status = status_of(status).map_err(|fault| faults.push(beside(fault, &unknown))).ok();
+    pushed.ignored = unknown;
     let before = faults.len();
     match (data, pushed.status) {
         (Some(data), _) => {
@@ -247,11 +250,22 @@ fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<(Pushed<'a>, Vec<Fa
         // A misspelt property must not empty anybody.
         (None, Some(Status::Active)) => {
             let message = "an active employee needs the property data; [] says that every field is empty";
-            faults.push(Fault::new("data", "required", message));
+            faults.push(beside(Fault::new("data", "required", message), &pushed.ignored));
         }
         (None, None) => {}
     }
     Ok((pushed, faults))
+}
+
+/// A fault that names the unknown properties of the same object if it lacks a known one: one of them may be it, misspelt.
+fn beside(mut fault: Fault, unknown: &[Cow<str>]) -> Fault {
+    if fault.rule != "required" || unknown.is_empty() {
+        return fault;
+    }
+    let name = |name: &Cow<str>| format!("{:?}", name.chars().take(IGNORED_NAME_CHARS_MAX).collect::<String>());
+    let names: Vec<String> = unknown.iter().take(UNKNOWN_LISTED_MAX).map(name).collect();
+    fault.message = format!("{}; beside it there is {}, which means nothing here", fault.message, names.join(", "));
+    fault
 }
 
 fn id_of(raw: Option<&RawValue>) -> Result<Cow<'_, str>, Fault> {
@@ -302,15 +316,15 @@ fn row<'a>(raw: &'a RawValue, ignored: &mut Vec<Cow<'a, str>>) -> Result<(Cow<'a
         let message = "a row must be an object like {\"name\": …, \"value\": …}, with each property once";
         return Err(fault("object", message));
     };
-    ignore(ignored, unknown);
     let Some(name) = name.filter(|name| name.get() != "null") else {
-        return Err(fault("required", "a row of data has no name"));
+        return Err(beside(fault("required", "a row of data has no name"), &unknown));
     };
     let name = json::string(name).map_err(|message| fault("text", &format!("the name of a row {message}")))?;
     let Some(value) = value else {
         let message = "the row has no property value; send \"value\": null if the field is empty";
-        return Err(Fault::of_client(&name, "required", message));
+        return Err(beside(Fault::of_client(&name, "required", message), &unknown));
     };
+    ignore(ignored, unknown);
     match json::scalar(value) {
         Ok(value) => Ok((name, value)),
         Err(message) => Err(Fault::of_client(&name, "text", message)),

@@ -250,7 +250,7 @@ impl From<Failure> for Refusal {
                         (None, None) => "an employee".into(),
                     };
                     let other = first.other_index.map(|index| format!(" (the other is at index {index})"));
-                    format!("{who}: {} {}{}", first.field, first.message, other.unwrap_or_default())
+                    format!("{who}: {}: {}{}", first.field, first.message, other.unwrap_or_default())
                 });
                 let problems = if error_count == 1 { "1 problem".into() } else { format!("{error_count} problems") };
                 let message = format!("nothing was stored: {problems}; the first is {}", first.unwrap_or_default());

@@ -246,6 +246,76 @@ fn what_is_asked_before_the_push_is_asked_again_too() {
 }
 
 #[test]
+fn a_url_that_leads_nowhere_is_named_by_its_cause() {
+    let folder = folder();
+    let file = folder.file("x.json", empty_push());
+    for port in ["99999", "0"] {
+        let pushed = push_to(&format!("http://127.0.0.1:{port}"), &file, &[]).output().unwrap();
+        assert_eq!(pushed.status.code(), Some(2));
+        assert!(err(&pushed).contains(&format!("there is no port \"{port}\"; ports are from 1")), "{}", err(&pushed));
+    }
+    let pushed = push_to("http://no-such-host.invalid", &file, &["--retry", "0"]).output().unwrap();
+    assert!(err(&pushed).contains("; nothing was sent") && !err(&pushed).contains("lookup"), "{}", err(&pushed));
+}
+
+#[test]
+fn the_question_before_the_push_ends_with_its_timeout() {
+    let folder = folder();
+    let file = folder.file("x.csv", "id,First Name\n1,A\n");
+    // Nobody accepts: the connection is made, and nothing comes.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let args = ["--profile", PROFILE, "--timeout", "1", "--retry", "0"];
+    let pushed = push_to(&url, &file, &args).output().unwrap();
+    assert_eq!(pushed.status.code(), Some(1));
+    assert!(
+        err(&pushed).contains("there was no answer within 1 seconds (--timeout); nothing was sent"),
+        "{}",
+        err(&pushed)
+    );
+}
+
+#[test]
+fn what_the_server_says_to_the_question_before_the_push_counts() {
+    let folder = folder();
+    let file = folder.file("x.csv", "id,First Name\n1,A\n");
+    let ours = |message: &str| json!({ "message": message }).to_string();
+    for (status, headers, body, expected) in [
+        (
+            "301 Moved",
+            format!("Location: https://new.example.com/v1/profiles/{PROFILE}\r\n"),
+            String::new(),
+            "change the URL to https://new.example.com; nothing was sent",
+        ),
+        ("308 Moved", "Location: /hr/v1/employees\r\n".into(), String::new(), "change the URL to http://127.0.0.1:"),
+        ("401 Unauthorized", String::new(), ours("log in"), "does not return the profile: log in"),
+        (
+            "403 Forbidden",
+            "Rollcall-Request: r\r\n".into(),
+            ours("the account has ended"),
+            "403: the account has ended",
+        ),
+    ] {
+        let script = Script::new([Act::Refuse(answer(status, &headers, &body))]);
+        let pushed = script.push(&file, &["--profile", PROFILE]);
+        assert_eq!((pushed.status.code(), script.heard().len()), (Some(1), 1), "{}", err(&pushed));
+        assert!(err(&pushed).contains(expected) && err(&pushed).contains("; nothing was sent"), "{}", err(&pushed));
+    }
+    for status in ["404 Not Found", "405 Method Not Allowed", "501 Not Implemented"] {
+        let script = Script::new([Act::Refuse(answer(status, "", "<html>")), Act::Answer(counted())]);
+        let pushed = script.push(&file, &["--profile", PROFILE]);
+        assert!(pushed.status.success(), "{}", err(&pushed));
+        script.heard();
+    }
+    let world = World::new();
+    let file = world.file("x.csv", "id,First Name\n1,A\n");
+    let pushed = world.push_file(&file, &["--profile", "5a0c6c0e-8a51-4f0e-9d0b-6f1f6f5a2b11"]);
+    let told = err(&pushed);
+    assert!(told.contains("the account has no profile with this id") && told.contains("; nothing was sent"), "{told}");
+    assert!(told.contains(&format!("; account 99 has {PROFILE} (")), "{told}");
+}
+
+#[test]
 fn nothing_sent_and_may_have_been_applied_are_told_apart() {
     let folder = folder();
     let small = folder.file("x.json", empty_push());
@@ -335,8 +405,24 @@ fn a_403_names_the_secret_and_both_clocks() {
     let pushed = push.env("OTHER", "wrong").output().unwrap();
     let told = err(&pushed);
     assert_eq!(pushed.status.code(), Some(1));
-    assert!(told.contains("the push was signed for account 99 with the secret in OTHER"), "{told}");
-    assert!(!told.contains("clock") && !told.contains("wrong"), "{told}");
+    assert!(told.contains("the secret in OTHER is not one of account 99's"), "{told}");
+    assert!(told.contains("the clock of this machine says ") && told.contains(", the server's "), "{told}");
+    assert!(!told.contains("HMAC") && !told.contains("wrong"), "{told}");
+    // The same is said where the profile is asked for first.
+    let csv = world.file("x.csv", "id,First Name\n1,A\n");
+    let url = format!("http://{}", world.address);
+    let told = err(&push_to(&url, &csv, &["--profile", PROFILE]).env("ROLLCALL_SECRET", "other").output().unwrap());
+    assert!(told.contains("the secret in ROLLCALL_SECRET is not one of account 99's"), "{told}");
+    assert!(told.ends_with("; nothing was sent\n"), "{told}");
+    for secret in [" a", "a\n", "a\r\n"] {
+        let pushed = push_to(&url, &file, &[]).env("ROLLCALL_SECRET", secret).output().unwrap();
+        assert_eq!(pushed.status.code(), Some(2));
+        assert!(
+            err(&pushed).contains("the secret in ROLLCALL_SECRET begins or ends with white space"),
+            "{}",
+            err(&pushed)
+        );
+    }
 
     let now = jiff::Timestamp::now().as_second();
     for (offset, expected) in

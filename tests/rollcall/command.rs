@@ -231,7 +231,7 @@ fn what_cannot_be_pushed_is_said() {
         ),
         (csv.clone(), &["--profile", "00000000-0000-0000-0000-000000000000"], 1, "the account has no profile"),
         (csv.clone(), &["--profile", PROFILE, "--secret-env", "NOWHERE"], 2, "environment variable NOWHERE"),
-        (csv.clone(), &["--profile", PROFILE, "--account", "100"], 1, "HTTP header 'Authorization' is incorrect"),
+        (csv.clone(), &["--profile", PROFILE, "--account", "100"], 1, "is not one of account 100's"),
         (world.file("b.csv", "id,First Name\n1\n"), &profile, 1, "row 2: it has 1 cells"),
         (world.file("c.csv", b"id,First Name\n1,\xff\n"), &profile, 1, "row 2, column B: the cell is not UTF-8"),
         (world.file("d.csv", "no,First Name\n"), &profile, 1, "no column is called id"),

@@ -161,7 +161,7 @@ fn a_csv_of_collaborators_is_pushed_as_its_profile_has_it() {
     let csv = "uid;secondname;firstname;login;email;password;position;status;gender\n\
                1;B;A;a;a@x.com;secret;C;0;0\n2;B;A;b;b@x.com;;C;1;1\n";
     let path = world.file("users.csv", csv);
-    let pushed = world.push_file(&path, &["--profile", PROFILE]);
+    let pushed = world.push_file(&path, &["--profile", PROFILE, "--empty-missing"]);
     assert!(pushed.status.success(), "{pushed:?}");
     let roster = serde_json::to_string(&world.roster()).unwrap();
     assert!(roster.contains("\"hidden\"") && roster.contains("{\"name\":\"Gender\",\"value\":\"f\"}"), "{roster}");

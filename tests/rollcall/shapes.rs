@@ -135,3 +135,28 @@ fn a_circle_that_somebody_else_closes_by_giving_up_a_value() {
     ];
     assert_eq!(world.push_employees(json!(swapped)).counts(), [0, 2, 0, 0, 0]);
 }
+
+#[test]
+fn a_misspelt_property_is_named_where_it_is_missed() {
+    let world = World::new();
+    for (employee, expected) in [
+        (
+            r#"{"id":"1","status":"active","dat":[]}"#,
+            "at index 0: data: an active employee needs the property data; [] says that every field is empty; beside it there is \"dat\",",
+        ),
+        (r#"{"id":"1","stat":"active","data":[]}"#, "beside it there is \"stat\", which means nothing here"),
+        (r#"{"ID2":"1","status":"active","data":[]}"#, "beside it there is \"ID2\", which means nothing here"),
+        (
+            r#"{"id":"1","status":"active","data":[{"nam":"City","value":"x"}]}"#,
+            "a row of data has no name; beside it there is \"nam\",",
+        ),
+        (
+            r#"{"id":"1","status":"active","data":[{"name":"First Name","val":"x"}]}"#,
+            "First Name: the row has no property value; send \"value\": null if the field is empty; beside it there is \"val\",",
+        ),
+    ] {
+        let answer = world.push(format!("{{\"profileId\":\"{PROFILE}\",\"employees\":[{employee}]}}"));
+        assert_eq!(answer.status, 400, "{employee}: {}", answer.text);
+        assert!(answer.message().contains(expected), "{employee}: {}", answer.message());
+    }
+}

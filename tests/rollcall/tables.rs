@@ -66,8 +66,9 @@ fn collaborators_csv_is_understood_at_every_door() {
             assert_eq!(keyed.roster(), roster, "{name} at {kind}");
         }
         // Pushed after it was imported, nothing changes.
-        let args: &[&str] = if name == "other-words" { &["--columns", "collaborator", "--json"] } else { &["--json"] };
-        let output = pushed(&keyed.world, file.to_str().unwrap(), args);
+        let shown: &[&str] = if name == "other-words" { &["--columns", "collaborator"] } else { &[] };
+        let args = [shown, &["--json", "--empty-missing"]].concat();
+        let output = pushed(&keyed.world, file.to_str().unwrap(), &args);
         let counts: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(counts["employeesNotChanged"], roster.len(), "{name}: {counts}");
         let note = format!("read as LMS Collaborator's CSV, its columns known by {known_by}");
@@ -91,14 +92,53 @@ fn an_ordinary_csv_is_not_taken_for_collaborators() {
     let map = ["ID=id", "Last name=Last Name", "First name=First Name", "Middle name=Middle Name"];
     let args: Vec<&str> = map.iter().flat_map(|map| ["--map", map]).collect();
     assert!(!err(&pushed(world, &file, &args)).contains("Collaborator"));
+    let swapped = world.file("swapped.csv", "ID;First name;Last name;Middle name;Login\n1;F;L;M;l\n");
+    let printed = refused(world, &swapped, &["--columns", "collaborator", "--empty-missing"]);
+    assert!(printed.contains("column 2 of the header is called first name, and by its position"), "{printed}");
     let printed = refused(world, &file, &["--columns", "collaborator", "--map", "ID=id"]);
     assert!(printed.contains("leave out --map"), "{printed}");
     assert_eq!(keyed.roster(), ["1 active | First Name: F | Last Name: L | Middle Name: M | Login: l"]);
     let config = world.file("push.toml", "[push]\ncolumns = \"collaborator\"\n");
     let other = world.file("c.csv", "A;B;C;D;E\n2;L;F;;l\n");
-    assert!(err(&pushed(world, &other, &["--config", &config])).contains("known by position"));
+    assert!(err(&pushed(world, &other, &["--config", &config, "--empty-missing"])).contains("known by position"));
     let usage = world.push_file(&other, &["--profile", PROFILE, "--columns", "excel"]);
     assert_eq!(usage.status.code(), Some(2));
+}
+
+#[test]
+fn a_push_of_collaborators_csv_empties_nothing_unasked() {
+    let keyed = Keyed::new();
+    let world = &keyed.world;
+    let fields = [("First Name", "Ada"), ("Last Name", "Lovelace"), ("Address", "Here 1"), ("City", "London")];
+    world.push_employees(json!([employee("1", "active", &fields)]));
+    let before = keyed.roster();
+    let csv = "uid;secondname;firstname;login;city\n1;Lovelace;Ada;ada;London\n";
+    let printed = refused(world, &world.file("a.csv", csv), &[]);
+    assert!(
+        printed.contains("would empty the fields that it has no column for: ") && printed.contains("Address"),
+        "{printed}"
+    );
+    assert!(!printed.contains("City") && printed.contains("--empty-missing; nothing was sent"), "{printed}");
+    assert_eq!(keyed.roster(), before);
+    let known = "uid;secondname;firstname;login;ciyt\n1;Lovelace;Ada;ada;London\n";
+    let printed = refused(world, &world.file("a.csv", known), &["--empty-missing"]);
+    assert!(printed.contains("no such field: column E \"ciyt\" (did you mean \"city\"?)"), "{printed}");
+    pushed(world, &world.file("a.csv", csv), &["--empty-missing"]);
+    assert_eq!(keyed.roster(), ["1 active | First Name: Ada | Last Name: Lovelace | Login: ada | City: London"]);
+
+    // Where every field has a column, nobody can lose anything, but for a row that is shorter.
+    let field = |name: &str, wire: &str| {
+        format!("[[field]]\nname = {name:?}\ntype = \"text\"\nwire = {{ collaborator = {wire:?} }}\n")
+    };
+    let fields = [("A", "secondname"), ("B", "firstname"), ("C", "login"), ("D", "city")];
+    let fields: String = fields.iter().map(|(name, wire)| field(name, wire)).collect();
+    let world = World::with(&format!("id = \"{PROFILE}\"\nname = \"All\"\n{fields}"), "");
+    pushed(&world, &world.file("a.csv", csv), &[]);
+    let short = world.file("a.csv", "uid;secondname;firstname;login;city\n1;Lovelace;Ada;ada\n");
+    let printed = refused(&world, &short, &[]);
+    assert!(printed.contains("row 2: it ends before the column city"), "{printed}");
+    assert!(world.roster()[0].to_string().contains("London"));
+    pushed(&world, &short, &["--empty-missing"]);
 }
 
 #[test]
@@ -115,6 +155,10 @@ fn what_is_wrong_with_collaborators_csv_is_said_with_its_row_and_no_persons_name
         (
             "login;uid;Vandermeer;Zoya;x\n".to_owned(),
             "column 1 of the header is called login, and by its position it is uid",
+        ),
+        (
+            "ID;First name;Last name;Middle name;Login\n1;Zoya;Vandermeer;;z\n".to_owned(),
+            "column 2 of the header is called first name, and by its position it is secondname; move it to position 3",
         ),
         // What is required of JSON is not required here, and an empty cell is reported with its row.
         (
@@ -419,6 +463,45 @@ fn an_id_in_a_workbook_is_what_it_shows_or_an_error() {
     let heading = r#"<row r="1"><c r="A1"><f>"id"</f></c></row>"#;
     let printed = refused(&world, &world.file("bad.xlsx", workbook(&[("Staff", heading)])), &[]);
     assert!(printed.contains("cell A1: it holds a formula"), "{printed}");
+}
+
+#[test]
+fn a_hidden_sheet_is_pushed_only_by_its_name() {
+    let world = World::new();
+    let sheet = |id: &str| [HEADINGS.to_owned(), row(2, &format!("<c r=\"A2\"><v>{id}</v></c>"), "A")].concat();
+    // The name ends its attribute, and begins another.
+    for state in ["hidden", "veryHidden"] {
+        let (hidden, staff, old) = (format!("Old\" state=\"{state}"), sheet("7"), sheet("8"));
+        let file = world.file("x.xlsx", workbook(&[("Staff", &staff), (&hidden, &old)]));
+        let told = err(&pushed(&world, &file, &[]));
+        assert!(told.contains("left out what is hidden: \"Old\"; push such a sheet with --sheet NAME"), "{told}");
+        assert_eq!(world.roster().len(), 1);
+    }
+    let file = world.file("x.xlsx", workbook(&[("Old\" state=\"hidden", &sheet("8"))]));
+    assert!(refused(&world, &file, &[]).contains("the workbook has no rows"));
+    assert!(!err(&pushed(&world, &file, &["--sheet", "Old"])).contains("left out"));
+    assert_eq!(world.roster().len(), 2);
+}
+
+#[test]
+fn what_cuts_or_shifts_a_table_is_said_by_its_cause() {
+    let world = World::new();
+    let csv = "id,First Name\n1,Lovelace, Ada\n";
+    let printed = refused(&world, &world.file("x.csv", csv), &[]);
+    assert!(printed.contains("row 2: it has 3 cells") && printed.contains("put quotes around the cell"), "{printed}");
+    assert!(!printed.contains("cut off"), "{printed}");
+    let text: String = (0..20_000).map(|n| format!("{n},A{}\n", n * 7919 % 1000)).collect();
+    let text = format!("id,First Name\n{text}");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    for (name, whole) in
+        [("x.csv.gz", gzip.finish().unwrap()), ("x.csv.zst", zstd::stream::encode_all(text.as_bytes(), 1).unwrap())]
+    {
+        let printed = refused(&world, &world.file(name, &whole[..whole.len() * 3 / 4]), &[]);
+        assert!(printed.contains("the file was cut off; copy it again; nothing was sent"), "{printed}");
+    }
+    let printed = refused(&world, &world.file("x.csv", "id,First Name\n1,A\n"), &["--map", "Emp No=id"]);
+    assert!(printed.contains("--map names a column \"Emp No\", but the file has id, First Name"), "{printed}");
 }
 
 #[test]

@@ -45,6 +45,37 @@ const POSITIONS: [&str; 29] = [
     "manager_uid",
 ];
 
+/// What headers call these columns, in English, Russian and Ukrainian: lower case, without what is in brackets. A heading that could
+/// as well mean another column is not among them.
+const WORDS: [(&str, &[&str]); 26] = [
+    ("uid", &["id", "ид", "ід"]),
+    ("secondname", &["last name", "surname", "фамилия", "прізвище"]),
+    ("firstname", &["first name", "имя", "ім'я"]),
+    ("patronymic", &["middle name", "отчество", "по батькові"]),
+    ("login", &["логин", "логін"]),
+    ("email", &["e-mail", "почта", "эл. почта", "пошта"]),
+    ("password", &["пароль"]),
+    ("birth_date", &["birthdate", "birth date", "date of birth", "дата рождения", "дата народження"]),
+    ("gender", &["пол", "стать"]),
+    ("city", &["город", "місто"]),
+    ("department", &["подразделение", "підрозділ"]),
+    ("position", &["должность", "посада"]),
+    ("tags", &["теги", "метки", "мітки"]),
+    ("phone", &["телефон"]),
+    ("status", &["статус"]),
+    ("date_of_employment", &["employment date", "hire date", "дата приема на работу", "дата прийому на роботу"]),
+    ("google_id", &["google id"]),
+    ("work_contact", &["work contacts", "wotk contacts", "рабочие контакты", "робочі контакти"]),
+    ("date_of_assignment_current_position", &["date of current position assignment"]),
+    ("structure_uid", &["department code", "код подразделения", "код підрозділу"]),
+    ("user_field1", &["additional field 1", "adittional field 1", "дополнительное поле 1"]),
+    ("user_field2", &["additional field 2", "adittional field 2", "дополнительное поле 2"]),
+    ("user_field3", &["additional field 3", "adittional field 3", "дополнительное поле 3"]),
+    ("language", &["interface language", "язык интерфейса", "мова інтерфейсу"]),
+    ("user_field4", &["additional field 4", "adittional field 4", "дополнительное поле 4"]),
+    ("user_field5", &["additional field 5", "adittional field 5", "дополнительное поле 5"]),
+];
+
 /// The columns in which no cell may be empty.
 const REQUIRED: [&str; 4] = ["uid", "secondname", "firstname", "login"];
 
@@ -275,18 +306,27 @@ fn positions(header: &[String]) -> Result<Vec<String>, String> {
         ));
     }
     for (position, cell) in header.iter().enumerate() {
-        let named = POSITIONS.iter().position(|name| name.eq_ignore_ascii_case(cell));
-        if let Some(named) = named.filter(|named| *named != position) {
+        if let Some((named, word)) = known_word(cell).filter(|(named, _)| *named != position) {
             let by_position = POSITIONS.get(position).unwrap_or(&"none");
             return Err(format!(
-                "column {} of the header is called {}, and by its position it is {by_position}; move it to position {}, {OR_NAMES}",
+                "column {} of the header is called {word}, and by its position it is {by_position}; move it to position {}, {OR_NAMES}",
                 position + 1,
-                POSITIONS[named],
                 named + 1
             ));
         }
     }
     Ok(POSITIONS[..header.len().min(POSITIONS.len())].iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// The position whose column a heading is known to mean, and the word, as it is listed here.
+fn known_word(heading: &str) -> Option<(usize, &'static str)> {
+    let heading = heading.split('(').next().unwrap_or_default().replace(['’', '`'], "'").to_lowercase();
+    let heading = heading.split_whitespace().collect::<Vec<_>>().join(" ");
+    let position = |wire: &str| POSITIONS.iter().position(|name| *name == wire);
+    if let Some(at) = POSITIONS.iter().position(|name| name.eq_ignore_ascii_case(&heading)) {
+        return Some((at, POSITIONS[at]));
+    }
+    WORDS.iter().find_map(|(wire, words)| Some((position(wire)?, *words.iter().find(|word| **word == heading)?)))
 }
 
 /// What a cell of the first row is if it can be no heading but only a value of a person. Without a header the first person would be
@@ -446,6 +486,18 @@ mod tests {
             (
                 "secondname;uid;firstname;x;login\n",
                 "column 1 of the header is called secondname, and by its position it is uid",
+            ),
+            (
+                "ID;First name;Last name;Middle name;Login\n",
+                "column 2 of the header is called first name, and by its position it is secondname; move it to position 3",
+            ),
+            (
+                "ИД;Имя;Фамилия;Отчество;Логин\n",
+                "column 2 of the header is called имя, and by its position it is secondname",
+            ),
+            (
+                "Код;Прізвище;Ім’я;Логін;Пошта (робоча)\n",
+                "column 4 of the header is called логін, and by its position it is patronymic",
             ),
             ("2;B;A;;b\n", "its column 1 holds a number or a date"),
             ("ab;B;A;;b;b@example.com\n", "its column 6 holds an e-mail address"),
