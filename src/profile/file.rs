@@ -92,7 +92,7 @@ struct FieldFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<Spanned<Bound>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<Spanned<Vec<OptionFile>>>,
+    options: Option<Spanned<Vec<Spanned<OptionFile>>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_bytes: Option<Spanned<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]

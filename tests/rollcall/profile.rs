@@ -254,6 +254,55 @@ wire = { springest = 7, moodle = "x", collaborator = "emial" }
 }
 
 #[test]
+fn one_mistake_hides_no_other() {
+    let world = World::stopped(PEOPLE, "");
+    let options = "[\n\"a\",\n\"A\",\n{ value = \"b\", alsoo = [\"c\"] },\n{ value = \"c\", also = [\"x\", 7], more = 1 },\n\
+                   { value = \"d\" },\n{ also = [\"B\"] },\n\" e\",\n7,\n{ value = \"f\", also = [\"a\"] }]";
+    for (profile, expected) in [
+        (
+            // An unknown table beside what is no TOML.
+            format!(
+                "{HEAD}type = \"text\"\n[[feild]]\nname = \"G\"\n[name]\nof = 1\n[[field]]\nname = \"H\ntype = \"text\"\n[colour]"
+            ),
+            vec![
+                (6, "there is no \"feild\" here; did you mean field?"),
+                (8, "name belongs above the first [[field]]"),
+                (11, "the closing quote is missing"),
+                (13, "there is no \"colour\" here"),
+            ],
+        ),
+        (
+            format!("{HEAD}type = \"choice\"\noptions = {options}"),
+            vec![
+                (8, "field \"F\": \"A\" would mean two options"),
+                (9, "field \"F\": options: there is no \"alsoo\" here; did you mean also?"),
+                (10, "field \"F\": options: also: invalid type: integer `7`"),
+                (10, "field \"F\": options: there is no \"more\" here"),
+                (11, "field \"F\": options: an option with other spellings has a value and also"),
+                (12, "field \"F\": options: an option with other spellings has a value and also"),
+                (13, "field \"F\": option \" e\" must not be empty"),
+                (14, "field \"F\": options: it is a list like"),
+                (15, "field \"F\": \"a\" would mean two options"),
+            ],
+        ),
+        (
+            // A known member too many was taken without a word.
+            format!("{HEAD}type = \"choice\"\noptions = [{{ value = \"a\", also = [\"x\"], als = [] }}]"),
+            vec![(6, "field \"F\": options: there is no \"als\" here; did you mean also?")],
+        ),
+    ] {
+        let file = world.file("bad.toml", &profile);
+        let checked = run(&["profile", "check", &file]);
+        let told = String::from_utf8(checked.stdout).unwrap();
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{told}");
+        for (line, (number, expected)) in lines.iter().zip(expected) {
+            assert!(line.starts_with(&format!("{file}:{number}: ")) && line.contains(expected), "{expected}:\n{told}");
+        }
+    }
+}
+
+#[test]
 fn a_folder_is_checked_and_what_is_passed_over_is_named() {
     let world = World::stopped(PEOPLE, "");
     let folder = world.path("profiles");
