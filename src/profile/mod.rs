@@ -14,7 +14,7 @@ mod rules;
 mod url;
 
 pub use file::{ProfileError, read};
-pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id};
+pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id, wrong_name};
 pub use image::{Picture, decode as decode_image};
 pub use reference::{Reference, To};
 pub use rules::{Broken, Rules};

@@ -6,7 +6,7 @@ use serde_json::json;
 const HEAD: &str = "id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"\n[[field]]\nname = \"F\"\n";
 
 #[test]
-fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
+fn what_is_wrong_with_a_file_is_reported_with_its_line_and_what_to_do() {
     let world = World::stopped(PEOPLE, "");
     for (profile, expected) in [
         ("", "bad.toml:1: id is missing, above the first [[field]]"),
@@ -339,6 +339,56 @@ fn a_folder_is_checked_and_what_is_passed_over_is_named() {
 }
 
 #[test]
+fn hidden_files_and_wrong_names_are_not_read_and_that_is_said() {
+    let world = World::stopped(PEOPLE, "");
+    let hidden = ["._people.toml", ".hidden.toml", ".toml"];
+    for name in hidden {
+        world.file(&format!("profiles/{name}"), "\0no TOML");
+    }
+    let checked = run(&["profile", "check", &world.path("profiles")]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{told}");
+    let upper = world.file("X.TOML", PEOPLE);
+    let secret = world.file(".x.toml", PEOPLE);
+    for (file, expected) in [
+        (upper, Some("no server reads it under this name: its name must end in .toml, in small letters")),
+        (secret, Some("no server reads it under this name: it is hidden")),
+        (world.path("profiles/people.toml"), None),
+    ] {
+        let checked = run(&["profile", "check", &file]);
+        let told = String::from_utf8(checked.stdout).unwrap();
+        assert!(checked.status.success() && told.contains(": ok: \"People\""), "{told}");
+        assert_eq!(told.contains("no server reads it"), expected.is_some(), "{told}");
+        assert!(expected.is_none_or(|expected| told.contains(expected)), "{told}");
+    }
+    let world = world.started();
+    world.wait_for_log("profile in force");
+    for name in hidden {
+        let expected = format!("/{name}: passed over: it is hidden");
+        assert!(told.contains(&expected) && world.log().contains(&expected), "{told}\n{}", world.log());
+    }
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_is_said_to_be_saved_as_that() {
+    let world = World::stopped(PEOPLE, "");
+    let utf_16 = |start: &[u8]| -> Vec<u8> {
+        start.iter().copied().chain(PEOPLE.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    };
+    let latin_1 = [b"id = 1\nname = \"J\xfcrgen\"\n", PEOPLE.as_bytes()].concat();
+    for (bytes, expected) in [
+        (utf_16(&[0xff, 0xfe]), "bad.toml: is not UTF-8 but, as it seems, UTF-16; save it as UTF-8"),
+        (utf_16(&[]), "bad.toml: is not UTF-8 but, as it seems, UTF-16; save it as UTF-8"),
+        (latin_1, "bad.toml:2: is not UTF-8; save the file as UTF-8"),
+    ] {
+        let checked = run(&["profile", "check", &world.file("bad.toml", bytes)]);
+        let told = String::from_utf8(checked.stdout).unwrap();
+        assert!(told.contains(expected) && told.lines().count() == 1, "{told}");
+        assert_eq!(checked.status.code(), Some(1));
+    }
+}
+
+#[test]
 fn the_log_says_which_profiles_are_in_force_and_what_changed() {
     let world = World::stopped(PEOPLE, "");
     let other = PEOPLE.replace(PROFILE, "33333333-3333-3333-3333-333333333333").replace("People", "Others");
@@ -412,7 +462,7 @@ fn a_hangup_reads_the_profiles_again() {
     // Broken: the old version stays in force, and the log says why.
     world.file("profiles/people.toml", PEOPLE.replace("\"text\"", "\"texts\""));
     world.signal("-HUP");
-    world.wait_for_log("what was in force stays in force");
+    world.wait_for_log("people.toml: what was in force of it stays in force");
     for expected in ["people.toml:6: field", "people.toml:10: field", "type: unknown variant `texts`"] {
         assert!(world.log().contains(expected), "{}", world.log());
     }
@@ -435,7 +485,10 @@ fn a_hangup_reads_the_profiles_again() {
     world.signal("-HUP");
     world.wait_for_log("holds no profile");
     assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
-    // Mended and stricter: everything is checked anew.
+    // Once for a file with two mistakes and once for the folder; nothing of the copy or of the new name was in force.
+    world.wait_for_log("profiles: what was in force of it stays in force");
+    assert_eq!(world.log().matches("stays in force").count(), 2, "{}", world.log());
+    // Fixed and stricter: everything is checked anew.
     world.file("profiles/people.toml", PEOPLE.replacen("required = true", "required = true\nmin_length = 5", 1));
     world.signal("-HUP");
     world.wait_for_log("\"errors\":0");
