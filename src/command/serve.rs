@@ -43,12 +43,7 @@ impl Serve {
         server::raise_file_limit(&config.limits);
         let store = self.store.open(&config, IfMissing::Make)?;
         let data = store.dir().to_owned();
-        let server = Arc::new(Server::new(
-            store,
-            open_profiles(&profiles)?,
-            config.limits,
-            config.trusted_proxies,
-        )?);
+        let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?);
         let runtime = runtime()?;
         let served = runtime.block_on(async {
             // A signal that comes as soon as it is known that the server listens must not be its end.

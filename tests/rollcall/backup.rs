@@ -106,7 +106,8 @@ fn a_restore_waits_for_a_push_that_is_under_way() {
     restore.args(["restore", &backup, "99", "--replace", "--data", &world.path("data")]);
     let mut restore = restore.stdout(std::process::Stdio::piped()).spawn().unwrap();
     // It has come to the account's file, and waits there.
-    let (open, file) = (format!("/proc/{}/fd", restore.id()), fs::canonicalize(world.path("data/accounts/99.db")).unwrap());
+    let (open, file) =
+        (format!("/proc/{}/fd", restore.id()), fs::canonicalize(world.path("data/accounts/99.db")).unwrap());
     wait_until(|| {
         fs::read_dir(&open).unwrap().flatten().any(|open| fs::read_link(open.path()).is_ok_and(|open| open == file))
     });

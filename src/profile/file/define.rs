@@ -208,7 +208,7 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
                 faults.push((to.span(), message));
                 return None;
             };
-            // What is wrong with those rules is told where they stand.
+            // What is wrong with those rules is reported at that field.
             let rules = rules_of(named, &mut Vec::new())?;
             To::Field { name: name.to_owned(), rules: Box::new(rules) }
         }

@@ -279,7 +279,8 @@ impl<'a, 'i> Members<'a, 'i> {
         members.finish(|_| None);
         let broken = self.place.broken.iter().any(|place| (span.start..=span.end).contains(place));
         if (value.is_none() || also.is_none()) && self.faults.len() == before && !broken {
-            let message = "an option with other spellings has a value and also, like { value = \"m\", also = [\"male\", \"0\"] }";
+            let message =
+                "an option with other spellings has a value and also, like { value = \"m\", also = [\"male\", \"0\"] }";
             self.faults.push((self.place.in_file(span), message.into()));
         }
         if self.faults.len() > before || broken {
@@ -288,7 +289,10 @@ impl<'a, 'i> Members<'a, 'i> {
         for (_, message) in &mut self.faults[before..] {
             *message = format!("options: {message}");
         }
-        Some(OptionFile::Spelled { value: value?.into_inner(), also: also.map(Spanned::into_inner).unwrap_or_default() })
+        Some(OptionFile::Spelled {
+            value: value?.into_inner(),
+            also: also.map(Spanned::into_inner).unwrap_or_default(),
+        })
     }
 
     /// Takes a table of texts, of which every one that cannot be read is reported.
