@@ -93,12 +93,12 @@ pub fn exact<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
     serde_json::from_str(text).map_err(|error| match serde_json::from_str::<IgnoredAny>(text) {
         Err(syntax) if error.is_data() => Unreadable::NotJson(NotJson::new(bytes, &syntax)),
         Err(_) => Unreadable::NotJson(NotJson::new(bytes, &error)),
-        Ok(_) => Unreadable::Wrong(mend(&error)),
+        Ok(_) => Unreadable::Wrong(what_to_do(&error)),
     })
 }
 
 /// Says what to do about a value of another form, without a word of the value, which serde's own message quotes.
-fn mend(error: &serde_json::Error) -> String {
+fn what_to_do(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     match message.rsplit_once(", expected ") {
@@ -128,7 +128,7 @@ pub fn array(raw: &RawValue, max: usize) -> Result<Vec<&RawValue>, String> {
             Ok(read)
         }
     }
-    serde_json::Deserializer::from_str(raw.get()).deserialize_seq(AtMost(max)).map_err(|error| mend(&error))
+    serde_json::Deserializer::from_str(raw.get()).deserialize_seq(AtMost(max)).map_err(|error| what_to_do(&error))
 }
 
 /// Memory that [`fast`] uses again for each value.
@@ -243,7 +243,7 @@ impl<B: AsRef<[u8]>> Elements<B> {
         }
     }
 
-    /// Calls `read` with the next element; none at the end.
+    /// Calls `read` with the next element; `None` at the end.
     pub fn next<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let bytes = self.bytes.as_ref();
         // Before an element stands the array's bracket, or the comma behind the element before.

@@ -51,7 +51,7 @@ impl Fault {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
-    /// The employee's place in the push, counted from 0; none for an employee that the push did not carry.
+    /// The employee's place in the push, counted from 0; `None` for an employee that the push did not carry.
     pub index: Option<u64>,
     /// The employee's id, where it has a usable one.
     pub id: Option<String>,

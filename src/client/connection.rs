@@ -110,8 +110,8 @@ fn explain(url: &str, error: &Error, answer: Duration) -> (String, bool) {
         }
         // This is how rustls reads a plain answer.
         Error::Io(error) if tls && error.to_string().contains("InvalidContentType") => {
-            let mend = "the port does not speak TLS; write http:// instead of https://, or the port that speaks TLS";
-            (mend.into(), false)
+            let advice = "the port does not speak TLS; write http:// instead of https://, or the port that speaks TLS";
+            (advice.into(), false)
         }
         Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => (format!("TLS failed: {error}"), false),
         Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -119,9 +119,9 @@ fn explain(url: &str, error: &Error, answer: Duration) -> (String, bool) {
         }
         Error::Io(error) => (format!("the connection broke: {error}"), true),
         Error::Protocol(_) if !tls => {
-            let mend =
+            let advice =
                 "what answers there does not speak HTTP; if it is a port for TLS, write https:// instead of http://";
-            (mend.into(), false)
+            (advice.into(), false)
         }
         Error::ConnectProxyFailed(reason) => (format!("the proxy makes no connection: {reason}"), false),
         error => (error.to_string(), false),

@@ -1,9 +1,9 @@
 //! `rollcall account`
 
 use super::ends::{self, End};
+use super::folder::{IfMissing, StoreFolder};
 use super::key::dialect;
-use super::serve::default_data;
-use super::{Failed, adopt, check, complain, out, setting};
+use super::{Failed, adopt, check, complain, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::store::{self, Store, Summary};
@@ -13,15 +13,13 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::path::PathBuf;
 use uuid::Uuid;
 
 /// Add, change, list and remove accounts; a server that is running knows of it at once
 #[derive(Args)]
 pub struct Account {
-    /// The folder of the store [default: ./data]
-    #[arg(long, global = true, env = "ROLLCALL_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
     #[command(subcommand)]
     action: Action,
 }
@@ -90,13 +88,11 @@ enum Action {
 
 impl Account {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let data = setting(self.data, config.data, default_data);
-        let key_file = config.key_file.as_deref();
-        let store = || Store::open_existing(&data, key_file);
+        let store = || self.store.open(&config, IfMissing::Fail);
         match self.action {
             Action::Add { id, name, secret, until } => {
                 let (secret, until) = (new_secret(secret)?, ends::to_come(until)?);
-                add(&Store::open(&data, key_file)?, id, &name, &secret, until)
+                add(&self.store.open(&config, IfMissing::Make)?, id, &name, &secret, until)
             }
             Action::Set { id, until: End(until) } => {
                 store()?.set_until(id, until)?;

@@ -1,9 +1,9 @@
 //! `rollcall backup`
 
-use super::serve::default_data;
-use super::{Failed, complain, out, setting};
+use super::folder::{IfMissing, StoreFolder};
+use super::{Failed, complain, out};
 use crate::config::Config;
-use crate::store::{Copied, Error, Store};
+use crate::store::{Copied, Error};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use std::fs;
@@ -19,9 +19,8 @@ pub struct Backup {
     dir: PathBuf,
     /// The accounts [default: all]
     accounts: Vec<i64>,
-    /// The folder of the store [default: ./data]
-    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
     /// Replace an earlier backup in the folder
     #[arg(long, env = "ROLLCALL_REPLACE", value_parser = FalseyValueParser::new())]
     replace: bool,
@@ -32,7 +31,7 @@ pub struct Backup {
 
 impl Backup {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
+        let store = self.store.open(&config, IfMissing::Fail)?;
         let dir = &self.dir;
         if fs::canonicalize(dir).is_ok_and(|dir| fs::canonicalize(store.dir()).is_ok_and(|data| dir == data)) {
             return Err(Failed::Usage(format!("{} is the data folder itself; choose another folder", dir.display())));

@@ -1,10 +1,10 @@
 //! `rollcall export`
 
-use super::serve::default_data;
-use super::{Failed, out, output, setting};
+use super::folder::{IfMissing, StoreFolder};
+use super::{Failed, out, output};
 use crate::config::Config;
 use crate::export::{self, Form};
-use crate::store::{Filter, Store};
+use crate::store::Filter;
 use clap::Args;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,8 @@ pub struct Export {
     account: i64,
     /// The file: .csv, .xlsx or .ndjson; - is the standard output
     file: PathBuf,
-    /// The folder of the store [default: ./data]
-    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
     /// The form, if the file's name does not say it: csv, xlsx or ndjson
     #[arg(long, env = "ROLLCALL_FORM", value_parser = form)]
     form: Option<Form>,
@@ -41,7 +40,7 @@ fn form(name: &str) -> Result<Form, String> {
 
 impl Export {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
+        let store = self.store.open(&config, IfMissing::Fail)?;
         let form = self.form.or(Form::of(&self.file.to_string_lossy())).ok_or_else(|| {
             Failed::Usage("the file's name must end in .csv, .xlsx or .ndjson; or say which with --form".into())
         })?;

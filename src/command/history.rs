@@ -1,12 +1,11 @@
 //! `rollcall history`
 
-use super::serve::default_data;
-use super::{Failed, out, setting};
+use super::folder::{IfMissing, StoreFolder};
+use super::{Failed, out};
 use crate::config::Config;
-use crate::store::{Error, Outcome, Past, Store};
+use crate::store::{Error, Outcome, Past};
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 /// Show the last pushes: what they did, or why they were refused
 ///
@@ -21,14 +20,13 @@ pub struct History {
     /// Print a JSON array
     #[arg(long, env = "ROLLCALL_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     json: bool,
-    /// The folder of the store [default: ./data]
-    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
 }
 
 impl History {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
+        let store = self.store.open(&config, IfMissing::Fail)?;
         let accounts = match self.account {
             Some(account) => vec![account],
             None => store.accounts()?.into_iter().map(|account| account.id).collect(),

@@ -1,8 +1,8 @@
 //! `rollcall key`
 
 use super::ends;
-use super::serve::default_data;
-use super::{Failed, out, setting};
+use super::folder::{IfMissing, StoreFolder};
+use super::{Failed, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::store::{Credential, ListedKey, Store};
@@ -11,14 +11,12 @@ use crate::until::Until;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 /// Add, list and revoke the keys of accounts, and replace the server key; a server that is running knows of it at once
 #[derive(Args)]
 pub struct Key {
-    /// The folder of the store [default: ./data]
-    #[arg(long, global = true, env = "ROLLCALL_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
     #[command(subcommand)]
     action: Action,
 }
@@ -71,7 +69,7 @@ pub fn dialect(name: &str) -> Result<Dialect, String> {
 
 impl Key {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let store = Store::open_existing(&setting(self.data, config.data, default_data), config.key_file.as_deref())?;
+        let store = self.store.open(&config, IfMissing::Fail)?;
         match self.action {
             Action::Add { account, dialect, client_id, site, until } => {
                 let with = (client_id.as_deref(), site.as_deref());

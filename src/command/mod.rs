@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod ends;
 mod export;
+mod folder;
 mod history;
 mod key;
 mod manual;
@@ -42,9 +43,6 @@ struct Cli {
     /// The configuration file (TOML) [default: ./rollcall.toml, if there is one]
     #[arg(long, global = true, env = "ROLLCALL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The file of the server key, with which secrets are sealed; it is made if there is none [default: server.key in the data folder]
-    #[arg(long, global = true, env = "ROLLCALL_KEY_FILE", value_name = "FILE")]
-    key_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -119,10 +117,7 @@ pub fn run() -> ExitCode {
 }
 
 fn carry_out(cli: Cli) -> Result<(), Failed> {
-    let config = || {
-        let config = configured(cli.config)?;
-        Ok::<_, Failed>(Config { key_file: cli.key_file.or(config.key_file), ..config })
-    };
+    let config = || configured(cli.config);
     match cli.command {
         Command::Serve(command) => command.run(config()?),
         Command::Demo(command) => command.run(config()?),

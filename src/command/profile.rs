@@ -80,6 +80,9 @@ fn check(files: &[PathBuf]) -> Result<usize, Failed> {
         let (fields, version) = (profile.fields.len(), profile.short_version());
         let (id, name) = (profile.id, &profile.name);
         out!("{}: ok: {name:?}, {id}, version {version}, {fields} fields, {required} required", file.display())?;
+        if let Some(why) = profile::wrong_name(file) {
+            out!("    no server reads it under this name: {why}")?;
+        }
         Dialect::ALL.into_iter().try_for_each(|dialect| out!("    {}", served(&profile, dialect)))?;
     }
     Ok(errors)

@@ -1,9 +1,8 @@
 //! `rollcall restore`
 
-use super::serve::default_data;
-use super::{Failed, backup, out, setting};
+use super::folder::{IfMissing, StoreFolder};
+use super::{Failed, backup, out};
 use crate::config::Config;
-use crate::store::Store;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use std::path::PathBuf;
@@ -18,9 +17,8 @@ pub struct Restore {
     dir: PathBuf,
     /// The accounts [default: all]
     accounts: Vec<i64>,
-    /// The folder of the store [default: ./data]
-    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
     /// Replace what is there
     #[arg(long, env = "ROLLCALL_REPLACE", value_parser = FalseyValueParser::new())]
     replace: bool,
@@ -28,15 +26,13 @@ pub struct Restore {
 
 impl Restore {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let data = setting(self.data, config.data, default_data);
-        let key_file = config.key_file.as_deref();
-        let mut store = Store::open(&data, key_file)?;
+        let mut store = self.store.open(&config, IfMissing::Make)?;
         let accounts = match self.accounts.is_empty() {
             false => self.accounts,
             true => {
                 store.restore_shared(&self.dir, self.replace)?;
                 drop(store);
-                store = Store::open(&data, key_file)?;
+                store = self.store.open(&config, IfMissing::Make)?;
                 let accounts: Vec<i64> = store.accounts()?.iter().map(|account| account.id).collect();
                 out!("accounts and keys: {} accounts", accounts.len())?;
                 if !store.restore_server_key(&self.dir)? {

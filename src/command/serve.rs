@@ -1,10 +1,10 @@
 //! `rollcall serve`
 
+use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, setting};
 use crate::config::{Address, Config, LogFormat};
 use crate::profile::Folder;
 use crate::server::{self, Server};
-use crate::store::Store;
 use clap::Args;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
@@ -24,9 +24,8 @@ pub struct Serve {
     /// Where to serve GET /metrics, for monitoring alone: whoever reaches it learns the accounts' ids [default: nowhere]
     #[arg(long, env = "ROLLCALL_METRICS", value_name = "HOST:PORT")]
     metrics: Option<Address>,
-    /// The folder of the store; it is created if it does not exist [default: ./data]
-    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
     /// The folder of the profiles, one .toml file each [default: ./profiles]
     #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
     profiles: Option<PathBuf>,
@@ -37,18 +36,14 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        let listen = setting(self.listen, config.listen, || Address::local(DEFAULT_PORT));
-        let metrics = self.metrics.or(config.metrics);
-        let data = setting(self.data, config.data, default_data);
-        let profiles = setting(self.profiles, config.profiles, || PathBuf::from("./profiles"));
+        let listen = setting(self.listen, config.listen.clone(), || Address::local(DEFAULT_PORT));
+        let metrics = self.metrics.or(config.metrics.clone());
+        let profiles = setting(self.profiles, config.profiles.clone(), || PathBuf::from("./profiles"));
         start_log(setting(self.log, config.log, || LogFormat::Text));
         server::raise_file_limit(&config.limits);
-        let server = Arc::new(Server::new(
-            Store::open(&data, config.key_file.as_deref())?,
-            open_profiles(&profiles)?,
-            config.limits,
-            config.trusted_proxies,
-        )?);
+        let store = self.store.open(&config, IfMissing::Make)?;
+        let data = store.dir().to_owned();
+        let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?);
         let runtime = runtime()?;
         let served = runtime.block_on(async {
             // A signal that comes as soon as it is known that the server listens must not be its end.
@@ -84,10 +79,6 @@ impl Serve {
 
 /// The port of a server for which no other is named.
 pub const DEFAULT_PORT: u16 = 8080;
-
-pub fn default_data() -> PathBuf {
-    PathBuf::from("./data")
-}
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
     server::share();

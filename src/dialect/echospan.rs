@@ -194,10 +194,10 @@ pub fn queued(record: &[u8]) -> Patch {
     patch
 }
 
-/// The answer in words to a request with `APITestForm`; the mend stands behind the documented message.
-pub fn answer(code: Code, mend: Option<&str>) -> String {
-    let mend = mend.map(|mend| format!(" {mend}")).unwrap_or_default();
-    format!("{} {}{mend}", code as u16, code.message())
+/// The answer in words to a request with `APITestForm`: the documented message, and then the advice.
+pub fn answer(code: Code, advice: Option<&str>) -> String {
+    let advice = advice.map(|advice| format!(" {advice}")).unwrap_or_default();
+    format!("{} {}{advice}", code as u16, code.message())
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Form {
 }
 
 /// Writes the employees of a roster that the filter lets through to `file`, from its beginning, as they were at one moment. What does
-/// not fit into memory waits in `dir`. Gives how many employees there were, and the roster's revision.
+/// not fit into memory waits in `dir`. Returns the number of employees and the roster's revision.
 pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<(u64, u64), Error> {
     let snapshot = roster.snapshot()?;
     let revision = snapshot.revision()?;

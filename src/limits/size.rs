@@ -45,9 +45,16 @@ impl<T: TryFrom<u64>> Visitor<'_> for Size<T> {
         }
     }
 
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        Err(E::custom(format!("{number:?} is no size: fractions are not taken; write {FORM}")))
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         match parsed(text) {
             Some(bytes) => self.visit_u64(bytes),
+            None if is_fraction(text) => {
+                Err(E::custom(format!("{text:?} is no size: fractions are not taken; write {FORM}")))
+            }
             None => Err(E::custom(format!("{text:?} is no size; write {FORM}"))),
         }
     }
@@ -59,6 +66,15 @@ fn parsed(text: &str) -> Option<u64> {
     let (number, unit) = (&text[..digits], text[digits..].trim_start());
     let (_, bytes) = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name))?;
     number.parse::<u64>().ok()?.checked_mul(*bytes)
+}
+
+/// Whether a text is a size but for a fraction, like `0.5 MiB`.
+fn is_fraction(text: &str) -> bool {
+    let whole = |(before, after): (&str, &str)| {
+        let digit = |text: &str| text.bytes().next().is_some_and(|first| first.is_ascii_digit());
+        before.trim().bytes().all(|byte| byte.is_ascii_digit()) && digit(after)
+    };
+    text.split_once(['.', ',']).is_some_and(whole)
 }
 
 #[cfg(test)]

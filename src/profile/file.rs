@@ -37,7 +37,8 @@ type Faults = Vec<(Range<usize>, String)>;
 /// Reads a profile from its file. The errors are all that is wrong with it, in the order of its lines.
 pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
     let error = |line, message| ProfileError { file: file.to_owned(), line, message };
-    let text = std::fs::read_to_string(file).map_err(|e| vec![error(None, format!("cannot be read: {e}"))])?;
+    let bytes = std::fs::read(file).map_err(|e| vec![error(None, format!("cannot be read: {e}"))])?;
+    let text = text_of(bytes).map_err(|(line, message)| vec![error(line, message)])?;
     let mut faults = Vec::new();
     let parsed = parse::parse(&text, &mut faults);
     let profile = define::profile(&parsed, &mut faults);
@@ -53,6 +54,20 @@ pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
         line
     };
     Err(faults.into_iter().map(|(span, message)| error(Some(line_of(span.start)), message)).collect())
+}
+
+/// The text of a file; or the line at fault, if that says anything, and what to do.
+fn text_of(bytes: Vec<u8>) -> Result<String, (Option<usize>, String)> {
+    // Every other byte of plain letters is zero in UTF-16; a text has none.
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0);
+    if is_utf16 {
+        return Err((None, "is not UTF-8 but, as it seems, UTF-16; save it as UTF-8".into()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        (Some(line), "is not UTF-8; save the file as UTF-8".into())
+    })
 }
 
 /// What a file says, as far as it can be read.
@@ -92,7 +107,7 @@ struct FieldFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<Spanned<Bound>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<Spanned<Vec<OptionFile>>>,
+    options: Option<Spanned<Vec<Spanned<OptionFile>>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_bytes: Option<Spanned<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]

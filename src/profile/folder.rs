@@ -174,6 +174,20 @@ fn is_same(one: &Profile, other: &Profile) -> bool {
     (one.version, &one.accounts) == (other.version, &other.accounts)
 }
 
+/// Why no server reads a file under its name; `None` if it does.
+pub fn wrong_name(file: &Path) -> Option<&'static str> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with('.') {
+        Some("it is hidden, since its name begins with a dot; rename it, if it is meant to be in force")
+    } else if file.extension() == Some(OsStr::new("toml")) {
+        None
+    } else if name.to_lowercase().ends_with(".toml") {
+        Some("its name must end in .toml, in small letters; rename it")
+    } else {
+        Some("its name must end in .toml; rename it, if it is meant to be in force")
+    }
+}
+
 /// What is in a folder of profiles.
 #[derive(Debug, Default)]
 pub struct Listed {
@@ -192,13 +206,12 @@ pub fn list_folder(dir: &Path) -> io::Result<Listed> {
         let why = if path.is_dir() {
             (!name.starts_with('.'))
                 .then_some("it is a folder; profiles are read from this one only, so move them here")
-        } else if path.extension() == Some(OsStr::new("toml")) {
-            listed.files.push(path);
-            continue;
-        } else if name.ends_with(".toml") {
-            Some("its name must end in .toml, in small letters; rename it")
         } else {
-            name.contains(".toml").then_some("its name must end in .toml; rename it, if it is meant to be in force")
+            let Some(why) = wrong_name(&path) else {
+                listed.files.push(path);
+                continue;
+            };
+            name.contains(".toml").then_some(why)
         };
         listed.passed_over.extend(why.map(|why| PassedOver { path, why }));
     }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// The most elements of a list.
 pub const ELEMENTS_MAX: usize = 1_000;
 
-/// The elements of a list: of a JSON array of strings, else of what stands between commas; trimmed, without empty ones and
-/// without what stands twice. None where there are more than [`ELEMENTS_MAX`].
+/// Returns the elements of a JSON array of strings, or of a text separated by commas: trimmed, without empty elements and
+/// duplicates. `None` if there are more than [`ELEMENTS_MAX`].
 pub fn elements(value: &str) -> Option<Vec<Cow<'_, str>>> {
     let array = value.trim_start().starts_with('[').then(|| serde_json::from_str::<Vec<String>>(value).ok()).flatten();
     let elements: Vec<Cow<str>> = match array {

@@ -14,7 +14,7 @@ mod rules;
 mod url;
 
 pub use file::{ProfileError, read};
-pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id};
+pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id, wrong_name};
 pub use image::{Picture, decode as decode_image};
 pub use reference::{Reference, To};
 pub use rules::{Broken, Rules};
@@ -51,7 +51,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// Brings a pushed value to its canonical form; none where it is empty.
+    /// Returns the canonical form of a pushed value, or `None` if it is empty.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Option<Cow<'v, str>>, Broken> {
         let value = if self.rules.trims() { value.trim() } else { value };
         match value {
@@ -60,7 +60,7 @@ impl Field {
         }
     }
 
-    /// What the dialect calls the field; none where it does not have it.
+    /// Returns what the dialect calls the field, or `None` if the dialect does not have it.
     pub fn wire_name(&self, dialect: Dialect) -> Option<&str> {
         match dialect {
             Dialect::StartExam => Some(&self.name),
@@ -76,7 +76,7 @@ pub struct Profile {
     pub id: Uuid,
     /// What people call it.
     pub name: String,
-    /// The accounts whose it is; none means everybody's. To other accounts it does not exist.
+    /// The accounts that may use it, or `None` for all. To other accounts it does not exist.
     pub accounts: Option<Vec<i64>>,
     /// The fields, in the order of the file.
     pub fields: Vec<Field>,

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 pub const DIGITS_MAX: usize = 60;
 
 /// The number as JSON would write it without an exponent, and without zeros that say nothing: `01`, `1.0` and `1e0` are `1`.
-/// None where `value` is no decimal number, or has more than [`DIGITS_MAX`] digits.
+/// `None` if `value` is no decimal number, or has more than [`DIGITS_MAX`] digits.
 pub fn canonical(value: &str) -> Option<Cow<'_, str>> {
     let plain = value.len() <= 18 && !value.starts_with('0') && value.bytes().all(|b| b.is_ascii_digit());
     if plain && !value.is_empty() {

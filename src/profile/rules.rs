@@ -106,18 +106,16 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// A choice of `options`, each a value and its aliases. The error is the spelling that would mean two options.
-    pub fn new(options: Vec<(String, Vec<String>)>) -> Result<Choice, String> {
+    /// A choice of `options`, each a value and its aliases. No spelling may mean two options, in any case.
+    pub fn new(options: Vec<(String, Vec<String>)>) -> Choice {
         let mut choice = Choice { options: Vec::new(), by_alias: HashMap::new() };
         for (place, (value, aliases)) in options.into_iter().enumerate() {
             for spelling in aliases.iter().chain([&value]) {
-                if choice.by_alias.insert(spelling.to_lowercase(), place).is_some_and(|other| other != place) {
-                    return Err(spelling.clone());
-                }
+                choice.by_alias.insert(spelling.to_lowercase(), place);
             }
             choice.options.push(value);
         }
-        Ok(choice)
+        choice
     }
 
     fn canonical(&self, value: &str) -> Option<&str> {

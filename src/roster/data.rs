@@ -63,7 +63,7 @@ impl<B: AsRef<[u8]>> Data<B> {
         packed(self.as_bytes()).map_while(|(number, value)| Some((number, std::str::from_utf8(value).ok()?)))
     }
 
-    /// The value of one field in UTF-8, or none where it is empty.
+    /// Returns the value of one field in UTF-8, or `None` if it is empty.
     pub fn get(&self, number: u32) -> Option<&[u8]> {
         packed(self.as_bytes()).find(|(n, _)| *n == number).map(|(_, value)| value)
     }
@@ -75,7 +75,7 @@ impl<'a> Data<&'a [u8]> {
         packed(self.0).map_while(|(number, value)| Some((number, std::str::from_utf8(value).ok()?)))
     }
 
-    /// The value of one field as text, or none where it is empty; it lives as long as the lent bytes.
+    /// Returns the value of one field as text, or `None` if it is empty. It lives as long as the borrowed bytes.
     pub fn text(&self, number: u32) -> Option<&'a str> {
         self.texts().find(|(n, _)| *n == number).map(|(_, value)| value)
     }

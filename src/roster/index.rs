@@ -390,7 +390,7 @@ impl Changes {
         replaced.chain(created).collect()
     }
 
-    /// Adds everything to the index. Gives the places whose entries are new or replaced.
+    /// Adds everything to the index, and returns the places whose entries are new or replaced.
     pub fn apply(mut self, index: &mut Index) -> Vec<u32> {
         let stored = index.len() as u32;
         for place in &mut self.order {

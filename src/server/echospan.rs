@@ -31,8 +31,8 @@ struct Refused {
 }
 
 impl Refused {
-    fn new(code: Code, mend: impl Into<String>) -> Refused {
-        Refused { code: Some(code), refusal: Refusal::new(status(code), mend) }
+    fn new(code: Code, advice: impl Into<String>) -> Refused {
+        Refused { code: Some(code), refusal: Refusal::new(status(code), advice) }
     }
 }
 
@@ -67,10 +67,10 @@ pub async fn command(server: &Arc<Server>, request: Request<Body>, event: &mut E
         Ok(form) => form,
         Err(Refused { refusal, .. }) => return Err(refusal),
     };
-    let words = |code: Option<Code>, mend: Option<&str>| match (form.is_test(), code) {
+    let words = |code: Option<Code>, advice: Option<&str>| match (form.is_test(), code) {
         (false, _) => String::new(),
-        (true, Some(code)) => echospan::answer(code, mend),
-        (true, None) => mend.unwrap_or_default().to_owned(),
+        (true, Some(code)) => echospan::answer(code, advice),
+        (true, None) => advice.unwrap_or_default().to_owned(),
     };
     match carry_out(server, &head, &form, event).await {
         Ok(Some(receipt)) => {
@@ -163,7 +163,7 @@ async fn carry_out(
 ) -> Result<Option<crate::sync::Receipt>, Refused> {
     let key = authenticate(server, head, form).await?;
     event.account = Some(key.account);
-    let command = form.command().map_err(|mend| Refused::new(Code::BadRecord, mend))?;
+    let command = form.command().map_err(|advice| Refused::new(Code::BadRecord, advice))?;
     let profile = import::profile(server, key.account, DIALECT).await?;
     match command {
         Command::Queue(record) => {

@@ -15,8 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 /// What has been counted since the server started.
@@ -27,8 +26,6 @@ pub struct Metrics {
     rejections: Family<OfRule, Counter>,
     bytes: Family<OfBytes, Counter>,
     steps: Family<OfStep, Histogram>,
-    /// When the last push of each account was applied, as far as it was asked for; `None` if none was.
-    last_pushes: Mutex<HashMap<i64, Option<Timestamp>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -96,8 +93,7 @@ impl Metrics {
         registry.register_with_unit("push", help, Unit::Bytes, bytes.clone());
         let help = "What the steps of a push took: receive (waiting for the body), check, write, commit";
         registry.register_with_unit("push_step", help, Unit::Seconds, steps.clone());
-        let last_pushes = Mutex::default();
-        Metrics { registry, pushes, employees, rejections, bytes, steps, last_pushes }
+        Metrics { registry, pushes, employees, rejections, bytes, steps }
     }
 
     /// Counts a push that was applied, and whatever was noted about it.
@@ -118,8 +114,6 @@ impl Metrics {
             self.employees.get_or_create(&OfChange { account, change }).inc_by(count);
         }
         self.bytes.get_or_create(&OfBytes { account, dialect }).inc_by(trace.sender.bytes.unwrap_or_default());
-        let mut last_pushes = self.last_pushes.lock().expect("no holder of the lock panics");
-        last_pushes.insert(account, Some(Timestamp::now()));
     }
 
     /// Counts how long the steps of a push took, whatever came of it.
@@ -145,25 +139,13 @@ impl Metrics {
             self.rejections.get_or_create(&OfRule { rule: "other" }).inc_by(others);
         }
     }
+}
 
-    /// Forgets the last pushes of accounts that were removed.
-    fn forget_all_but(&self, accounts: BTreeSet<i64>) {
-        let mut last_pushes = self.last_pushes.lock().expect("no holder of the lock panics");
-        last_pushes.retain(|account, _| accounts.contains(account));
-    }
-
-    fn last_push(&self, server: &Server, account: i64) -> Option<Timestamp> {
-        let known = self.last_pushes.lock().expect("no holder of the lock panics").get(&account).copied();
-        if let Some(known) = known {
-            return known;
-        }
-        // Nobody has pushed since the server started; what is stored does not change until somebody does.
-        let stored = server.store.last_sync(account);
-        let stored = stored.inspect_err(|error| tracing::warn!(account, "metrics: {error}")).ok()?;
-        let stored = stored.and_then(|time| time.parse().ok());
-        let mut last_pushes = self.last_pushes.lock().expect("no holder of the lock panics");
-        *last_pushes.entry(account).or_insert(stored)
-    }
+/// When the last push of an account was applied. It is read from the store each time: a restore changes it, too.
+fn last_push(server: &Server, account: i64) -> Option<Timestamp> {
+    let stored = server.store.last_sync(account);
+    let stored = stored.inspect_err(|error| tracing::warn!(account, "metrics: {error}")).ok()?;
+    stored.and_then(|time| time.parse().ok())
 }
 
 /// All metrics as OpenMetrics text: what was counted, and how it is at this moment. It reads the store.
@@ -200,11 +182,10 @@ fn moment(server: &Server) -> Registry {
     };
     log(None);
     let accounts = server.store.accounts().inspect_err(|error| tracing::warn!("metrics: {error}")).unwrap_or_default();
-    server.metrics.forget_all_but(accounts.iter().map(|account| account.id).collect());
     let now = Timestamp::now();
     for account in &accounts {
         log(Some(account.id));
-        if let Some(last) = server.metrics.last_push(server, account.id) {
+        if let Some(last) = last_push(server, account.id) {
             let age = now.duration_since(last).as_secs_f64().max(0.0);
             ages.get_or_create(&OfAccount { account: account.id }).set(age);
         }

@@ -133,8 +133,13 @@ impl Server {
     /// Reads the profiles again, and logs what is wrong with them and which are in force. If one is broken, its old version stays.
     pub fn reload_profiles(&self) {
         let Reading { errors, passed_over, profiles } = self.profiles.reload();
-        for error in &errors {
-            tracing::error!("{error}; what was in force stays in force");
+        for errors in errors.chunk_by(|a, b| a.file == b.file) {
+            errors.iter().for_each(|error| tracing::error!("{error}"));
+            let file = &errors[0].file;
+            let is_kept = |of: &Path| of == file || of.parent() == Some(file.as_path());
+            if profiles.iter().any(|(of, _, change)| *change == Change::Kept && is_kept(of)) {
+                tracing::error!("{}: what was in force of it stays in force", file.display());
+            }
         }
         passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
         for (file, profile, change) in &profiles {

@@ -59,11 +59,12 @@ impl Rejected {
     /// How many rejections there are of which field and rule, for the log: the most frequent. A name that only the client has is not
     /// logged.
     pub fn summary(&self) -> String {
-        let causes = self.causes.iter().take(5).map(|Cause { field, known, rule, count, .. }| match known {
-            true => format!("{field} {rule}: {count}"),
-            false => format!("a name that the profile does not have {rule}: {count}"),
+        let causes = self.causes.iter().take(5).map(|Cause { field, known, rule, count, .. }| match (known, *rule) {
+            (true, _) => format!("{field} {rule}: {count}"),
+            (false, "unknown") => format!("a field that the profile does not have: {count}"),
+            (false, _) => format!("a field, {rule}: {count}"),
         });
-        causes.collect::<Vec<_>>().join(", ")
+        causes.collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -66,7 +66,7 @@ impl<'a> Transaction<'a> {
         reader::names(&self.inner)
     }
 
-    /// Gives numbers to a profile and its fields where they have none, and remembers which of its fields are unique.
+    /// Numbers a profile and its fields if they have no numbers, and remembers which of its fields are unique.
     pub fn enter_profile(&self, profile: &Profile) -> Result<Numbers, Error> {
         let fields = self.field_numbers(profile)?;
         let uniques: Vec<String> = profile
@@ -138,7 +138,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Commits what was written by a push of the whole roster, with a record of the sync and the index after `changes`, which is
-    /// held in memory within `index_bytes_max`. Gives the roster's new revision; it is durable then.
+    /// held in memory within `index_bytes_max`. Returns the roster's new revision, which is durable then.
     pub fn commit(
         self,
         sync: &Sync,

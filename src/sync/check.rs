@@ -89,7 +89,7 @@ pub enum Finding {
         place: Option<u32>,
         /// The pushed status.
         status: Status,
-        /// The pushed data and its hash, see [`Chunk::data`]; none says that what is stored is kept.
+        /// The pushed data and its hash, see [`Chunk::data`]; `None` keeps what is stored.
         data: Option<(Lent, u128)>,
     },
 }

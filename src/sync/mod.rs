@@ -264,7 +264,7 @@ fn apply(
     }
     timed(&mut times.write, || writer.apply(checked, index))?;
     writer.settle(index);
-    // What is wrong with an employee is told before what is wrong behind it.
+    // What is wrong with an employee is reported before what is wrong behind it.
     more?;
     let envelope = intake.finish()?;
     if envelope.profile != Some(profile.id) {

@@ -18,8 +18,8 @@ pub struct Nesting {
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooDeep;
 
-/// Reads on in an element, the nesting of which is given; `bytes` begins with its bracket, or where the last call ended. Gives the
-/// place behind its last bracket, or none where `bytes` ends before.
+/// Reads on in an element that is nested as `nesting` says; `bytes` begins with its bracket, or where the last call ended. Returns
+/// the position behind its last bracket, or `None` if `bytes` ends before.
 pub fn scan(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt") {

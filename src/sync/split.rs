@@ -82,8 +82,8 @@ impl Splitter {
 
     /// Reads `block[from..]`, the next bytes of the body, and adds the elements that end in it to `elements`.
     ///
-    /// Gives the place from which the block must be kept: it is the beginning of an element that has not ended. The next block
-    /// begins with what was kept, and its `from` is the length of that.
+    /// Returns where the element begins that has not ended. The caller keeps the block from there on: the next block begins with
+    /// what was kept, and its `from` is the length of that.
     pub fn split(&mut self, block: &[u8], from: usize, elements: &mut Vec<Range<usize>>) -> Result<usize, SplitError> {
         let mut start = 0;
         let mut at = from;
@@ -277,7 +277,7 @@ impl Splitter {
     }
 }
 
-/// Whether the byte after `byte` of a string is escaped; none where `byte` ends the string.
+/// Returns whether the byte after `byte` of a string is escaped, or `None` if `byte` ends the string.
 fn after_string_byte(escaped: bool, byte: u8) -> Option<bool> {
     match byte {
         _ if escaped => Some(false),

@@ -236,7 +236,7 @@ impl<'t> Writer<'t> {
         Ok(false)
     }
 
-    /// The number of a new employee; none where the push has carried it before.
+    /// Returns the number of a new employee, or `None` if the push has carried it before.
     fn first_time_created(&mut self, index: u64, id: &str, entry: Entry) -> Result<Option<u32>, Failure> {
         let number = self.next_number;
         if let Err(place) = self.changes.create(index, Entry { number, ..entry }) {
@@ -280,7 +280,7 @@ impl<'t> Writer<'t> {
         self.rejections.add(Some(index), Some(id), fault);
     }
 
-    /// Checks what only the whole push can tell. Gives the counts, how many employees there were, and what is new to the index.
+    /// Checks what needs the whole push. Returns the counts, the number of employees, and what is new to the index.
     pub fn finish(mut self, index: &Index) -> Result<(Counts, u64, Changes), Failure> {
         self.apply(Vec::new(), index)?;
         for conflict in self.uniques.conflicts(&mut self.rows)? {

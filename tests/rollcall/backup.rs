@@ -89,7 +89,7 @@ fn an_account_is_restored_under_a_running_server() {
 
 #[test]
 fn a_restore_waits_for_a_push_that_is_under_way() {
-    use super::world::{Answer, PROFILE, Request};
+    use super::world::{Answer, PROFILE, Request, rollcall};
     use std::io::Write as _;
     let world = filled();
     let backup = world.path("one");
@@ -102,13 +102,21 @@ fn a_restore_waits_for_a_push_that_is_under_way() {
     let database = Connection::open(world.path("data/accounts/99.db")).unwrap();
     database.busy_timeout(std::time::Duration::ZERO).unwrap();
     wait_until(|| database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err());
-    std::thread::scope(|scope| {
-        let restored = scope.spawn(|| command(&world, &["restore", &backup, "99", "--replace"], 0));
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        stream.write_all(&request.body[request.body.len() / 2..]).unwrap();
-        assert_eq!(Answer::read(&mut stream).counts(), [0, 300, 0, 0, 0]);
-        assert!(restored.join().unwrap().contains("300 employees at revision 1"));
+    let mut restore = rollcall();
+    restore.args(["restore", &backup, "99", "--replace", "--data", &world.path("data")]);
+    let mut restore = restore.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    // It has come to the account's file, and waits there.
+    let (open, file) =
+        (format!("/proc/{}/fd", restore.id()), fs::canonicalize(world.path("data/accounts/99.db")).unwrap());
+    wait_until(|| {
+        fs::read_dir(&open).unwrap().flatten().any(|open| fs::read_link(open.path()).is_ok_and(|open| open == file))
     });
+    stream.write_all(&request.body[request.body.len() / 2..request.body.len() - 1]).unwrap();
+    assert!(restore.try_wait().unwrap().is_none(), "the push is still under way");
+    stream.write_all(&request.body[request.body.len() - 1..]).unwrap();
+    assert_eq!(Answer::read(&mut stream).counts(), [0, 300, 0, 0, 0]);
+    let restored = restore.wait_with_output().unwrap();
+    assert!(restored.status.success() && text(&restored).contains("300 employees at revision 1"), "{restored:?}");
     assert_eq!(world.push_employees(people(300, "Rome")).counts(), [0, 0, 0, 0, 300]);
 }
 

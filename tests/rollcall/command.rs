@@ -262,10 +262,14 @@ fn a_push_for_an_account_that_is_removed_meanwhile_is_not_answered_with_success(
     let data = world.path("data");
     let body =
         json!({ "profileId": PROFILE, "employees": [employee("1", "active", &[("First Name", "A")])] }).to_string();
-    let request = Request::new("POST", "/v1/employees", body.as_bytes());
+    let request = Request::new("POST", "/v1/employees", body.as_bytes()).header("Expect", "100-continue");
     let mut stream = world.connect();
     stream.write_all(&request.head()).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    // The server asks for the body once it has checked the head.
+    let expected = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut asked = vec![0; expected.len()];
+    std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
+    assert_eq!(asked, expected, "{}", String::from_utf8_lossy(&asked));
     assert!(run(&["account", "remove", "99", "--yes", "--data", &data]).status.success());
     world.add_account(99, SECRET);
     stream.write_all(&request.body).unwrap();

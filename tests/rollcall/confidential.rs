@@ -49,7 +49,7 @@ fn no_name_that_a_client_sent_is_logged() {
     world.wait_for_log("\"method\":\"another\"");
     let log = world.log();
     assert!(!log.contains("Ada") && !log.contains("ADA"), "{log}");
-    assert!(log.contains("a name that the profile does not have unknown: 1"), "{log}");
+    assert!(log.contains("a field that the profile does not have: 1"), "{log}");
     assert!(log.contains("Email email: 1"), "what the profile has is named: {log}");
 }
 

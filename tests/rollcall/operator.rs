@@ -131,6 +131,19 @@ fn metrics_have_a_listener_of_their_own_and_know_the_last_push_after_a_restart()
 }
 
 #[test]
+fn metrics_know_of_a_restore() {
+    let world = with_metrics(World::stopped(PEOPLE, ""));
+    let (data, backup) = (world.path("data"), world.path("backup"));
+    let age = || value(&metrics(&world), "rollcall_last_push_age_seconds{account=\"99\"}");
+    assert!(run(&["backup", &backup, "99", "--data", &data]).status.success());
+    assert_eq!(age(), None);
+    world.push_employees(json!([]));
+    assert!(age().is_some());
+    assert!(run(&["restore", &backup, "99", "--replace", "--data", &data]).status.success());
+    assert_eq!(age(), None, "the backup has no push");
+}
+
+#[test]
 fn a_server_that_cannot_write_is_not_ready() {
     let world = World::new();
     let ready = |world: &World| Request::new("GET", "/health/ready", b"").without("Authorization").send(world);

@@ -6,7 +6,7 @@ use serde_json::json;
 const HEAD: &str = "id = \"d51b5efd-fb21-4cb8-94e2-145014839465\"\nname = \"P\"\n[[field]]\nname = \"F\"\n";
 
 #[test]
-fn what_is_wrong_with_a_file_is_told_with_its_line_and_mend() {
+fn what_is_wrong_with_a_file_is_reported_with_its_line_and_what_to_do() {
     let world = World::stopped(PEOPLE, "");
     for (profile, expected) in [
         ("", "bad.toml:1: id is missing, above the first [[field]]"),
@@ -254,6 +254,55 @@ wire = { springest = 7, moodle = "x", collaborator = "emial" }
 }
 
 #[test]
+fn one_mistake_hides_no_other() {
+    let world = World::stopped(PEOPLE, "");
+    let options = "[\n\"a\",\n\"A\",\n{ value = \"b\", alsoo = [\"c\"] },\n{ value = \"c\", also = [\"x\", 7], more = 1 },\n\
+                   { value = \"d\" },\n{ also = [\"B\"] },\n\" e\",\n7,\n{ value = \"f\", also = [\"a\"] }]";
+    for (profile, expected) in [
+        (
+            // An unknown table beside what is no TOML.
+            format!(
+                "{HEAD}type = \"text\"\n[[feild]]\nname = \"G\"\n[name]\nof = 1\n[[field]]\nname = \"H\ntype = \"text\"\n[colour]"
+            ),
+            vec![
+                (6, "there is no \"feild\" here; did you mean field?"),
+                (8, "name belongs above the first [[field]]"),
+                (11, "the closing quote is missing"),
+                (13, "there is no \"colour\" here"),
+            ],
+        ),
+        (
+            format!("{HEAD}type = \"choice\"\noptions = {options}"),
+            vec![
+                (8, "field \"F\": \"A\" would mean two options"),
+                (9, "field \"F\": options: there is no \"alsoo\" here; did you mean also?"),
+                (10, "field \"F\": options: also: invalid type: integer `7`"),
+                (10, "field \"F\": options: there is no \"more\" here"),
+                (11, "field \"F\": options: an option with other spellings has a value and also"),
+                (12, "field \"F\": options: an option with other spellings has a value and also"),
+                (13, "field \"F\": option \" e\" must not be empty"),
+                (14, "field \"F\": options: it is a list like"),
+                (15, "field \"F\": \"a\" would mean two options"),
+            ],
+        ),
+        (
+            // A known member too many was taken without a word.
+            format!("{HEAD}type = \"choice\"\noptions = [{{ value = \"a\", also = [\"x\"], als = [] }}]"),
+            vec![(6, "field \"F\": options: there is no \"als\" here; did you mean also?")],
+        ),
+    ] {
+        let file = world.file("bad.toml", &profile);
+        let checked = run(&["profile", "check", &file]);
+        let told = String::from_utf8(checked.stdout).unwrap();
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{told}");
+        for (line, (number, expected)) in lines.iter().zip(expected) {
+            assert!(line.starts_with(&format!("{file}:{number}: ")) && line.contains(expected), "{expected}:\n{told}");
+        }
+    }
+}
+
+#[test]
 fn a_folder_is_checked_and_what_is_passed_over_is_named() {
     let world = World::stopped(PEOPLE, "");
     let folder = world.path("profiles");
@@ -287,6 +336,56 @@ fn a_folder_is_checked_and_what_is_passed_over_is_named() {
     assert!(told.contains("holds no profile") && told.contains(passed_over[0]), "{told}");
     let both = run(&["profile", "check", &world.file("a.toml", PEOPLE), &world.file("b.toml", PEOPLE)]);
     assert!(String::from_utf8(both.stdout).unwrap().contains("b.toml: has the same id as"));
+}
+
+#[test]
+fn hidden_files_and_wrong_names_are_not_read_and_that_is_said() {
+    let world = World::stopped(PEOPLE, "");
+    let hidden = ["._people.toml", ".hidden.toml", ".toml"];
+    for name in hidden {
+        world.file(&format!("profiles/{name}"), "\0no TOML");
+    }
+    let checked = run(&["profile", "check", &world.path("profiles")]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{told}");
+    let upper = world.file("X.TOML", PEOPLE);
+    let secret = world.file(".x.toml", PEOPLE);
+    for (file, expected) in [
+        (upper, Some("no server reads it under this name: its name must end in .toml, in small letters")),
+        (secret, Some("no server reads it under this name: it is hidden")),
+        (world.path("profiles/people.toml"), None),
+    ] {
+        let checked = run(&["profile", "check", &file]);
+        let told = String::from_utf8(checked.stdout).unwrap();
+        assert!(checked.status.success() && told.contains(": ok: \"People\""), "{told}");
+        assert_eq!(told.contains("no server reads it"), expected.is_some(), "{told}");
+        assert!(expected.is_none_or(|expected| told.contains(expected)), "{told}");
+    }
+    let world = world.started();
+    world.wait_for_log("profile in force");
+    for name in hidden {
+        let expected = format!("/{name}: passed over: it is hidden");
+        assert!(told.contains(&expected) && world.log().contains(&expected), "{told}\n{}", world.log());
+    }
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_is_said_to_be_saved_as_that() {
+    let world = World::stopped(PEOPLE, "");
+    let utf_16 = |start: &[u8]| -> Vec<u8> {
+        start.iter().copied().chain(PEOPLE.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    };
+    let latin_1 = [b"id = 1\nname = \"J\xfcrgen\"\n", PEOPLE.as_bytes()].concat();
+    for (bytes, expected) in [
+        (utf_16(&[0xff, 0xfe]), "bad.toml: is not UTF-8 but, as it seems, UTF-16; save it as UTF-8"),
+        (utf_16(&[]), "bad.toml: is not UTF-8 but, as it seems, UTF-16; save it as UTF-8"),
+        (latin_1, "bad.toml:2: is not UTF-8; save the file as UTF-8"),
+    ] {
+        let checked = run(&["profile", "check", &world.file("bad.toml", bytes)]);
+        let told = String::from_utf8(checked.stdout).unwrap();
+        assert!(told.contains(expected) && told.lines().count() == 1, "{told}");
+        assert_eq!(checked.status.code(), Some(1));
+    }
 }
 
 #[test]
@@ -363,7 +462,7 @@ fn a_hangup_reads_the_profiles_again() {
     // Broken: the old version stays in force, and the log says why.
     world.file("profiles/people.toml", PEOPLE.replace("\"text\"", "\"texts\""));
     world.signal("-HUP");
-    world.wait_for_log("what was in force stays in force");
+    world.wait_for_log("people.toml: what was in force of it stays in force");
     for expected in ["people.toml:6: field", "people.toml:10: field", "type: unknown variant `texts`"] {
         assert!(world.log().contains(expected), "{}", world.log());
     }
@@ -386,7 +485,10 @@ fn a_hangup_reads_the_profiles_again() {
     world.signal("-HUP");
     world.wait_for_log("holds no profile");
     assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
-    // Mended and stricter: everything is checked anew.
+    // Once for a file with two mistakes and once for the folder; nothing of the copy or of the new name was in force.
+    world.wait_for_log("profiles: what was in force of it stays in force");
+    assert_eq!(world.log().matches("stays in force").count(), 2, "{}", world.log());
+    // Fixed and stricter: everything is checked anew.
     world.file("profiles/people.toml", PEOPLE.replacen("required = true", "required = true\nmin_length = 5", 1));
     world.signal("-HUP");
     world.wait_for_log("\"errors\":0");

@@ -169,6 +169,11 @@ fn limits_in_bytes_can_be_written_as_sizes() {
             assert!(err(&output).contains("a size like \"5 MB\"") && err(&output).contains(name), "{}", err(&output));
         }
     }
+    for size in ["\"0.5 MiB\"", "\"1,5GB\"", "0.5"] {
+        let config = world.file("sizes.toml", format!("[limits]\nbody_bytes_max = {size}\n"));
+        let output = run(&["account", "list", "--data", &data, "--config", &config]);
+        assert!(err(&output).contains("fractions are not taken"), "{}", err(&output));
+    }
     // A size is the limit that a server has.
     let world = World::with(PEOPLE, "body_bytes_max = \"1 kB\"");
     let answer = world.push(" ".repeat(1_001));

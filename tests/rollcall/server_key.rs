@@ -91,6 +91,22 @@ fn a_lost_key_costs_the_secrets_and_nothing_else() {
 }
 
 #[test]
+fn only_what_opens_a_store_takes_a_key_file() {
+    for command in [&["push"][..], &["completions"], &["man"], &["profile", "check"], &["demo"]] {
+        let help = run(&[command, &["--help"]].concat());
+        assert!(!String::from_utf8(help.stdout).unwrap().contains("--key-file"), "{command:?}");
+    }
+    let refused = run(&["profile", "check", "x.toml", "--key-file", "x"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    for command in
+        [&["serve"][..], &["account", "add"], &["key", "list"], &["export"], &["history"], &["backup"], &["restore"]]
+    {
+        let help = String::from_utf8(run(&[command, &["--help"]].concat()).stdout).unwrap();
+        assert!(help.contains("--key-file") && help.contains("--data"), "{command:?}: {help}");
+    }
+}
+
+#[test]
 fn the_key_file_may_lie_elsewhere() {
     let world = World::without_account(PEOPLE, "");
     fs::create_dir(world.path("keys")).unwrap();

@@ -208,7 +208,7 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
                 faults.push((to.span(), message));
                 return None;
             };
-            // What is wrong with those rules is told where they stand.
+            // What is wrong with those rules is reported at that field.
             let rules = rules_of(named, &mut Vec::new())?;
             To::Field { name: name.to_owned(), rules: Box::new(rules) }
         }
@@ -291,8 +291,8 @@ fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<(String, re
         Err(error) => {
             let last = error.to_string();
             let reason = last.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            let mend = "in a pattern written between single quotes ('…') a backslash stands for itself";
-            faults.push((pattern.span(), format!("pattern is no regular expression: {reason}; {mend}")));
+            let fix = "in a pattern written between single quotes ('…') a backslash stands for itself";
+            faults.push((pattern.span(), format!("pattern is no regular expression: {reason}; {fix}")));
             None
         }
     }
@@ -326,23 +326,26 @@ fn choice(field: &FieldFile, faults: &mut Faults) -> Option<rules::Choice> {
         faults.push((field.kind.span(), "a choice needs options, like options = [\"office\", \"remote\"]".into()));
         return None;
     };
-    let option = |option: &OptionFile| match option {
-        OptionFile::Value(value) => (value.clone(), Vec::new()),
-        OptionFile::Spelled { value, also } => (value.clone(), also.clone()),
-    };
-    let listed: Vec<(String, Vec<String>)> = options.get_ref().iter().map(option).collect();
-    if listed.is_empty() {
+    if options.get_ref().is_empty() && !field.unreadable.contains(&"options") {
         faults.push((options.span(), "options is empty; a choice needs at least one".into()));
     }
-    let spellings = || listed.iter().flat_map(|(value, aliases)| aliases.iter().chain([value]));
-    if let Some(bad) = spellings().find(|spelling| spelling.trim() != spelling.as_str() || spelling.is_empty()) {
-        faults.push((options.span(), format!("option {bad:?} must not be empty, nor begin or end with a space")));
+    let (mut listed, mut meant) = (Vec::new(), HashMap::new());
+    for (place, option) in options.get_ref().iter().enumerate() {
+        let (value, also) = match option.get_ref() {
+            OptionFile::Value(value) => (value.clone(), Vec::new()),
+            OptionFile::Spelled { value, also } => (value.clone(), also.clone()),
+        };
+        for spelling in also.iter().chain([&value]) {
+            if spelling.trim() != spelling.as_str() || spelling.is_empty() {
+                let message = format!("option {spelling:?} must not be empty, nor begin or end with a space");
+                faults.push((option.span(), message));
+            } else if *meant.entry(spelling.to_lowercase()).or_insert(place) != place {
+                faults.push((option.span(), format!("{spelling:?} would mean two options (case does not count)")));
+            }
+        }
+        listed.push((value, also));
     }
-    rules::Choice::new(listed)
-        .map_err(|twice| {
-            faults.push((options.span(), format!("{twice:?} would mean two options (case does not count)")))
-        })
-        .ok()
+    Some(rules::Choice::new(listed))
 }
 
 fn bound(

@@ -12,6 +12,10 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 /// What a field may have beside its name, its type and the rules of the type.
 const OF_EVERY_FIELD: [&str; 5] = ["name", "type", "required", "unique", "wire"];
 
+/// What stands above the first field.
+const OF_A_PROFILE: [&str; 3] = ["id", "name", "accounts"];
+const ABOVE: &str = "belongs above the first [[field]]";
+
 /// How many places of a field are reported at which it is no TOML.
 const SYNTAX_ERRORS_MAX: usize = 20;
 
@@ -61,6 +65,9 @@ fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFil
                 let offset = (start + header).cast_signed() - HEADER.len().cast_signed();
                 let place = Place { start: *start, offset, broken: Vec::new() };
                 read_piece(&piece, place, faults, |document, place, faults| {
+                    let mut members = Members::new(document, place, faults);
+                    members.known.push("field");
+                    members.finish(|key| OF_A_PROFILE.contains(&key).then_some(ABOVE));
                     let field = member(document, "field").and_then(|fields| fields.get_ref().as_array()?.first());
                     file.fields.extend(field.map(|field| read_field(field, place, faults)));
                 });
@@ -179,7 +186,7 @@ fn read_field(written: &Spanned<DeValue>, place: &Place, faults: &mut Faults) ->
         integer: members.one("integer"),
         min: members.one("min"),
         max: members.one("max"),
-        options: members.list::<OptionFile>("options"),
+        options: members.options(),
         max_bytes: members.one("max_bytes"),
         ordered: members.one("ordered"),
         to: members.one("to"),
@@ -192,7 +199,7 @@ fn read_field(written: &Spanned<DeValue>, place: &Place, faults: &mut Faults) ->
         kind: kind.clone().unwrap_or_else(|| Spanned::new(span.clone(), Kind::Text)),
         unreadable: Vec::new(),
     };
-    field.unreadable = members.finish(|key| (key == "accounts").then_some("belongs above the first [[field]]"));
+    field.unreadable = members.finish(|key| (key == "accounts").then_some(ABOVE));
     for (member, missing) in [("name", name.is_none()), ("type", kind.is_none())] {
         if missing && place.broken.is_empty() && !field.unreadable.contains(&member) {
             faults.push((span.clone(), format!("the field that begins here has no {member}")));
@@ -244,6 +251,48 @@ impl<'a, 'i> Members<'a, 'i> {
         };
         let read: Vec<Option<T>> = elements.iter().map(|element| self.read(name, element)).collect();
         Some(Spanned::new(self.place.in_file(value.span()), read.into_iter().collect::<Option<_>>()?))
+    }
+
+    /// Takes the options of a choice. Those that cannot be read are reported and left out, so that the others are checked as well.
+    fn options(&mut self) -> Option<Spanned<Vec<Spanned<OptionFile>>>> {
+        let value = self.find("options")?;
+        let Some(elements) = value.get_ref().as_array() else {
+            let read = self.read("options", value)?;
+            return Some(Spanned::new(self.place.in_file(value.span()), read));
+        };
+        let mut read = Vec::new();
+        for element in elements {
+            let option = match element.get_ref().as_table() {
+                Some(table) => self.spelled(element.span(), table),
+                None => self.read("options", element),
+            };
+            read.extend(option.map(|option| Spanned::new(self.place.in_file(element.span()), option)));
+        }
+        Some(Spanned::new(self.place.in_file(value.span()), read))
+    }
+
+    /// Reads an option with other spellings.
+    fn spelled(&mut self, span: Range<usize>, table: &DeTable<'i>) -> Option<OptionFile> {
+        let before = self.faults.len();
+        let mut members = Members::new(table, self.place, self.faults);
+        let (value, also) = (members.one::<String>("value"), members.list::<String>("also"));
+        members.finish(|_| None);
+        let broken = self.place.broken.iter().any(|place| (span.start..=span.end).contains(place));
+        if (value.is_none() || also.is_none()) && self.faults.len() == before && !broken {
+            let message =
+                "an option with other spellings has a value and also, like { value = \"m\", also = [\"male\", \"0\"] }";
+            self.faults.push((self.place.in_file(span), message.into()));
+        }
+        if self.faults.len() > before || broken {
+            self.unreadable.push("options");
+        }
+        for (_, message) in &mut self.faults[before..] {
+            *message = format!("options: {message}");
+        }
+        Some(OptionFile::Spelled {
+            value: value?.into_inner(),
+            also: also.map(Spanned::into_inner).unwrap_or_default(),
+        })
     }
 
     /// Takes a table of texts, of which every one that cannot be read is reported.
