@@ -21,6 +21,7 @@ mod keys;
 mod log;
 mod private;
 mod reader;
+mod repair;
 mod roster;
 mod rows;
 mod schema;
