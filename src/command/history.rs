@@ -3,11 +3,11 @@
 use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, out};
 use crate::config::Config;
-use crate::store::{Error, Outcome, Past};
+use crate::store::{Error, Outcome, Past, RESTORE};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Show the last pushes: what they did, or why they were refused
+/// Show the last pushes: what they did, or why they were refused; and restores
 ///
 /// The latest comes first. Only pushes that showed a good key are recorded; others are in the server's log.
 #[derive(Args)]
@@ -50,9 +50,13 @@ impl History {
     }
 }
 
-/// The status of the answer to a push that was applied.
-fn applied_status(past: &Past) -> u16 {
-    if past.dialect.as_deref() == Some("springest") { 201 } else { 200 }
+/// The status of the answer to a push that was applied; `None` if it was a restore.
+fn applied_status(past: &Past) -> Option<u16> {
+    match past.dialect.as_deref() {
+        Some(RESTORE) => None,
+        Some("springest") => Some(201),
+        _ => Some(200),
+    }
 }
 
 fn as_json(account: i64, past: &Past) -> Value {
@@ -111,7 +115,8 @@ fn print(pushes: &[(i64, Past)]) -> Result<(), Failed> {
         let (status, counts, rejected, cause) = match &past.outcome {
             Outcome::Applied { counts, .. } => {
                 let counts = [counts.created, counts.updated, counts.activated, counts.hidden, counts.unchanged];
-                (applied_status(past).to_string(), counts.map(|count| count.to_string()), "0".into(), String::new())
+                let status = applied_status(past).map_or("-".into(), |status| status.to_string());
+                (status, counts.map(|count| count.to_string()), "0".into(), String::new())
             }
             Outcome::Refused { requests, status, rejections, cause } => {
                 let status = status.map_or("-".into(), |status| status.to_string());

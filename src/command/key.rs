@@ -5,7 +5,7 @@ use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::store::{Credential, ListedKey, Store};
+use crate::store::{Credential, Error, ListedKey, Store};
 use crate::token;
 use crate::until::Until;
 use clap::builder::FalseyValueParser;
@@ -121,6 +121,9 @@ fn add(
 }
 
 fn list(store: &Store, account: Option<i64>, as_json: bool) -> Result<(), Failed> {
+    if let Some(account) = account {
+        store.key(account)?.ok_or(Error::NoAccount(account))?;
+    }
     let keys = store.keys(account)?;
     if as_json {
         out!("{:#}", json!(keys.iter().map(in_json).collect::<Vec<_>>()))?;

@@ -48,7 +48,7 @@ impl Serve {
         let served = runtime.block_on(async {
             // A signal that comes as soon as it is known that the server listens must not be its end.
             let stop = told_to_stop()?;
-            reload_on_hangup(server.clone())?;
+            reload_on_hangup(&server)?;
             let listeners = bind(&listen).await?;
             let address = listeners[0].local_addr().map_err(Failed::refused)?;
             tracing::info!(data = %data.display(), profiles = %profiles.display(), "listening on http://{address}");
@@ -152,18 +152,22 @@ pub fn told_to_stop() -> Result<impl Future<Output = ()>, Failed> {
 }
 
 #[cfg(unix)]
-fn reload_on_hangup(server: Arc<Server>) -> Result<(), Failed> {
+fn reload_on_hangup(server: &Arc<Server>) -> Result<(), Failed> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup()).map_err(Failed::refused)?;
+    // A server whose start fails is dropped then, and with it its lock.
+    let server = Arc::downgrade(server);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            server.reload_profiles();
+            if let Some(server) = server.upgrade() {
+                server.reload_profiles();
+            }
         }
     });
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn reload_on_hangup(_: Arc<Server>) -> Result<(), Failed> {
+fn reload_on_hangup(_: &Arc<Server>) -> Result<(), Failed> {
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! after, and a crash leaves the one or the other.
 
 use super::accounts::erase;
-use super::{Error, Key, Store, Summary, log, private, reader, schema};
+use super::{Error, Key, Store, Summary, log, private, reader, restore, schema};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fs::{self, File};
@@ -47,12 +47,15 @@ impl Store {
         if !replace && self.has_somebody(account) {
             return Err(Error::Exists(path));
         }
-        copy_into(&from, &path)?;
-        // That the copy may be of an earlier version was no matter so far.
-        let restored = schema::open_roster(&path, false, self.seed()).map_err(|error| error.of(account))?;
-        // What is there now may be more than what was restored: a push may have come since.
-        let summary = reader::summary(&from)?;
-        log::fold(&restored)?;
+        // It gets its revision in a copy, so that nobody sees it under one that it had before.
+        let dir = tempfile::Builder::new().prefix(".rollcall-copy-").tempdir_in(self.dir());
+        let dir = dir.map_err(|source| Error::Folder { path: self.dir().to_owned(), source })?;
+        let copy_path = dir.path().join("copy.db");
+        run(&from, &mut Connection::open(&copy_path)?)?;
+        let copy = schema::open_roster(&copy_path, false, self.seed()).map_err(|error| error.of(account))?;
+        copy.pragma_update(None, "synchronous", "OFF")?;
+        copy_into(&copy, &path, |there| restore::give_revision(&copy, there))?;
+        let summary = reader::summary(&copy)?;
         let bytes = fs::metadata(&path).map_or(0, |file| file.len());
         Ok(Copied { path, bytes, summary })
     }
@@ -65,7 +68,7 @@ impl Store {
         if !replace && !self.accounts()?.is_empty() {
             return Err(Error::Exists(path));
         }
-        copy_into(&from, &path)
+        copy_into(&from, &path, |_| Ok(()))
     }
 
     /// Copies the server key to `server.key` in `dir`. What is there is replaced only with `replace`.
@@ -176,8 +179,13 @@ fn copy_beside(from: &Connection, path: &Path) -> Result<(tempfile::NamedTempFil
     Ok((copy, bytes))
 }
 
-/// Replaces what is in a database by a copy, in one transaction; makes the database if there is none.
-fn copy_into(from: &Connection, path: &Path) -> Result<(), Error> {
+/// Replaces what is in a database by a copy, in one transaction; makes the database if there is none. `prepare` may change the copy
+/// when nobody can write to the database any more, which it is given to read.
+fn copy_into(
+    from: &Connection,
+    path: &Path,
+    prepare: impl FnOnce(&Connection) -> Result<(), Error>,
+) -> Result<(), Error> {
     let open = || -> Result<Connection, Error> {
         let to = schema::connect(path, true, schema::WRITER_CACHE_KIB)?;
         Ok(to)
@@ -190,14 +198,27 @@ fn copy_into(from: &Connection, path: &Path) -> Result<(), Error> {
         }
         opened => opened?,
     };
-    run(from, &mut to)?;
+    let there = open()?;
+    {
+        let backup = Backup::new(from, &mut to)?;
+        // No page is copied yet, but the lock of those who write is taken.
+        done(backup.step(0)?)?;
+        prepare(&there)?;
+        done(backup.step(-1)?)?;
+    }
+    drop(there);
     log::fold(&to)
 }
 
 /// Copies all of a database over another.
 fn run(from: &Connection, to: &mut Connection) -> Result<(), Error> {
-    match Backup::new(from, to)?.step(-1)? {
-        StepResult::Done => Ok(()),
+    done(Backup::new(from, to)?.step(-1)?)
+}
+
+/// Whether a step was taken. Only one of all pages that could not be is not.
+fn done(step: StepResult) -> Result<(), Error> {
+    match step {
+        StepResult::Done | StepResult::More => Ok(()),
         _ => Err(Error::Busy(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))),
     }
 }

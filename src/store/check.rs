@@ -1,9 +1,9 @@
 //! Whether an account's file is as it should be, and what can be done if it is not.
 
-use super::{Error, Key, OF_HIDDEN, Store, derived, index, log, roster::State, schema};
+use super::{Error, Key, OF_HIDDEN, Store, derived, index, roster::State};
 use crate::roster::{Data, Index, Status, data_hash, hash};
-use rusqlite::{Connection, Row, TransactionBehavior};
-use std::collections::BTreeSet;
+use rusqlite::{Connection, Row};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many problems are described; the others are counted.
 const LISTED_MAX: usize = 50;
@@ -15,10 +15,13 @@ pub struct Checkup {
     pub employees: u64,
     /// What is wrong, without what is personal: the first of it.
     pub problems: Vec<String>,
-    /// How much is wrong with what is derived from the rows, or with the database: [`Store::repair`] makes that anew.
+    /// How much is wrong with what [`Store::repair`] can make anew: what is derived from the rows, the record of refused pushes, and
+    /// the pages that nothing is in.
     pub derived_wrong: u64,
-    /// How much is wrong with the rows: only a backup helps.
+    /// How much is wrong with the rows of a table that cannot be made anew: only a backup helps.
     pub rows_wrong: u64,
+    /// Whether the file is of an earlier version, so that only the database itself was checked.
+    pub only_database: bool,
 }
 
 impl Checkup {
@@ -43,97 +46,79 @@ impl Store {
     /// Checks the file of an account: the database itself, the rows, and the index and the unique values against the rows. What is
     /// written meanwhile is not seen.
     pub fn check(&self, key: &Key) -> Result<Checkup, Error> {
-        let reader = self.reader(key)?;
-        let snapshot = reader.connection.unchecked_transaction()?;
-        check(&snapshot).map_err(|error| error.of(key.account))
-    }
-
-    /// Makes anew what is derived from the rows of an account: SQLite's indexes, the index of the roster, the unique values. The rows
-    /// stay as they are. Waits a moment for a push that is under way; a server that runs notices.
-    pub fn repair(&self, key: &Key) -> Result<(), Error> {
-        let path = self.roster_path(key.account);
-        let repaired = || {
-            let mut connection = schema::open_roster(&path, false, self.seed())?;
-            if let Err(Error::Damaged { .. }) = make_anew(&mut connection) {
-                forget_indexes(&mut connection)?;
-                make_anew(&mut connection)?;
-                // Takes the pages back that the forgotten indexes had.
-                connection.execute_batch("VACUUM")?;
-            }
-            log::fold(&connection)
+        let mut checkup = Checkup::default();
+        let mut checked = || {
+            let reader = self.reader(key)?;
+            let snapshot = reader.connection.unchecked_transaction()?;
+            check(&snapshot, &mut checkup)
         };
-        repaired().map_err(|error: Error| error.of(key.account))
+        match checked() {
+            Ok(()) => {}
+            Err(Error::Damaged { what, .. }) => checkup.row(format!("the file cannot be read further: {what}")),
+            Err(error) => return Err(error),
+        }
+        Ok(checkup)
     }
 }
 
-/// Makes SQLite's indexes without looking at what is there: pages that are damaged keep an index from being emptied.
-fn forget_indexes(connection: &mut Connection) -> Result<(), Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let indexes: Vec<String> = transaction
-        .prepare("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    transaction.execute_batch(
-        "PRAGMA writable_schema = ON;
-         DELETE FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL;
-         PRAGMA writable_schema = RESET",
-    )?;
-    indexes.iter().try_for_each(|index| transaction.execute_batch(index))?;
-    Ok(transaction.commit()?)
-}
-
-fn make_anew(connection: &mut Connection) -> Result<(), Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch("REINDEX")?;
-    derived::rebuild(&transaction, State::of(&transaction)?.seed)?;
-    Ok(transaction.commit()?)
-}
-
-fn check(connection: &Connection) -> Result<Checkup, Error> {
-    let mut checkup = Checkup::default();
-    check_database(connection, &mut checkup)?;
+fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
+    check_database(connection, checkup)?;
     let has_identity: bool =
         connection
             .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'identity')", [], |row| row.get(0))?;
     if !has_identity {
-        // Of an earlier version, until the next push.
+        checkup.only_database = true;
         checkup.employees = connection.query_row("SELECT count(*) FROM employee NOT INDEXED", [], |row| row.get(0))?;
-        return Ok(checkup);
+        return Ok(());
     }
     let State { seed, revision, .. } = State::of(connection)?;
-    let stored = index::read(connection, revision)?;
-    let (rows, held) = match check_rows(connection, seed, stored.as_ref(), &mut checkup) {
+    let stored = match index::read_undamaged(connection, revision) {
+        Err(Error::Damaged { what, .. }) => {
+            checkup.derived(format!("index: {what}"));
+            None
+        }
+        read => {
+            let stored = read?;
+            if stored.is_none() && revision > 0 {
+                let what = "index: it is not as it was stored, or of another revision; the next push ignores it";
+                checkup.derived(what.into());
+            }
+            stored
+        }
+    };
+    let (rows, held) = match check_rows(connection, seed, stored.as_ref(), checkup) {
         Err(Error::Damaged { what, .. }) => {
             checkup.row(format!("rows: {what}"));
-            return Ok(checkup);
+            return Ok(());
         }
         checked => checked?,
     };
     checkup.employees = rows;
-    match &stored {
-        Some(index) if index.len() as u64 != rows => {
-            checkup.derived(format!("index: it has {} employees, and there are {rows}", index.len()));
-        }
-        Some(_) => {}
-        None if rows == 0 => {}
-        None => checkup
-            .derived("index: it is not as it was stored, or of another revision; the next push ignores it".into()),
+    if let Some(index) = stored.filter(|index| index.len() as u64 != rows) {
+        checkup.derived(format!("index: it has {} employees, and there are {rows}", index.len()));
     }
-    check_unique_values(connection, held, &mut checkup)?;
-    Ok(checkup)
+    match check_unique_values(connection, held, checkup) {
+        Err(Error::Damaged { what, .. }) => checkup.derived(format!("unique values: {what}")),
+        checked => checked?,
+    }
+    Ok(())
 }
 
 /// Has SQLite check that the database is sound: pages, tables, its own indexes.
 fn check_database(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
+    let tables = Tables::of(connection)?;
     let mut select = connection.prepare(&format!("PRAGMA integrity_check({LISTED_MAX})"))?;
-    let mut lines = select.query([])?;
+    let mut answers = select.query([])?;
     loop {
-        match lines.next().map_err(Error::from) {
+        match answers.next().map_err(Error::from) {
             Ok(None) => return Ok(()),
-            Ok(Some(line)) => {
-                let line: String = line.get(0)?;
-                if line != "ok" {
-                    checkup.derived(format!("database: {line}"));
+            Ok(Some(answer)) => {
+                let answer: String = answer.get(0)?;
+                for line in answer.lines().filter(|line| *line != "ok" && !line.starts_with("***")) {
+                    match tables.table_of(line).filter(|table| !derived::TABLES.contains(table)) {
+                        Some(table) => checkup.row(format!("database: table {table}: {line}")),
+                        None => checkup.derived(format!("database: {line}")),
+                    }
                 }
             }
             // It gives up where it cannot go on.
@@ -143,6 +128,36 @@ fn check_database(connection: &Connection, checkup: &mut Checkup) -> Result<(), 
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// The tables of a database, to tell which of them SQLite speaks of.
+struct Tables {
+    /// Their names, by the root page.
+    by_root: BTreeMap<u64, String>,
+}
+
+impl Tables {
+    fn of(connection: &Connection) -> Result<Tables, Error> {
+        let mut select = connection.prepare("SELECT rootpage, name FROM sqlite_schema WHERE type = 'table'")?;
+        let tables = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut by_root: BTreeMap<u64, String> = tables.collect::<Result<_, _>>()?;
+        by_root.insert(1, "sqlite_schema".into());
+        Ok(Tables { by_root })
+    }
+
+    /// Returns the table whose rows a line of SQLite's integrity check is about: "Tree 7 page 9: …", where 7 is a root page,
+    /// "NULL value in employee.id", "row not in PRIMARY KEY order for unique_value". `None` if it is about an index or free pages.
+    fn table_of(&self, line: &str) -> Option<&str> {
+        if let Some(tree) = line.strip_prefix("Tree ") {
+            let root = tree.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+            return self.by_root.get(&root).map(String::as_str);
+        }
+        let mut last_words = line.rsplit(' ');
+        let name = last_words.next()?.split('.').next()?;
+        // "wrong # of entries in index employee_by_id"
+        let is_index = last_words.next() == Some("index");
+        self.by_root.values().map(String::as_str).find(|table| *table == name && !is_index)
     }
 }
 

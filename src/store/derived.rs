@@ -11,6 +11,12 @@ use std::collections::BTreeMap;
 /// employee can be found by it.
 pub const OF_HIDDEN: u32 = 1 << 31;
 
+/// The record of refused pushes.
+pub(super) const REFUSALS: &str = "refusal";
+
+/// The tables that a repair may empty: what is derived from the rows, and the record of refused pushes, which nothing depends on.
+pub(super) const TABLES: &[&str] = &["index_part", "index_state", "index_order", "unique_value", REFUSALS];
+
 /// The first version in which a file has a seed of its own.
 const WITH_SEED: u32 = 2;
 

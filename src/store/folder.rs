@@ -33,6 +33,14 @@ impl Lock {
     }
 }
 
+/// A start that fails afterwards leaves nobody in the file, either.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It is no loss if that fails: whoever takes the lock next writes its own id.
+        let _ = self.clear();
+    }
+}
+
 impl Store {
     /// Opens the store in `dir`, and makes it if there is none. Its server key is in `key_file`, or in `server.key` in `dir`.
     pub fn open(dir: &Path, key_file: Option<&Path>) -> Result<Store, Error> {

@@ -81,8 +81,21 @@ impl Cache {
     }
 }
 
-/// Reads the stored index; `None` if it is of another revision, or is not as it was stored.
+/// Reads the stored index; `None` if it is of another revision, or is not as it was stored. It is a cache: whoever needs it makes it
+/// from the rows then.
 pub(super) fn read(connection: &Connection, revision: u64) -> Result<Option<Index>, Error> {
+    match read_undamaged(connection, revision) {
+        Err(Error::Damaged { what, .. }) => {
+            let file = connection.path().unwrap_or_default();
+            tracing::warn!("{file}: the stored index is damaged ({what}), and is made anew from the rows");
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+/// As [`read`]; fails if pages of the database are damaged.
+pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<Option<Index>, Error> {
     let state = connection
         .query_row("SELECT employees FROM index_state WHERE revision = ?", [revision], |row| row.get::<_, u64>(0))
         .optional()?;
@@ -129,6 +142,27 @@ pub(super) fn write(
     revision: u64,
     stored: bool,
 ) -> Result<(), Error> {
+    write_parts(connection, index, places, revision, stored).map_err(not_written)
+}
+
+/// Says what helps if the pages of the stored index are damaged.
+fn not_written(error: Error) -> Error {
+    match error {
+        Error::Damaged { account, what } => {
+            let what = format!("the stored index cannot be replaced ({what}), which --repair can");
+            Error::Damaged { account, what }
+        }
+        other => other,
+    }
+}
+
+fn write_parts(
+    connection: &Connection,
+    index: &Index,
+    places: &[u32],
+    revision: u64,
+    stored: bool,
+) -> Result<(), Error> {
     let entries: u64 = match stored {
         true => connection.query_row("SELECT coalesce(max(entries), 0) FROM index_state", [], |row| row.get(0))?,
         false => 0,
@@ -162,6 +196,10 @@ pub(super) fn write(
 
 /// Adds entries to the stored index without reading it, where it is of the revision before this one.
 pub(super) fn amend(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(), Error> {
+    append(connection, amended, revision).map_err(not_written)
+}
+
+fn append(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(), Error> {
     let state = connection
         .query_row("SELECT employees, entries FROM index_state WHERE revision = ?", [revision - 1], |row| {
             Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
@@ -197,7 +235,8 @@ fn entries_max(employees: u64) -> u64 {
 
 /// Says that the stored index is of this revision, too, where it is of the one before.
 pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Error> {
-    connection.execute("UPDATE index_state SET revision = ?1 WHERE revision = ?1 - 1", [revision])?;
+    let update = "UPDATE index_state SET revision = ?1 WHERE revision = ?1 - 1";
+    connection.execute(update, [revision]).map_err(|error| not_written(error.into()))?;
     Ok(())
 }
 

@@ -69,7 +69,12 @@ fn an_account_is_restored_under_a_running_server() {
     assert!(refused.contains("99.db exists already") && refused.contains("--replace"), "{refused}");
     assert_eq!(world.roster().len(), 310);
     let told = command(&world, &["restore", &backup, "99", "--replace"], 0);
-    assert!(told.contains("account 99: 300 employees at revision 1"), "{told}");
+    assert!(told.contains("account 99: 300 employees at revision 3"), "{told}");
+    // Who had the two revisions before hears of everybody, also when the next push has come.
+    let changed = |since: u64| world.get(&format!("/v1/employees.csv?changed-since={since}")).text.lines().count() - 1;
+    assert_eq!((changed(2), changed(3)), (300, 0));
+    let history = command(&world, &["history", "99"], 0);
+    assert!(history.lines().nth(1).unwrap().contains("restore"), "{history}");
     assert_eq!(world.roster().len(), 300);
     assert_eq!(world.push_employees(people(300, "Rome")).counts(), [0, 0, 0, 0, 300]);
     assert_eq!(world.push_employees(people(310, "Oslo")).counts(), [10, 300, 0, 0, 0]);
@@ -116,7 +121,7 @@ fn a_restore_waits_for_a_push_that_is_under_way() {
     stream.write_all(&request.body[request.body.len() - 1..]).unwrap();
     assert_eq!(Answer::read(&mut stream).counts(), [0, 300, 0, 0, 0]);
     let restored = restore.wait_with_output().unwrap();
-    assert!(restored.status.success() && text(&restored).contains("300 employees at revision 1"), "{restored:?}");
+    assert!(restored.status.success() && text(&restored).contains("300 employees at revision 3"), "{restored:?}");
     assert_eq!(world.push_employees(people(300, "Rome")).counts(), [0, 0, 0, 0, 300]);
 }
 

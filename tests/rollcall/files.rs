@@ -31,7 +31,7 @@ pub fn people(count: u64, city: &str) -> Value {
 }
 
 /// Two people, the second with the badge of the first of [`people`].
-fn taken_badge() -> Value {
+pub fn taken_badge() -> Value {
     json!([employee("new", "active", &[("Badge", "B0")])])
 }
 
@@ -47,23 +47,23 @@ pub fn command(world: &World, args: &[&str], code: i32) -> String {
     text(&output)
 }
 
-fn database(world: &World) -> Connection {
+pub fn database(world: &World) -> Connection {
     Connection::open(world.path("data/accounts/99.db")).unwrap()
 }
 
-fn one<T: rusqlite::types::FromSql>(database: &Connection, sql: &str) -> T {
+pub fn one<T: rusqlite::types::FromSql>(database: &Connection, sql: &str) -> T {
     database.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 /// Stops a server as an operator does.
-fn stop(world: &mut World) {
+pub fn stop(world: &mut World) {
     world.signal("-TERM");
     assert!(world.wait().success());
     world.kill();
 }
 
 /// Makes the file of account 99 what it was in the first version: the hashes are under the seed of the store.
-fn make_first_version(world: &World, keep_seed: bool) {
+pub fn make_first_version(world: &World, keep_seed: bool) {
     let database = database(world);
     let seed: i64 = one(&database, "SELECT seed FROM identity");
     database

@@ -30,6 +30,7 @@ mod push;
 mod read;
 mod refusal;
 mod register;
+mod repair;
 mod rules;
 mod secrets;
 mod server_key;
