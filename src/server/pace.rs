@@ -14,6 +14,9 @@ const BYTES_PER_SECOND: f64 = 32_768.0;
 /// How long a client may pause before that alone makes it late.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Of the places that are taken, one in this number is given up at once, and at least one.
+const FEW: usize = 128;
+
 /// How much longer a connection may wait for a body than the body itself may pause: the request is answered first.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -329,11 +332,18 @@ impl Places {
         Place { places: self.clone(), pace }
     }
 
-    /// Takes one of `max` places. Where all are taken, whoever has kept the server waiting longest, and at least for `late`, is told to
-    /// give its place up; `None` if there is nobody like that.
+    /// Takes one of `max` places. Where all are taken, those that have kept the server waiting longest, and at least for `late`, are told
+    /// to give their places up: a few at a time, since to look through all of them takes its time. `None` if there is nobody like that.
     pub fn take_one_of(self: &Arc<Places>, max: usize, late: Duration, pace: &Arc<Pace>) -> Option<Place> {
-        if self.held().len() >= max && !self.close_latest(late) {
-            return None;
+        if self.held().len() >= max {
+            let mut latest = self.late_by(late);
+            latest.sort_unstable_by_key(|(lateness, _)| *lateness);
+            let few = latest.split_off(latest.len().saturating_sub(1 + max / FEW));
+            if few.is_empty() {
+                return None;
+            }
+            self.held().retain(|held| !few.iter().any(|(_, pace)| Arc::ptr_eq(held, pace)));
+            few.iter().for_each(|(_, pace)| pace.close());
         }
         Some(self.take(pace.clone()))
     }
@@ -357,6 +367,12 @@ impl Places {
     /// Tells the connection to end that has held most of an unfinished head for longest; whether there was one.
     pub fn close_largest_head(&self) -> bool {
         self.close_first_by(|pace| Some(pace.head_weight()).filter(|weight| *weight > 0))
+    }
+
+    fn late_by(&self, late: Duration) -> Vec<(Duration, Arc<Pace>)> {
+        let lateness =
+            |pace: &Arc<Pace>| Some((pace.lateness(), pace.clone())).filter(|(lateness, _)| *lateness >= late);
+        self.held().iter().filter_map(lateness).collect()
     }
 
     fn close_first_by<W: Ord>(&self, weight: impl Fn(&Pace) -> Option<W>) -> bool {

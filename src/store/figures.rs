@@ -1,6 +1,6 @@
 //! What the operator wants to know of a store that is in use.
 
-use super::{Error, Store};
+use super::{Error, RESTORE, Store};
 use rusqlite::OptionalExtension as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -15,8 +15,14 @@ impl Store {
             return Ok(None);
         };
         let reader = self.reader(&key)?;
-        let last = "SELECT finished_at FROM sync ORDER BY revision DESC LIMIT 1";
-        Ok(reader.connection.query_row(last, [], |row| row.get(0)).optional()?)
+        // A restore is recorded among the pushes, by versions that record whose words a push is in.
+        let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('sync') WHERE name = 'dialect')";
+        let pushes = match reader.connection.query_row(columns, [], |row| row.get(0))? {
+            true => format!("WHERE dialect IS NOT '{RESTORE}'"),
+            false => String::new(),
+        };
+        let last = format!("SELECT finished_at FROM sync {pushes} ORDER BY revision DESC LIMIT 1");
+        Ok(reader.connection.query_row(&last, [], |row| row.get(0)).optional()?)
     }
 
     /// The memory of the indexes that wait for their account's next push, in bytes.
