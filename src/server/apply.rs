@@ -4,11 +4,14 @@ use super::log::{CLIENT_GONE, Event};
 use super::respond::Refusal;
 use super::turn::Turn;
 use super::{Server, history, memory};
-use crate::store::{self, Key, Refused, Roster};
+use crate::store::{Key, Refused, Roster};
 use crate::sync::{Failure, Receipt, Times, Trace};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+/// About how much memory a push leaves behind for each employee that it changed, in bytes.
+const EMPLOYEE_BYTES: usize = 1 << 12;
 
 /// A push under way.
 pub struct Applying {
@@ -19,13 +22,13 @@ pub struct Applying {
 /// What came of a push, and what was noted about it.
 type Applied = (Result<Receipt, Failure>, Trace);
 
-/// Opens the roster of the key and does `work` with it. When the result is on its way and the account's next push may begin,
-/// `checkpoint` moves the log into the database. `body_bytes` is about how much memory it leaves behind.
+/// Opens the roster of the key and does `work` with it. When the result is on its way and the account's next push may begin, a log that
+/// is large is moved into the database; a small one is when the last who has the database open closes it. `body_bytes` is about how
+/// much memory the push leaves behind if it is refused.
 pub fn apply(
     server: &Arc<Server>,
     (key, turn): (Key, Turn),
     event: &mut Event,
-    checkpoint: fn(&Roster) -> Result<(), store::Error>,
     body_bytes: usize,
     work: impl FnOnce(&Server, &mut Roster, &mut Trace) -> Result<Receipt, Failure> + Send + 'static,
 ) -> Applying {
@@ -45,13 +48,18 @@ pub fn apply(
         if let Ok(receipt) = &result {
             server.metrics.applied(key.account, &trace, receipt);
         }
+        // Who is unchanged leaves nothing behind: the body of such a push goes by.
+        let left_bytes = match &result {
+            Ok(receipt) => (receipt.employees - receipt.counts.unchanged) as usize * EMPLOYEE_BYTES,
+            Err(_) => body_bytes,
+        };
         answer_with(answer, &server, key.account, (result, trace));
         drop(turn);
-        if let Err(error) = checkpoint(&roster) {
+        if let Err(error) = roster.checkpoint_if_large() {
             tracing::error!(account = key.account, "checkpoint: {error}");
         }
         drop(roster);
-        memory::done_with(body_bytes);
+        memory::done_with(left_bytes);
     });
     Applying { thread, result }
 }

@@ -127,7 +127,7 @@ pub async fn run(
     let work = move |server: &Server, roster: &mut Roster, trace: &mut Trace| {
         carry_out(server, roster, &import, carried, trace)
     };
-    apply(server, (key, turn), event, Roster::checkpoint_if_large, body_bytes, work).result(event).await
+    apply(server, (key, turn), event, body_bytes, work).result(event).await
 }
 
 fn carry_out(

@@ -9,7 +9,7 @@ use super::respond::{Answer, Refusal, json_text, note};
 use super::unpack::{Packing, unpack_beside};
 use crate::dialect::startexam;
 use crate::digest::ContentDigest;
-use crate::store::{Key, Roster};
+use crate::store::Key;
 use crate::sync::{Format, Push, sync};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
@@ -54,7 +54,7 @@ pub async fn push(
         pieces = unpack_beside(pieces, packing, ("body_bytes_max", limit));
     }
     let body_bytes = content_length as usize;
-    let applying = apply(server, (key, turn), event, Roster::checkpoint, body_bytes, move |server, roster, trace| {
+    let applying = apply(server, (key, turn), event, body_bytes, move |server, roster, trace| {
         let push = Push {
             account,
             format: &STARTEXAM,

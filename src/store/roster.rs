@@ -63,12 +63,8 @@ impl Roster {
         Ok(Transaction { inner, seed, identity, revision: revision + 1, before, account, indexes, file })
     }
 
-    /// Moves what was committed from the write-ahead log into the database as far as readers allow, without waiting for them.
-    pub fn checkpoint(&self) -> Result<(), Error> {
-        log::fold(&self.connection)
-    }
-
-    /// Does so if the log has grown large: after a change that is too small to pay for it.
+    /// Moves what was committed from the write-ahead log into the database as far as readers allow, without waiting for them, if the
+    /// log has grown large.
     pub fn checkpoint_if_large(&self) -> Result<(), Error> {
         log::fold_if_large(&self.connection)
     }
