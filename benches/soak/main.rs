@@ -74,6 +74,7 @@ fn main() {
     let held = target.memory_mb("VmHWM") <= MEMORY_MB_MAX && afterwards <= MEMORY_AFTERWARDS_MB_MAX;
     if !bad.is_empty() || !held {
         println!("missed");
+        drop(target);
         std::process::exit(1);
     }
     println!("met");
