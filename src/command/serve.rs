@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// Run the server
 ///
@@ -85,6 +85,17 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
     tokio::runtime::Runtime::new().map_err(Failed::refused)
 }
 
+/// How many connections may wait to be accepted; one more has to knock again, after a second. The system may allow fewer.
+const WAITING_MAX: u32 = 4_096;
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
+}
+
 /// Listens on every address of `listen`, at least one. With port 0 the first gets any free port, and the others the same.
 pub async fn bind(listen: &Address) -> Result<Vec<TcpListener>, Failed> {
     let failed = |error: io::Error| {
@@ -99,7 +110,7 @@ pub async fn bind(listen: &Address) -> Result<Vec<TcpListener>, Failed> {
         if let Some(first) = listeners.first() {
             address.set_port(first.local_addr().map_err(failed)?.port());
         }
-        match TcpListener::bind(address).await {
+        match listen_on(address) {
             Ok(listener) => listeners.push(listener),
             // A name often has an address of IPv6 on a machine that has no IPv6.
             Err(error) if matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) => {
