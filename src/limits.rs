@@ -97,6 +97,9 @@ pub struct Limits {
     /// The most memory for the indexes of all accounts that wait for their next push, in bytes; the least recently used go first.
     #[serde(deserialize_with = "size::bytes")]
     pub index_bytes_max: usize,
+    /// The most rosters that stay open for their accounts' next pushes. They close when they were not used for some seconds. Each holds
+    /// three files and some 100 KB.
+    pub rosters_open_max: usize,
     /// The most refused pushes that the history of an account has; the oldest go first.
     pub refusals_kept_max: u64,
     /// The most employees on a page of `GET /v1/employees`.
@@ -172,6 +175,7 @@ impl Default for Limits {
             push_wait_seconds_max: 10,
             stop_seconds_max: 30,
             index_bytes_max: 1 << 30,
+            rosters_open_max: 1_024,
             refusals_kept_max: 10_000,
             page_employees_max: 1_000,
             page_bytes_max: 4 << 20,

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use multer::Multipart;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use tokio::runtime::Handle;
 
 const DIALECT: Dialect = Dialect::Collaborator;
@@ -208,32 +209,51 @@ pub(super) async fn form(body: Vec<u8>, boundary: String) -> Result<Form, Refusa
 }
 
 async fn parts_of(body: Vec<u8>, boundary: String) -> Result<Form, &'static str> {
-    let length = body.len();
-    // In pieces: of one large one the parser would make a copy.
-    let mut rest = Bytes::from(body);
-    let pieces = std::iter::from_fn(move || {
-        let piece = rest.split_to(rest.len().min(PARSED_BYTES));
-        (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))
+    // The file is written over what the parser has taken, so a large form is in memory once. It cannot get ahead of the parser: the
+    // head of a part comes before what is in it.
+    let body = Arc::new(Mutex::new(body));
+    let (source, mut taken, mut pauses) = (body.clone(), 0, false);
+    let pieces = futures_util::stream::poll_fn(move |context| {
+        // The parser takes all that there is before it looks at any, so there is nothing behind each piece for a moment.
+        pauses = !pauses;
+        if !pauses {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let body = source.lock().expect("no holder of the lock panics");
+        let piece = Bytes::copy_from_slice(&body[taken..body.len().min(taken + PARSED_BYTES)]);
+        taken += piece.len();
+        Poll::Ready((!piece.is_empty()).then_some(Ok::<_, Infallible>(piece)))
     });
-    let mut parts = Multipart::new(futures_util::stream::iter(pieces), boundary);
+    let mut parts = Multipart::new(pieces, boundary);
     // What the parser says may quote the body, and this is logged.
     let wrong = |_| import::NOT_WHOLE;
-    let mut form = Form::default();
+    let (mut form, mut file_bytes) = (Form::default(), 0);
     while let Some(mut part) = parts.next_field().await.map_err(wrong)? {
         let (part_name, name) = (part.name().map(str::to_owned), part.file_name().map(str::to_owned));
-        // Room that is not used costs nothing, and growing would take twice as much.
-        let mut bytes = Vec::with_capacity(if part_name.as_deref() == Some("file") { length } else { 0 });
-        while let Some(piece) = part.chunk().await.map_err(wrong)? {
-            bytes.extend_from_slice(&piece);
-        }
         match part_name.as_deref() {
             Some("file") if form.file.is_some() => {
                 return Err("the part file appears twice in the body; send one file");
             }
-            Some("file") => form.file = Some(File { name, bytes }),
-            Some("uid") => form.uid = Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Some("file") => {
+                let mut length = 0;
+                while let Some(piece) = part.chunk().await.map_err(wrong)? {
+                    let mut body = body.lock().expect("no holder of the lock panics");
+                    body[length..length + piece.len()].copy_from_slice(&piece);
+                    length += piece.len();
+                }
+                form.file = Some(File { name, bytes: Vec::new() });
+                file_bytes = length;
+            }
+            Some("uid") => form.uid = Some(part.text().await.map_err(wrong)?),
+            // Its end is where the next part begins.
             _ => {}
         }
+    }
+    drop(parts);
+    if let Some(file) = &mut form.file {
+        file.bytes = std::mem::take(&mut *body.lock().expect("no holder of the lock panics"));
+        file.bytes.truncate(file_bytes);
     }
     Ok(form)
 }

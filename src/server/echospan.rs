@@ -174,8 +174,9 @@ async fn carry_out(
             let queued = looked_up(server, move |server| {
                 let mut roster = server.store.roster(&key)?;
                 let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
-                roster.checkpoint_if_large()?;
                 drop(turn);
+                roster.checkpoint_if_large()?;
+                server.store.keep_open(roster, server.limits.rosters_open_max);
                 Ok(queued)
             });
             match queued.await? {

@@ -44,7 +44,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     let history = tokio::spawn(history::keep(server.clone()));
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
-    let tidying = tokio::spawn(memory::tidy());
+    let tidying = tokio::spawn(memory::tidy(server.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listeners) => accepted,
@@ -130,9 +130,9 @@ pub fn raise_file_limit(limits: &Limits) {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-        // Beside its connections a server opens three files for each push, read and export, and a few of its own.
-        let needed =
-            (limits.connections_max + 3 * (limits.pushes_max + limits.reads_max + limits.exports_max) + 100) as u64;
+        // Beside its connections a server has three files open for each push, read, export and open roster, and a few of its own.
+        let databases = limits.pushes_max + limits.reads_max + limits.exports_max + limits.rosters_open_max;
+        let needed = (limits.connections_max + 3 * databases + 100) as u64;
         if let Some(maximum) = maximum.filter(|maximum| *maximum < needed) {
             tracing::warn!(
                 "the system lets this process open {maximum} files, fewer than {needed} for connections_max; \

@@ -1,5 +1,7 @@
 //! Memory: what large requests leave behind in the C library's allocator goes back to the system. Elsewhere these do nothing.
 
+use super::Server;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -30,13 +32,18 @@ pub fn done_with(bytes: usize) {
     }
 }
 
-/// Gives back what small requests have left behind, every few seconds in which there were some.
-pub async fn tidy() {
+/// Closes rosters that are not in use any more, and gives back what small requests have left behind, every few seconds.
+pub async fn tidy(server: Arc<Server>) {
     loop {
         tokio::time::sleep(TIDY).await;
-        if USED_BYTES.swap(0, Ordering::Relaxed) > 0 {
-            drop(tokio::task::spawn_blocking(give_back).await);
-        }
+        let server = server.clone();
+        let tidied = tokio::task::spawn_blocking(move || {
+            server.store.close_unused();
+            if USED_BYTES.swap(0, Ordering::Relaxed) > 0 {
+                give_back();
+            }
+        });
+        drop(tidied.await);
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Account {
 }
 
 /// What opens the roster of an account; who has shown a key of the account gets it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Key {
     /// The account.
     pub account: i64,

@@ -1,6 +1,7 @@
 //! The folder of a store.
 
 use super::index::Cache;
+use super::kept::Kept;
 use super::roster::OpenFile;
 use super::server_key::KeyFile;
 use super::{Error, Key, Reader, Roster, private, schema};
@@ -16,6 +17,7 @@ pub struct Store {
     shared: Arc<Mutex<Connection>>,
     seed: u64,
     pub(super) indexes: Arc<Cache>,
+    pub(super) kept: Kept,
     pub(super) key_file: KeyFile,
 }
 
@@ -67,6 +69,7 @@ impl Store {
             shared: Arc::new(Mutex::new(shared)),
             seed: seed.cast_unsigned(),
             indexes: Arc::default(),
+            kept: Kept::default(),
             key_file: KeyFile::new(key_file.map_or_else(|| dir.join("server.key"), Path::to_owned)),
         };
         store.seal_plain_secrets()?;
@@ -117,8 +120,11 @@ impl Store {
         &self.dir
     }
 
-    /// The roster of the account that has this key, to write.
+    /// The roster of the account that has this key, to write. See [`Store::keep_open`].
     pub fn roster(&self, key: &Key) -> Result<Roster, Error> {
+        if let Some(roster) = self.kept.take(key) {
+            return Ok(roster);
+        }
         let file = OpenFile::of(self.existing_roster_path(key)?);
         let connection = schema::open_roster(&self.roster_path(key.account), false, self.seed);
         Ok(Roster {

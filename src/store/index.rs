@@ -9,7 +9,8 @@ use super::Error;
 use crate::roster::{Entry, Index, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 const ENTRY_BYTES: usize = 56;
 
@@ -21,20 +22,27 @@ const PART_ENTRIES: usize = 16_384;
 
 /// The indexes of busy accounts, held in memory within a limit: the least recently used goes first.
 #[derive(Default)]
-pub(super) struct Cache {
-    held: Mutex<Held>,
-}
+pub(super) struct Cache(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
     indexes: HashMap<(i64, i64), Cached>,
-    uses: u64,
+    /// The memory of them all, in bytes.
+    bytes: usize,
 }
 
 struct Cached {
     index: Index,
     version: Version,
-    used: u64,
+    used: Instant,
+}
+
+impl Held {
+    fn remove(&mut self, account: (i64, i64)) -> Option<Cached> {
+        let cached = self.indexes.remove(&account)?;
+        self.bytes -= cached.index.memory_bytes();
+        Some(cached)
+    }
 }
 
 /// What an index in memory belongs to. A revision alone would not tell: a file may be replaced by an older copy of itself, which
@@ -50,15 +58,24 @@ pub(super) struct Version {
 impl Cache {
     /// Takes the index of an account and generation out, if it is of this version.
     pub fn take(&self, account: (i64, i64), version: Option<Version>) -> Option<Index> {
-        let mut held = self.held.lock().expect("no holder of the lock panics");
-        let cached = held.indexes.remove(&account)?;
+        let cached = self.held().remove(account)?;
         (Some(cached.version) == version).then_some(cached.index)
     }
 
     /// The memory of all indexes held, in bytes.
     pub fn bytes(&self) -> usize {
-        let held = self.held.lock().expect("no holder of the lock panics");
-        held.indexes.values().map(|cached| cached.index.memory_bytes()).sum()
+        self.held().bytes
+    }
+
+    /// Lets go of the indexes that were not used for so long.
+    pub fn forget_unused(&self, unused: Duration) {
+        let mut held = self.held();
+        let is_unused = |cached: &Cached| cached.used.elapsed() > unused;
+        let accounts = held.indexes.iter().filter(|(_, cached)| is_unused(cached)).map(|(account, _)| *account);
+        let forgotten: Vec<_> = accounts.collect::<Vec<_>>().into_iter().map(|account| held.remove(account)).collect();
+        drop(held);
+        // It takes a moment, in which nobody else needs to wait.
+        drop(forgotten);
     }
 
     /// Keeps an index of a version that can be told, and lets others go if all would take more than `bytes_max`.
@@ -66,18 +83,18 @@ impl Cache {
         let Some(version) = version else {
             return;
         };
-        let mut held = self.held.lock().expect("no holder of the lock panics");
-        held.uses += 1;
-        let used = held.uses;
-        held.indexes.insert(account, Cached { index, version, used });
-        let mut bytes: usize = held.indexes.values().map(|cached| cached.index.memory_bytes()).sum();
-        while bytes > bytes_max {
-            let Some(oldest) = held.indexes.iter().min_by_key(|(_, cached)| cached.used).map(|(account, _)| *account)
-            else {
-                return;
-            };
-            bytes -= held.indexes.remove(&oldest).map_or(0, |cached| cached.index.memory_bytes());
+        let mut held = self.held();
+        held.remove(account);
+        held.bytes += index.memory_bytes();
+        held.indexes.insert(account, Cached { index, version, used: Instant::now() });
+        while held.bytes > bytes_max {
+            let oldest = held.indexes.iter().min_by_key(|(_, cached)| cached.used).map(|(account, _)| *account);
+            held.remove(oldest.expect("what holds bytes holds an index"));
         }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().expect("no holder of the lock panics")
     }
 }
 

@@ -45,6 +45,7 @@ impl Store {
     /// Empties the logs of all accounts, so that their files are complete without. Until `deadline` waits for whoever reads or
     /// writes; returns the logs that are not empty by then.
     pub fn fold_logs(&self, deadline: Instant) -> Vec<PathBuf> {
+        self.close_kept();
         let Ok(files) = fs::read_dir(self.dir().join("accounts")) else {
             return Vec::new();
         };

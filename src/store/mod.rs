@@ -17,6 +17,7 @@ mod figures;
 mod folder;
 mod history;
 mod index;
+mod kept;
 mod keys;
 mod log;
 mod private;

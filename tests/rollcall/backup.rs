@@ -127,11 +127,13 @@ fn a_restore_waits_for_a_push_that_is_under_way() {
 
 #[test]
 fn a_damaged_account_comes_back_and_a_damaged_backup_does_not() {
-    let world = filled();
+    let mut world = filled();
     let backup = world.path("backup");
     command(&world, &["backup", &backup], 0);
     let damaged = b"this is not a database, and long enough to be taken for one".repeat(100);
+    world.stop();
     fs::write(world.path("data/accounts/99.db"), &damaged).unwrap();
+    let world = world.started();
     assert_eq!(world.push_employees(people(300, "Rome")).status, 500);
     // One that cannot be backed up does not keep the others from it.
     let told = command(&world, &["backup", &world.path("second")], 1);

@@ -362,6 +362,23 @@ fn log_bytes(world: &World) -> u64 {
     fs::metadata(world.path("data/accounts/99.db-wal")).map_or(0, |log| log.len())
 }
 
+#[test]
+fn the_file_of_an_account_that_is_not_busy_has_everything() {
+    let world = World::with(BADGES, "");
+    assert_eq!(world.push_employees(people(3, "Rome")).counts(), [3, 0, 0, 0, 0]);
+    assert_eq!(world.push_employees(people(3, "Oslo")).counts(), [0, 3, 0, 0, 0]);
+    // It stays open for a while, for the next push.
+    assert!(log_bytes(&world) > 0);
+    wait_until(|| !fs::exists(world.path("data/accounts/99.db-wal")).unwrap());
+    let copy = world.path("copy.db");
+    fs::copy(world.path("data/accounts/99.db"), &copy).unwrap();
+    let copy = Connection::open(copy).unwrap();
+    let last: (u64, u64) = copy
+        .query_row("SELECT count(*), max(revision) FROM employee", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(last, (3, 2));
+}
+
 /// Waits until something is so.
 #[track_caller]
 pub fn wait_until(so: impl Fn() -> bool) {
@@ -490,10 +507,11 @@ fn as_somebody(world: World, ulimit: &str) -> World {
 #[cfg(target_os = "linux")]
 fn a_folder_that_cannot_be_written_is_a_full_disk_to_the_client() {
     use std::os::unix::fs::PermissionsExt as _;
-    let world = as_somebody(World::stopped(BADGES, ""), "");
+    let mut world = World::stopped(BADGES, "").started();
     let accounts = world.path("data/accounts");
     assert_eq!(world.push_employees(people(3, "Rome")).counts(), [3, 0, 0, 0, 0]);
-    wait_until(|| !fs::exists(world.path("data/accounts/99.db-wal")).unwrap());
+    world.stop();
+    let world = as_somebody(world, "");
     fs::set_permissions(&accounts, fs::Permissions::from_mode(0o500)).unwrap();
     let answer = world.push_employees(people(3, "Oslo"));
     assert_eq!(answer.status, 507, "{}", answer.text);
@@ -506,8 +524,11 @@ fn a_folder_that_cannot_be_written_is_a_full_disk_to_the_client() {
 #[test]
 #[cfg(target_os = "linux")]
 fn too_many_open_files_are_not_a_full_disk() {
-    let world = as_somebody(World::stopped(BADGES, ""), "ulimit -n 40;");
+    let mut world = World::stopped(BADGES, "").started();
     assert_eq!(world.push_employees(people(3, "Rome")).counts(), [3, 0, 0, 0, 0]);
+    // The server that is short of files has none open for the account.
+    world.stop();
+    let world = as_somebody(world, "ulimit -n 40;");
     let mut stream = world.connect();
     let body = json!({ "profileId": PROFILE, "employees": people(3, "Oslo") }).to_string();
     let request = Request::new("POST", "/v1/employees", body.as_bytes());

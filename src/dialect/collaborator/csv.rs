@@ -121,7 +121,12 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
         return Err("the CSV is in UTF-16; save it as UTF-8".into());
     }
     let bytes = match String::from_utf8(bytes) {
-        Ok(text) => return Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+        Ok(mut text) => {
+            if text.starts_with('\u{feff}') {
+                text.remove(0);
+            }
+            return Ok(text);
+        }
         Err(error) => error.into_bytes(),
     };
     // A file that is UTF-8 but for a few bytes is a damaged one, and would become nonsense.
