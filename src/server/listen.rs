@@ -17,7 +17,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -26,6 +27,12 @@ const LATE: Duration = Duration::from_millis(250);
 
 /// How long a server that stops tries to empty the logs of the accounts that are still in use.
 const FOLD: Duration = Duration::from_secs(5);
+
+/// How many connections that were accepted may wait to be served.
+const ACCEPTED_MAX: usize = 4_096;
+
+/// How long nobody is accepted after the system refused it, which mostly means that too many files are open.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Which listener is asked first.
 static NEXT_LISTENER: AtomicUsize = AtomicUsize::new(0);
@@ -45,9 +52,10 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
     let tidying = tokio::spawn(memory::tidy(server.clone()));
+    let mut accepting = accepting(listeners);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listeners) => accepted,
+            Some(accepted) = accepting.recv() => accepted,
             () = &mut stop => break,
             Some(_) = tasks.join_next() => continue,
         };
@@ -55,7 +63,6 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::error!("cannot accept a connection: {error}");
-                sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
@@ -71,7 +78,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
             });
         }
     }
-    drop(listeners);
+    drop(accepting);
     tidying.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
@@ -89,6 +96,30 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     for log in folded.await.unwrap_or_default() {
         tracing::warn!("{} is still in use; back it up together with its database", log.display());
     }
+}
+
+/// Accepts connections on a thread that does nothing else, until the receiver is dropped. What the system holds ready overflows when some
+/// thousand clients come at once, and whoever is dropped there tries again a second later; so there is more room here.
+fn accepting(listeners: Vec<TcpListener>) -> mpsc::Receiver<io::Result<(TcpStream, SocketAddr)>> {
+    let (sender, receiver) = mpsc::channel(ACCEPTED_MAX);
+    let runtime = Handle::current();
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            loop {
+                let accepted = tokio::select! {
+                    accepted = accept(&listeners) => accepted,
+                    () = sender.closed() => return,
+                };
+                if accepted.is_err() {
+                    sleep(PAUSE).await;
+                }
+                if sender.send(accepted).await.is_err() {
+                    return;
+                }
+            }
+        });
+    });
+    receiver
 }
 
 /// Accepts the next connection of any listener.
@@ -130,9 +161,10 @@ pub fn raise_file_limit(limits: &Limits) {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-        // Beside its connections a server has three files open for each push, read, export and open roster, and a few of its own.
+        // Beside its connections, served and waiting, a server has three files open for each push, read, export and open roster, and a
+        // few of its own.
         let databases = limits.pushes_max + limits.reads_max + limits.exports_max + limits.rosters_open_max;
-        let needed = (limits.connections_max + 3 * databases + 100) as u64;
+        let needed = (limits.connections_max + ACCEPTED_MAX + 3 * databases + 100) as u64;
         if let Some(maximum) = maximum.filter(|maximum| *maximum < needed) {
             tracing::warn!(
                 "the system lets this process open {maximum} files, fewer than {needed} for connections_max; \

@@ -38,8 +38,8 @@ pub async fn tidy(server: Arc<Server>) {
         tokio::time::sleep(TIDY).await;
         let server = server.clone();
         let tidied = tokio::task::spawn_blocking(move || {
-            server.store.close_unused();
-            if USED_BYTES.swap(0, Ordering::Relaxed) > 0 {
+            let closed = server.store.close_unused();
+            if USED_BYTES.swap(0, Ordering::Relaxed) > 0 || closed {
                 give_back();
             }
         });

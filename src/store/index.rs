@@ -67,15 +67,15 @@ impl Cache {
         self.held().bytes
     }
 
-    /// Lets go of the indexes that were not used for so long.
-    pub fn forget_unused(&self, unused: Duration) {
+    /// Lets go of the indexes that were not used for so long. Returns whether there were any.
+    pub fn forget_unused(&self, unused: Duration) -> bool {
         let mut held = self.held();
         let is_unused = |cached: &Cached| cached.used.elapsed() > unused;
         let accounts = held.indexes.iter().filter(|(_, cached)| is_unused(cached)).map(|(account, _)| *account);
         let forgotten: Vec<_> = accounts.collect::<Vec<_>>().into_iter().map(|account| held.remove(account)).collect();
         drop(held);
-        // It takes a moment, in which nobody else needs to wait.
-        drop(forgotten);
+        // To free them takes a moment, in which nobody else needs to wait.
+        !forgotten.is_empty()
     }
 
     /// Keeps an index of a version that can be told, and lets others go if all would take more than `bytes_max`.

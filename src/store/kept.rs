@@ -43,12 +43,12 @@ impl Store {
         }
     }
 
-    /// Closes the rosters, and lets go of the indexes, that were not used for a while.
-    pub fn close_unused(&self) {
+    /// Closes the rosters, and lets go of the indexes, that were not used for a while. Returns whether there were any.
+    pub fn close_unused(&self) -> bool {
         let unused = |_: &i64, (used, _): &mut (Instant, Roster)| used.elapsed() > KEPT;
         let closed: Vec<_> = self.kept.rosters().extract_if(unused).collect();
-        drop(closed);
-        self.indexes.forget_unused(INDEX_KEPT);
+        let forgotten = self.indexes.forget_unused(INDEX_KEPT);
+        !closed.is_empty() || forgotten
     }
 
     /// Closes all rosters that are open and not in use.
