@@ -1,7 +1,7 @@
 //! Listen: connections come, get a place or are turned away, and finish gracefully when the server stops.
 
 use super::connection::{linger, serve as serve_connection};
-use super::pace::Pace;
+use super::pace::{Pace, Place};
 use super::respond::Refusal;
 use super::{Server, history, memory};
 use crate::limits::Limits;
@@ -27,6 +27,9 @@ const LATE: Duration = Duration::from_millis(250);
 
 /// How long a server that stops tries to empty the logs of the accounts that are still in use.
 const FOLD: Duration = Duration::from_secs(5);
+
+/// How often it is looked for a client that is late.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// How many connections that were accepted may wait to be served.
 const ACCEPTED_MAX: usize = 4_096;
@@ -67,7 +70,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
             }
         };
         drop(socket.set_nodelay(true));
-        let place = server.connections.take_one_of(server.limits.connections_max, LATE, &Pace::of_connection());
+        let place = place_for(&server).await;
         if let Some(place) = place {
             tasks.spawn(serve_connection(server.clone(), socket, peer, stopped.clone(), place));
         } else if let Ok(permit) = turned_away.clone().try_acquire_owned() {
@@ -95,6 +98,19 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     });
     for log in folded.await.unwrap_or_default() {
         tracing::warn!("{} is still in use; back it up together with its database", log.display());
+    }
+}
+
+/// Takes a place for a connection. If all are taken and nobody is late yet, but clients keep the server waiting, it waits until one is late.
+async fn place_for(server: &Server) -> Option<Place> {
+    let (connections, max) = (&server.connections, server.limits.connections_max);
+    let (pace, started) = (Pace::of_connection(), Instant::now());
+    loop {
+        let place = connections.take_one_of(max, LATE, &pace);
+        if place.is_some() || started.elapsed() > LATE || !connections.any_waits() {
+            return place;
+        }
+        sleep(LOOK).await;
     }
 }
 

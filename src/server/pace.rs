@@ -348,6 +348,11 @@ impl Places {
         Some(self.take(pace.clone()))
     }
 
+    /// Whether any client keeps the server waiting.
+    pub fn any_waits(&self) -> bool {
+        self.held().iter().any(|pace| pace.lateness() > Duration::ZERO)
+    }
+
     /// Tells whoever has kept the server waiting longest, and at least for `late`, to give its place up; whether there was somebody.
     pub fn close_latest(&self, late: Duration) -> bool {
         self.close_first_by(|pace| Some(pace.lateness()).filter(|lateness| *lateness >= late))

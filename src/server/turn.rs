@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a client must have kept the server waiting for its body to lose its place to another push.
-const LATE: Duration = Duration::from_millis(500);
+const LATE: Duration = Duration::from_millis(300);
 
 /// How long whoever gives way has for that before the next is told to.
-const GIVES_WAY: Duration = Duration::from_millis(500);
+const GIVES_WAY: Duration = Duration::from_millis(200);
 
 /// How often it is looked for such a client while a push waits.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Who may push.
 pub struct Turns {
