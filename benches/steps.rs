@@ -2,15 +2,15 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use rollcall::dialect::startexam;
+use rollcall::dialect::{Dialect, startexam};
 use rollcall::json::Scratch;
 use rollcall::limits::Limits;
 use rollcall::profile::{self, Profile};
-use rollcall::roster::{BytesHasher, Entry, Index, Status, hash};
+use rollcall::roster::{BytesHasher, Change, Entry, Index, Status, Version, hash};
 use rollcall::sample;
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
-use rollcall::sync::{Batch, Block, Checked, Finding, Intake, Recogniser, Rulebook, Splitter, Writer};
+use rollcall::sync::{Batch, Block, Checked, Chunk, Finding, Intake, Recogniser, Rulebook, Splitter};
 use std::hint::black_box;
 
 const EMPLOYEES: u64 = 10_000;
@@ -95,24 +95,30 @@ fn check_compare_and_write(c: &mut Criterion) {
     let seed = roster.begin().unwrap().seed();
     let batch = batch(&body, &limits);
     let field_numbers: Vec<u32> = (1..).take(profile.fields.len()).collect();
-    let rulebook =
-        Rulebook { profile: &profile, profile_number: 1, field_numbers: &field_numbers, limits: &limits, seed };
+    let dialect = Dialect::StartExam;
+    let rulebook = Rulebook {
+        dialect,
+        profile: &profile,
+        profile_number: 1,
+        field_numbers: &field_numbers,
+        limits: &limits,
+        seed,
+    };
     let nobody = Index::default();
     let mut group = c.benchmark_group("steps");
     group.throughput(Throughput::Elements(EMPLOYEES));
     group.bench_function("parse and check, on all cores", |b| {
         b.iter(|| rulebook.check_all(&STARTEXAM, &batch, &nobody).len());
     });
-    group.bench_function("write, without the commit", |b| {
+    group.bench_function("append, without the commit", |b| {
         let checked = || rulebook.check_all(&STARTEXAM, &batch, &nobody);
         b.iter_batched(
             checked,
             |checked| {
-                let transaction = roster.begin().unwrap();
-                let numbers = transaction.enter_profile(&profile).unwrap();
-                let mut writer = Writer::new(&transaction, (&nobody, true), (&profile, &numbers), &limits).unwrap();
-                writer.apply(checked, &nobody).unwrap();
-                assert_eq!(writer.finish(&nobody).unwrap().0.created, EMPLOYEES);
+                let mut draft = roster.begin().unwrap();
+                draft.index().unwrap();
+                draft.enter_profile(&profile).unwrap();
+                draft.append(&created(&checked)).unwrap();
             },
             BatchSize::PerIteration,
         );
@@ -124,7 +130,7 @@ fn check_compare_and_write(c: &mut Criterion) {
             panic!("the sample is valid: {checked:?}");
         };
         let Checked { id_hash: id, bytes, .. } = checked;
-        index.insert(Entry { id, data: data_hash, bytes, number: number as u32, status });
+        index.insert(Entry { id, data: data_hash, bytes: bytes.unwrap(), number: number as u32, status });
     }
     let ids: Vec<String> = (0..EMPLOYEES).map(|number| format!("{number:07}")).collect();
     group.bench_function("compare: find each id in the index", |b| {
@@ -136,6 +142,19 @@ fn check_compare_and_write(c: &mut Criterion) {
     group.bench_function("parse, check and compare unchanged, on all cores", |b| {
         b.iter(|| rulebook.check_all(&STARTEXAM, &batch, &index).len());
     });
+}
+
+/// The changes that create all employees of the chunks.
+fn created(chunks: &[Chunk]) -> Vec<Change<'_>> {
+    let checked = chunks.iter().flat_map(|chunk| chunk.checked.iter().map(move |checked| (chunk, checked)));
+    let changes = (1..).zip(checked).map(|(number, (chunk, checked))| match &checked.finding {
+        Finding::Different { status, data: Some((data, _)), .. } => {
+            let after = Version { id: chunk.id(checked).unwrap(), status: *status, profile: 1, data: chunk.data(data) };
+            Change { number, before: None, after: Some(after) }
+        }
+        finding => panic!("the sample is valid: {finding:?}"),
+    });
+    changes.collect()
 }
 
 criterion_group!(benches, split_and_parse, check_compare_and_write);

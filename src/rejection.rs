@@ -84,7 +84,7 @@ pub struct Cause {
 }
 
 /// The rejections of one push: all counted, the first ones kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rejections {
     listed_max: usize,
     listed: Vec<Rejection>,

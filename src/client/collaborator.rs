@@ -5,7 +5,7 @@ use super::rows::{Columns, Employees};
 use super::{InputError, ProfileField};
 use crate::dialect::collaborator::csv::{Csv, KnownBy, known_header, text};
 use crate::dialect::collaborator::is_known;
-use crate::roster::{Patch, Status};
+use crate::roster::{Intent, Status};
 use crate::spelling::nearest;
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -134,7 +134,7 @@ fn by_wire_name(field: ProfileField) -> Option<(String, String)> {
     Some((field.collaborator?.to_ascii_lowercase(), field.name))
 }
 
-fn fault(user: &Patch) -> Option<String> {
+fn fault(user: &Intent<'static>) -> Option<String> {
     let fault = user.faults.first()?;
     Some(match fault.field.as_str() {
         "" => fault.message.clone(),

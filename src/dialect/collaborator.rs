@@ -9,7 +9,7 @@ pub mod csv;
 use super::Dialect;
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
-use crate::roster::{Counts, Patch, Status, valid_id};
+use crate::roster::{Counts, Intent, Status, valid_id};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub const PHOTO: &str = "photo";
 const OWN: [&str; 4] = ["uid", "is_active", "status", "password"];
 
 /// Reads one user.
-pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
+pub fn user(body: &[u8]) -> Result<Intent<'static>, Unreadable> {
     let mut user = User::default();
     for (name, raw) in json::members(body)? {
         match sent(&name, raw) {
@@ -99,7 +99,7 @@ fn sent(name: &str, raw: &RawValue) -> Result<Sent, &'static str> {
 
 #[derive(Default)]
 struct User {
-    patch: Patch,
+    patch: Intent<'static>,
     given: Vec<&'static str>,
     names: HashSet<String>,
 }
@@ -119,11 +119,11 @@ impl User {
         let own = OWN.iter().find(|own| own.eq_ignore_ascii_case(name));
         let blocks = |blocked| Some(if blocked { Status::Hidden } else { Status::Active });
         let status = match own {
-            None => return self.patch.data.push((name.to_owned(), value.to_owned())),
+            None => return self.patch.data.push((name.to_owned().into(), value.to_owned().into())),
             Some(&"uid") => {
                 match valid_id(value) {
                     _ if value.is_empty() => {}
-                    Ok(id) => self.patch.id = Some(id.to_owned()),
+                    Ok(id) => self.patch.id = Some(id.to_owned().into()),
                     Err(fault) => self.patch.faults.push(fault),
                 }
                 return;
@@ -151,7 +151,7 @@ impl User {
     }
 
     /// The user as a patch, with this status if it carries none. Who lacks what is required has no other fault.
-    fn finish(mut self, status: Option<Status>, lacking: Option<Fault>) -> Patch {
+    fn finish(mut self, status: Option<Status>, lacking: Option<Fault>) -> Intent<'static> {
         self.patch.status = self.patch.status.or(status);
         if let Some(fault) = lacking {
             self.patch.faults = vec![fault];

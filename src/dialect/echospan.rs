@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use crate::rejection::Fault;
-use crate::roster::{Patch, Status, valid_id};
+use crate::roster::{Intent, Status, valid_id};
 use serde::{Deserialize, Serialize};
 
 /// What a request asks for.
@@ -168,23 +168,23 @@ struct Queued {
 }
 
 /// Reads a record of the queue.
-pub fn queued(record: &[u8]) -> Patch {
+pub fn queued(record: &[u8]) -> Intent<'static> {
     let Ok(Queued { command, fields }) = serde_json::from_slice(record) else {
         let fault =
             Fault::new("Cmd", "record", "the queued record is damaged; delete the queue with D and send it again");
-        return Patch { faults: vec![fault], ..Patch::default() };
+        return Intent { faults: vec![fault], ..Intent::default() };
     };
-    let mut patch = Patch { must_exist: command == Record::T, ..Patch::default() };
+    let mut patch = Intent { must_exist: command == Record::T, ..Intent::default() };
     patch.status = Some(if command == Record::T { Status::Hidden } else { Status::Active });
     for (name, value) in fields {
         match name.as_str() {
             // A record may have been queued by an earlier version.
             ID => match valid_id(&value) {
-                Ok(id) => patch.id = Some(id.to_owned()),
+                Ok(id) => patch.id = Some(id.to_owned().into()),
                 Err(fault) => patch.faults.push(fault),
             },
             _ if command == Record::T => {}
-            _ => patch.data.push((name, value)),
+            _ => patch.data.push((name.into(), value.into())),
         }
     }
     // It is the one field that is not kept when it is omitted.
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(form.command(), Ok(Command::Queue(Record::I)));
         let patch = queued(&form.record(Record::I));
         assert_eq!((patch.id.as_deref(), patch.status, patch.must_exist), (Some("1"), Some(Status::Active), false));
-        let names: Vec<&str> = patch.data.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = patch.data.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["Fname", "Lname", "Email", "IsManager"]);
         let patch = queued(&form.record(Record::T));
         assert_eq!((patch.status, patch.must_exist, patch.data.len()), (Some(Status::Hidden), true, 0));

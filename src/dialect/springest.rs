@@ -7,7 +7,7 @@
 use super::Dialect;
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
-use crate::roster::{Employee, Patch, Status, valid_id};
+use crate::roster::{Employee, Intent, Status, valid_id};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -18,16 +18,16 @@ pub const FIND_BY: &str = "email";
 const LABELS: [&str; 3] = ["Manager", "Non-approving manager", "Higher manager"];
 
 /// Reads a body: one user. What is wrong with its form is among the patch's faults.
-pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
+pub fn user(body: &[u8]) -> Result<Intent<'static>, Unreadable> {
     let members = json::members(body)?;
-    let mut patch = Patch::default();
+    let mut patch = Intent::default();
     for (name, raw) in &members {
         let fault = |rule, message: &str| Fault::new(name, rule, message);
         match name.as_str() {
             "external_id" => match json::scalar(raw) {
                 Ok(id) if id.trim().is_empty() => {}
                 Ok(id) => match valid_id(&id) {
-                    Ok(id) => patch.id = Some(id.to_owned()),
+                    Ok(id) => patch.id = Some(id.to_owned().into()),
                     Err(fault) => patch.faults.push(fault),
                 },
                 Err(message) => patch.faults.push(fault("text", message)),
@@ -37,11 +37,11 @@ pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
                 Err(message) => patch.faults.push(fault("boolean", message)),
             },
             "approvers" => match approvers(raw) {
-                Ok(value) => patch.data.push((name.clone(), value)),
+                Ok(value) => patch.data.push((name.clone().into(), value.into())),
                 Err(message) => patch.faults.push(fault("approvers", &message)),
             },
             "tags" => match tags(raw) {
-                Ok(value) => patch.data.push((name.clone(), value)),
+                Ok(value) => patch.data.push((name.clone().into(), value.into())),
                 Err(message) => patch.faults.push(fault("list", &message)),
             },
             _ => {
@@ -50,10 +50,10 @@ pub fn user(body: &[u8]) -> Result<Patch, Unreadable> {
                 match json::scalar(raw) {
                     Ok(value) => match wrong_form(called, value.trim()) {
                         Some(message) => patch.faults.push(fault("format", message)),
-                        None => patch.data.push((called.to_owned(), value.into_owned())),
+                        None => patch.data.push((called.to_owned().into(), value.into_owned().into())),
                     },
                     // What is no field is ignored, whatever its form.
-                    Err(_) if !is_field => patch.data.push((called.to_owned(), String::new())),
+                    Err(_) if !is_field => patch.data.push((called.to_owned().into(), "".into())),
                     Err(message) => patch.faults.push(fault("text", message)),
                 }
             }
@@ -171,7 +171,7 @@ pub fn shown(number: u32, employee: &Employee, email: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn read(body: Value) -> Patch {
+    fn read(body: Value) -> Intent<'static> {
         user(body.to_string().as_bytes()).unwrap()
     }
 
@@ -184,7 +184,7 @@ mod tests {
         }));
         assert_eq!(patch.faults, []);
         assert_eq!((patch.id.as_deref(), patch.status), (Some("4711"), Some(Status::Hidden)));
-        let data: Vec<(&str, &str)> = patch.data.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let data: Vec<(&str, &str)> = patch.data.iter().map(|(name, value)| (&**name, &**value)).collect();
         let approver = r#"[{"to":"b@x.com","label":"Non-approving manager","can_approve":true}]"#;
         assert_eq!(
             data,

@@ -9,7 +9,7 @@
 use crate::json::{self, NotJson, Object, Scratch, Shape, Unreadable};
 use crate::limits::{IGNORED_NAME_CHARS_MAX, IGNORED_NAMES_MAX, Limits};
 use crate::rejection::Fault;
-use crate::roster::{Counts, Employee, Envelope, Names, Pushed, Status, valid_id};
+use crate::roster::{Counts, Employee, Envelope, Extent, Intent, Names, Status, valid_id};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -71,13 +71,9 @@ pub fn envelope(body: &[u8]) -> Result<Envelope, Unreadable> {
 }
 
 /// Reads one element of the array of employees. What is wrong with its form comes beside what can be read of it.
-pub fn employee<'a>(
-    element: &'a [u8],
-    limits: &Limits,
-    scratch: &'a mut Scratch,
-) -> Result<(Pushed<'a>, Vec<Fault>), NotJson> {
+pub fn employee<'a>(element: &'a [u8], limits: &Limits, scratch: &'a mut Scratch) -> Result<Intent<'a>, NotJson> {
     match json::fast(element, scratch).and_then(usual) {
-        Some(pushed) if pushed.data.len() <= limits.data_rows_max => Ok((pushed, Vec::new())),
+        Some(intent) if intent.data.len() <= limits.data_rows_max => Ok(intent),
         _ => exactly(element, limits),
     }
 }
@@ -187,7 +183,7 @@ impl<'de> Visitor<'de> for OfScalar {
 }
 
 /// The employee of an element in its usual form: the id is a string or an integer, the values are scalars, and nothing is wrong.
-fn usual<'a>(employee: Object<'a, OfEmployee, Member<'a>, 3>) -> Option<Pushed<'a>> {
+fn usual<'a>(employee: Object<'a, OfEmployee, Member<'a>, 3>) -> Option<Intent<'a>> {
     let Object { members: [id, status, data], unknown: mut ignored, .. } = employee;
     let id = match id? {
         Member::Scalar(Scalar::String(id)) => Cow::Borrowed(valid_id(id).ok()?),
@@ -211,7 +207,8 @@ fn usual<'a>(employee: Object<'a, OfEmployee, Member<'a>, 3>) -> Option<Pushed<'
         data.push((Cow::Borrowed(name), value?.map_or(Cow::Borrowed(""), Scalar::into_text)));
         ignore(&mut ignored, unknown);
     }
-    Some(Pushed { id: Some(id), status: Some(status), data, whole: true, ignored })
+    let extent = extent(status, &data);
+    Some(Intent { id: Some(id), status: Some(status), data, extent, ignored, ..Intent::default() })
 }
 
 /// Adds the names of unknown members to those of an employee, which stay so few that they can be told.
@@ -224,14 +221,20 @@ fn ignore<'a>(ignored: &mut Vec<Cow<'a, str>>, unknown: Vec<Cow<'a, str>>) {
     }
 }
 
-fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<(Pushed<'a>, Vec<Fault>), NotJson> {
-    let mut pushed = Pushed { id: None, status: None, data: Vec::new(), whole: false, ignored: Vec::new() };
+/// Returns how much of an employee's data is carried: all of it, but by a leaver without any, who keeps what is stored.
+fn extent(status: Status, data: &[(Cow<str>, Cow<str>)]) -> Extent {
+    if status == Status::Hidden && data.is_empty() { Extent::Nothing } else { Extent::All }
+}
+
+fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<Intent<'a>, NotJson> {
+    let mut pushed = Intent { extent: Extent::Unreadable, ..Intent::default() };
     let Object { members, unknown, .. } = match json::exact::<Object<OfEmployee, &RawValue, 3>>(element) {
         Ok(employee) => employee,
         Err(Unreadable::NotJson(not_json)) => return Err(not_json),
         Err(Unreadable::Wrong(message)) => {
             let rule = "an employee is an object, and a property may appear in it only once";
-            return Ok((pushed, vec![Fault::new("employee", "object", format!("{message}: {rule}"))]));
+            pushed.faults.push(Fault::new("employee", "object", format!("{message}: {rule}")));
+            return Ok(pushed);
         }
     };
     let [id, status, data] = members.map(|member| member.filter(|raw| raw.get() != "null"));
@@ -243,10 +246,12 @@ fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<(Pushed<'a>, Vec<Fa
     match (data, pushed.status) {
         (Some(data), _) => {
             pushed.data = rows(data, limits, &mut pushed.ignored, &mut faults);
-            pushed.whole = faults.len() == before;
+            if faults.len() == before {
+                pushed.extent = Extent::All;
+            }
         }
         // That is how a leaver arrives.
-        (None, Some(Status::Hidden)) => pushed.whole = true,
+        (None, Some(Status::Hidden)) => pushed.extent = Extent::All,
         // A misspelt property must not empty anybody.
         (None, Some(Status::Active)) => {
             let message = "an active employee needs the property data; [] says that every field is empty";
@@ -254,7 +259,11 @@ fn exactly<'a>(element: &'a [u8], limits: &Limits) -> Result<(Pushed<'a>, Vec<Fa
         }
         (None, None) => {}
     }
-    Ok((pushed, faults))
+    if let (Some(status), true) = (pushed.status, faults.is_empty()) {
+        pushed.extent = extent(status, &pushed.data);
+    }
+    pushed.faults = faults;
+    Ok(pushed)
 }
 
 /// A fault that names the unknown properties of the same object if it lacks a known one: one of them may be it, misspelt.
@@ -411,7 +420,7 @@ mod tests {
             let mut scratch = Scratch::default();
             let usual = json::fast(element.as_bytes(), &mut scratch).and_then(usual).expect(element);
             assert_eq!(usual.ignored.join(","), ignored, "{element}");
-            assert_eq!(exactly(element.as_bytes(), &Limits::default()).unwrap(), (usual, Vec::new()), "{element}");
+            assert_eq!(exactly(element.as_bytes(), &Limits::default()).unwrap(), usual, "{element}");
         }
     }
 
@@ -419,8 +428,8 @@ mod tests {
     fn numbers_and_booleans_are_their_json_text() {
         let element = br#"{"id":-0,"status":"active","data":[{"name":"n","value":-0.50e1},{"name":"b","value":true},{"name":"z","value":0}]}"#;
         let mut scratch = Scratch::default();
-        let (pushed, faults) = employee(element, &Limits::default(), &mut scratch).unwrap();
-        assert_eq!((pushed.id.as_deref(), faults), (Some("-0"), Vec::new()));
+        let pushed = employee(element, &Limits::default(), &mut scratch).unwrap();
+        assert_eq!((pushed.id.as_deref(), &pushed.faults[..]), (Some("-0"), &[][..]));
         let expected = [("n", "-0.50e1"), ("b", "true"), ("z", "0")].map(|(name, value)| (name.into(), value.into()));
         assert_eq!(pushed.data, expected);
     }
@@ -438,7 +447,7 @@ mod tests {
             (r#"{"id":"1","status":"active","data":[],"\ud800":1}"#, "employee object"),
         ] {
             let mut scratch = Scratch::default();
-            let (_, faults) = employee(element.as_bytes(), &Limits::default(), &mut scratch).unwrap();
+            let faults = employee(element.as_bytes(), &Limits::default(), &mut scratch).unwrap().faults;
             let faults: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.rule)).collect();
             assert_eq!(faults, [wrong], "{element}");
         }

@@ -94,7 +94,7 @@ fn unpack<'a>(rest: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
     Some((number, value))
 }
 
-fn leb128(out: &mut Vec<u8>, mut value: u32) {
+pub(super) fn leb128(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -102,7 +102,7 @@ fn leb128(out: &mut Vec<u8>, mut value: u32) {
     out.push(value as u8);
 }
 
-fn read_leb128(rest: &mut &[u8]) -> Option<u32> {
+pub(super) fn read_leb128(rest: &mut &[u8]) -> Option<u32> {
     let mut value = 0u32;
     for shift in (0..32).step_by(7) {
         let (&byte, after) = rest.split_first()?;

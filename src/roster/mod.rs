@@ -1,18 +1,22 @@
 //! The nouns of a roster: an employee, as it comes off the wire and as it is stored, and what a sync counts.
 
+mod change;
+mod change_set;
 mod data;
 mod id;
 mod ignored;
 mod index;
+mod intent;
 
+pub use change::{Change, Kinds, Version};
+pub use change_set::ChangeSet;
 pub use data::Data;
 pub use id::valid_id;
 pub use ignored::Ignored;
 pub use index::{BytesHasher, Changes, Entry, Index, data_hash, hash};
+pub use intent::{Extent, Intent};
 
-use crate::rejection::Fault;
 use serde::Serialize;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -50,36 +54,13 @@ pub struct Envelope {
     pub ignored: Ignored,
 }
 
-/// An employee as a push carries it: well-formed, not yet checked against a profile.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Pushed<'a> {
-    /// The id, see [`valid_id`]; `None` if the push has no usable one.
-    pub id: Option<Cow<'a, str>>,
-    /// The status; `None` if the push has no usable one.
-    pub status: Option<Status>,
-    /// The data rows, name and value, in the order of the push.
-    pub data: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// Whether `data` is all of the data: not if it is missing, or a row of it could not be read.
-    pub whole: bool,
-    /// The names of members that mean nothing here, of the employee and of its rows.
-    pub ignored: Vec<Cow<'a, str>>,
-}
-
-/// A change of one employee as a push carries it: what it does not say stays as it is stored.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Patch {
-    /// The id, see [`valid_id`]; `None` if the push names the employee by a field.
-    pub id: Option<String>,
-    /// The status; without one it stays, and a new employee is active.
-    pub status: Option<Status>,
-    /// Values, each with what the dialect calls its field; an empty one removes what is stored.
-    pub data: Vec<(String, String)>,
-    /// Which of these fields, by what the dialect calls them, were sent several values, as a JSON array of strings.
-    pub several: Vec<String>,
-    /// Whether the employee must be stored already.
-    pub must_exist: bool,
-    /// What is wrong with its form.
-    pub faults: Vec<Fault>,
+/// What becomes of employees that a push does not carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// They stay as they are.
+    Stay,
+    /// They are hidden.
+    Hide,
 }
 
 /// What a sync did with the employees of its push.

@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::body::Body;
-use super::import::{self, Carried, Import, Patches, parameter, unreadable, wire_field};
+use super::import::{self, Carried, Import, Intents, parameter, unreadable, wire_field};
 use super::log::Event;
 use super::read::looked_up;
 use super::respond::{Answer, JSON, Refusal, json_text, note};
@@ -13,8 +13,9 @@ use crate::dialect::collaborator::csv::{self, Csv, KnownBy};
 use crate::json::{Elements, Unreadable};
 use crate::profile::Profile;
 use crate::rejection::Rejection;
+use crate::roster::Absent;
 use crate::store::Key;
-use crate::sync::{Absent, Failure};
+use crate::sync::Failure;
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -152,7 +153,7 @@ async fn carry_out(
     let rows: Arc<Mutex<Rows>> = Arc::default();
     let noted = rows.clone();
     let columns_max = server.limits.columns_max;
-    let read = move || -> Result<Patches, Failure> {
+    let read = move || -> Result<Intents, Failure> {
         if is_csv {
             return csv_users(body, columns_max, noted);
         }
@@ -162,7 +163,7 @@ async fn carry_out(
         }
     };
     let import = Import { dialect: DIALECT, profile: profile.clone(), absent, find_by: None, body_bytes };
-    let result = import::run(server, (key, turn), import, Carried::Patches(Box::new(read)), event).await?;
+    let result = import::run(server, (key, turn), import, Carried::Intents(Box::new(read)), event).await?;
     let rows = rows.lock().expect("no holder of the lock panics");
     let mut receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;
     if parameter(head, "prefix").is_some() {
@@ -258,7 +259,7 @@ async fn parts_of(body: Vec<u8>, boundary: String) -> Result<Form, &'static str>
     Ok(form)
 }
 
-fn csv_users(csv: Vec<u8>, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {
+fn csv_users(csv: Vec<u8>, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
     let csv = csv::text(csv).and_then(|text| Csv::new(text, columns_max)).map_err(Failure::Wrong)?;
     rows.lock().expect("no holder of the lock panics").known_by = Some(csv.known_by());
     let mut users = (0..).zip(csv).peekable();
@@ -272,7 +273,7 @@ fn csv_users(csv: Vec<u8>, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Result
     })))
 }
 
-fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Patches, Failure> {
+fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
     let mut users = Elements::new(body).map_err(|error| match error {
         Unreadable::Wrong(_) => Failure::Wrong("a batch must be a JSON array of users".into()),
         not_json => unreadable(not_json),

@@ -13,9 +13,9 @@ use super::unpack::Packing;
 use crate::dialect::Dialect;
 use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
-use crate::roster::Patch;
+use crate::roster::{Absent, Intent};
 use crate::store::{Key, Roster, TokenHolder};
-use crate::sync::{Absent, Failure, PatchPush, Receipt, Source, Trace, patch};
+use crate::sync::{Failure, Push, Receipt, Source, Trace, sync};
 use crate::token;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
@@ -98,21 +98,21 @@ pub struct Import {
     pub profile: Arc<Profile>,
     /// What becomes of employees that it does not carry.
     pub absent: Absent,
-    /// See [`PatchPush::find_by`].
+    /// See [`Push::find_by`].
     pub find_by: Option<&'static str>,
     /// How long its body is, in bytes.
     pub body_bytes: usize,
 }
 
-/// Patches, one by one as they are read.
-pub type Patches = Box<dyn Iterator<Item = Result<Patch, Failure>>>;
+/// Intents, one by one as they are read.
+pub type Intents = Box<dyn Iterator<Item = Result<Intent<'static>, Failure>>>;
 
 /// What an import carries.
 pub enum Carried {
-    /// Patches.
-    Patches(Box<dyn FnOnce() -> Result<Patches, Failure> + Send>),
+    /// Intents.
+    Intents(Box<dyn FnOnce() -> Result<Intents, Failure> + Send>),
     /// The account's queue, of which each record is read so.
-    Queue(fn(&[u8]) -> Patch),
+    Queue(fn(&[u8]) -> Intent<'static>),
 }
 
 /// Carries out an import in the account's turn, on a thread of its own.
@@ -138,11 +138,13 @@ fn carry_out(
     trace: &mut Trace,
 ) -> Result<Receipt, Failure> {
     let Import { dialect, ref profile, absent, find_by, .. } = *import;
-    let push = PatchPush { dialect, profile, limits: &server.limits, absent, find_by };
-    match carried {
-        Carried::Patches(read) => patch(&push, roster, Source::Given(&mut *read()?), trace),
-        Carried::Queue(read) => patch(&push, roster, Source::Queue(read), trace),
-    }
+    let push = Push { dialect, limits: &server.limits, spool_dir: server.store.dir(), absent, find_by };
+    let profile = profile.clone();
+    let source = match carried {
+        Carried::Intents(read) => Source::Intents { profile, intents: read()? },
+        Carried::Queue(read) => Source::Queue { profile, read },
+    };
+    sync(&push, source, || roster.begin(), trace)
 }
 
 /// Bytes that cannot be read, as a failure.

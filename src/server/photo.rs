@@ -10,8 +10,8 @@ use super::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::dialect::Dialect;
 use crate::dialect::collaborator::{self, PHOTO, Photo};
 use crate::profile::{Picture, Profile};
-use crate::roster::{Patch, valid_id};
-use crate::sync::{Absent, Failure};
+use crate::roster::{Absent, Intent, valid_id};
+use crate::sync::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::{Request, StatusCode};
@@ -42,9 +42,10 @@ pub async fn update(server: &Arc<Server>, request: Request<Body>, event: &mut Ev
 
     let profile = import::profile(server, key.account, DIALECT).await?;
     let uri = format!("data:{};base64,{}", picture.media_type, STANDARD.encode(&file.bytes));
-    let patch = Patch { id: Some(uid), data: vec![(PHOTO.into(), uri)], must_exist: true, ..Patch::default() };
+    let patch =
+        Intent { id: Some(uid.into()), data: vec![(PHOTO.into(), uri.into())], must_exist: true, ..Intent::default() };
     let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, find_by: None, body_bytes };
-    let carried = Carried::Patches(Box::new(|| Ok(Box::new(std::iter::once(Ok(patch))))));
+    let carried = Carried::Intents(Box::new(|| Ok(Box::new(std::iter::once(Ok(patch))))));
     let result = import::run(server, (key, turn), import, carried, event).await?;
     let receipt = result.map_err(|failure| refused(failure, &profile))?;
 

@@ -7,10 +7,11 @@ use super::log::Event;
 use super::receive;
 use super::respond::{Answer, Refusal, json_text, note};
 use super::unpack::{Packing, unpack_beside};
-use crate::dialect::startexam;
+use crate::dialect::{Dialect, startexam};
 use crate::digest::ContentDigest;
+use crate::roster::Absent;
 use crate::store::Key;
-use crate::sync::{Format, Push, sync};
+use crate::sync::{Body as PushBody, Format, Push, Source, sync};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use std::sync::Arc;
@@ -56,13 +57,14 @@ pub async fn push(
     let body_bytes = content_length as usize;
     let applying = apply(server, (key, turn), event, body_bytes, move |server, roster, trace| {
         let push = Push {
-            account,
-            format: &STARTEXAM,
-            profiles: &server.profiles,
+            dialect: Dialect::StartExam,
             limits: &server.limits,
             spool_dir: server.store.dir(),
+            absent: Absent::Stay,
+            find_by: None,
         };
-        sync(&push, roster, pieces, trace)
+        let body = PushBody { account, format: &STARTEXAM, profiles: &server.profiles, pieces };
+        sync(&push, Source::Body(body), || roster.begin(), trace)
     });
     receive::receive(request.into_body(), &server.limits, sender).await;
     let receipt = applying.result(event).await??;

@@ -8,8 +8,9 @@ use super::read::{looked_up, reading};
 use super::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::dialect::{Dialect, springest};
 use crate::profile::Profile;
+use crate::roster::Absent;
 use crate::store::Key;
-use crate::sync::{Absent, Failure};
+use crate::sync::Failure;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
@@ -63,7 +64,7 @@ async fn post(server: &Arc<Server>, key: Key, head: &Parts, body: Body, event: &
         find_by: Some(springest::FIND_BY),
         body_bytes: body.len(),
     };
-    let carried = Carried::Patches(Box::new(move || {
+    let carried = Carried::Intents(Box::new(move || {
         let user = springest::user(&body).map_err(import::unreadable)?;
         Ok(Box::new(std::iter::once(Ok(user))))
     }));

@@ -1,13 +1,14 @@
 //! What can go wrong with a store.
 
-use rusqlite::{ErrorCode, ffi};
-use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// What to do if the server key is lost.
 const LOST_KEY: &str = "If there is no copy, these secrets are lost; revoke them all (`rollcall key list`, `rollcall key \
                         revoke`), and new ones (`rollcall key add`) are sealed with a new server key";
+
+/// What a backend says.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the store did not do what it was asked to. The messages are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +76,7 @@ pub enum Error {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: rusqlite::Error,
+        source: Cause,
     },
     /// Another server uses the folder.
     #[error(
@@ -178,6 +179,16 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// The roster changed while the push was under way.
+    #[error(
+        "the roster of the account was changed meanwhile, from revision {expected} to {found}; nothing was written"
+    )]
+    Changed {
+        /// The revision that the push began with.
+        expected: u64,
+        /// The revision that was found.
+        found: u64,
+    },
     /// A database was made by a later version of the program.
     #[error(
         "{path} was written by a later version of rollcall (schema {found}, this one knows {known}); use that version"
@@ -192,16 +203,16 @@ pub enum Error {
     },
     /// The disk is full, or a write failed.
     #[error("the store could not be written, nothing was changed: {0}; is the disk full?")]
-    Write(rusqlite::Error),
+    Write(Cause),
     /// The store is read-only.
     #[error("the store is read-only, nothing was changed: {0}; check the owner and mode of the data folder")]
-    ReadOnly(rusqlite::Error),
+    ReadOnly(Cause),
     /// Another process holds the account's database.
     #[error("another process holds the account's database: {0}")]
-    Busy(rusqlite::Error),
-    /// Anything else that SQLite says.
+    Busy(Cause),
+    /// Anything else that the backend says.
     #[error("the store failed: {0}")]
-    Sqlite(rusqlite::Error),
+    Backend(Cause),
 }
 
 impl Error {
@@ -212,6 +223,11 @@ impl Error {
     /// Something is not as it was written.
     pub(super) fn damaged(what: impl ToString) -> Error {
         Error::Damaged { account: None, what: what.to_string() }
+    }
+
+    /// The row of an employee that is in the index is missing.
+    pub fn missing(number: u32) -> Error {
+        Error::damaged(format!("the row of employee number {number} is missing"))
     }
 
     /// A database that should exist has nothing in it.
@@ -227,65 +243,4 @@ impl Error {
             other => other,
         }
     }
-
-    /// Why a database could not be opened. SQLite says the same whether the disk is full, the folder cannot be written or too many
-    /// files are open, so the system is asked.
-    pub(super) fn opening(path: &Path, source: rusqlite::Error) -> Error {
-        let to_path = |source| Error::Open { path: path.to_owned(), source };
-        if source.sqlite_error_code() != Some(ErrorCode::CannotOpen) {
-            return match Error::from(source) {
-                Error::Sqlite(source) => to_path(source),
-                Error::Damaged { what, .. } => Error::damaged(format!("{}: {what}", path.display())),
-                error => error,
-            };
-        }
-        let dir = path.parent().unwrap_or(Path::new("."));
-        let tried = match path.exists() {
-            true => OpenOptions::new().read(true).write(true).open(path).map(drop),
-            false => return to_path(source),
-        };
-        match tried.and_then(|()| tempfile::tempfile_in(dir).map(drop)) {
-            Ok(()) => to_path(source),
-            Err(why) if too_many_files(&why) => Error::FilesOpen { path: path.to_owned(), source: why },
-            Err(why) if why.kind() == io::ErrorKind::StorageFull => Error::Write(source),
-            Err(_) => Error::ReadOnly(source),
-        }
-    }
-}
-
-fn too_many_files(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    Errno::from_io_error(error).is_some_and(|errno| [Errno::MFILE, Errno::NFILE].contains(&errno))
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Error {
-        if error.sqlite_extended_error_code().is_some_and(|code| NOT_READ.contains(&code)) {
-            return Error::damaged(error);
-        }
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Error::Write(error),
-            // Of a database that is open: its log, or a temporary file.
-            Some(ErrorCode::CannotOpen) => Error::Write(error),
-            Some(ErrorCode::ReadOnly) => Error::ReadOnly(error),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy(error),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
-                Error::damaged(error)
-            }
-            None if is_of_a_row(&error) => Error::damaged(error),
-            _ => Error::Sqlite(error),
-        }
-    }
-}
-
-/// How reading fails if a file ends too early or the disk is broken: no room on the disk would help.
-const NOT_READ: [i32; 3] = [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
-
-/// Whether a row is missing, or has something else in it than was written.
-fn is_of_a_row(error: &rusqlite::Error) -> bool {
-    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows};
-    matches!(
-        error,
-        QueryReturnedNoRows | InvalidColumnType(..) | FromSqlConversionFailure(..) | IntegralValueOutOfRange(..)
-    )
 }

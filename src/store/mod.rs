@@ -1,49 +1,41 @@
-//! Where rosters are kept: SQLite, a folder with one database an account and one for what the accounts share.
+//! Where rosters are kept. A push uses a [`Draft`], the port to a backend: a few calls, each for a batch. Everything else about a store
+//! (accounts, keys, settings, reading, copies) is [`sqlite`]'s, the backend of one machine; a server makes these calls on threads that may
+//! wait, so that a backend over a network fits. [`memory`] is plain maps: the model that tests compare with.
 //!
-//! ```text
-//! data/rollcall.db          accounts with their keys
-//! data/server.key           the key that SharedKey secrets are sealed with; it may lie elsewhere
-//! data/accounts/99.db       the roster of account 99, complete in itself
-//! data/rollcall.lock        held by the server that uses the folder
-//! ```
+//! # How the port fits PostgreSQL
+//!
+//! One schema, with `account` as the first column of every key, so that an account is a shard. No transaction is open, and no lock is held,
+//! while a client sends: a draft appends to tables of its own (`staged_*`, unlogged, by draft), and only the commit touches the roster, where
+//! it checks the revision. What a process that died has staged is swept by age.
+//!
+//! | call | SQL |
+//! |---|---|
+//! | open, [`Draft::seed`] | `SELECT revision, stamp, seed FROM account WHERE id = $1` |
+//! | [`Draft::enter_profile`] | `INSERT INTO field (account, name, number) … ON CONFLICT DO NOTHING`, the same for `profile`, then `SELECT` both: a short transaction of its own; a number that no push comes to use does no harm |
+//! | [`Draft::index`] | `SELECT entries FROM index_part WHERE account = $1 ORDER BY part`, unless a node has it in memory with this stamp |
+//! | [`Draft::find_ids`] | `SELECT … FROM unnest($2::text[]) WITH ORDINALITY AS want (id, place) LEFT JOIN employee USING (id) …` |
+//! | [`Draft::holders`] | the same with `unique_value`, `ORDER BY revision DESC`, two for each value, minus `staged_released` |
+//! | [`Draft::read`] | `SELECT … FROM employee WHERE account = $1 AND number = ANY($2)`, each replaced by its row in `staged_change`, if it has one |
+//! | [`Draft::scan`], [`Draft::active_numbers`], [`Draft::queued`] | `… WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3` |
+//! | [`Draft::append`] | `COPY staged_change FROM STDIN BINARY`; thousands of rows a call |
+//! | [`Draft::release`], [`Draft::hold`] | `COPY staged_released …`, `COPY staged_held …` |
+//! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO employee SELECT … FROM staged_change … ON CONFLICT (account, number) DO UPDATE …; DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …; COMMIT` |
+//! | [`Draft::roll_back`] | `DELETE FROM staged_change WHERE draft = $1`, and the others |
+//!
+//! The unique index on `(account, id)` is deferred to the commit, so two employees may exchange their ids.
 
-mod accounts;
-mod adopt;
-mod backup;
-mod check;
-mod derived;
+mod draft;
 mod error;
-mod figures;
-mod folder;
-mod history;
-mod index;
-mod kept;
-mod keys;
-mod log;
-mod private;
-mod reader;
-mod repair;
-mod restore;
-mod roster;
-mod rows;
-mod schema;
-mod secrets;
-mod server_key;
-mod snapshot;
-mod transaction;
+pub mod memory;
+pub mod sqlite;
+#[cfg(test)]
+mod suite;
+mod unique;
 
-pub use accounts::{Account, Key};
-pub use backup::Copied;
-pub use check::Checkup;
-pub use derived::{OF_HIDDEN, unique_values};
-pub use error::Error;
-pub use folder::{Lock, Store};
-pub use history::{Outcome, Past, Refused, Sender};
-pub use keys::{Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
-pub use reader::{Page, Reader, Summary};
-pub use restore::RESTORE;
-pub use roster::Roster;
-pub use rows::Rows;
-pub use secrets::Secret;
-pub use snapshot::{Filter, Since, Snapshot};
-pub use transaction::{Numbers, Sync, Transaction};
+pub use draft::{Commit, Draft, IndexUpdate, Numbers, Sender, Sync};
+pub use error::{Cause, Error};
+pub use sqlite::{
+    Account, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page, Past,
+    RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Store, Summary, TokenHolder,
+};
+pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

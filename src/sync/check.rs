@@ -1,12 +1,14 @@
-//! Check: one employee's bytes against the profile, and what came of it against the index.
+//! Check: an intent against the profile, and what comes of it against what is stored. Pure: it reads nothing but its arguments.
 
 use super::Format;
+use super::find::Found;
 use super::recognise::{Batch, Unknown};
+use crate::dialect::Dialect;
 use crate::json::{NotJson, Scratch};
 use crate::limits::Limits;
-use crate::profile::Profile;
+use crate::profile::{Profile, Rules};
 use crate::rejection::Fault;
-use crate::roster::{Data, Employee, Ignored, Index, Pushed, Status, data_hash, hash};
+use crate::roster::{Data, Employee, Extent, Ignored, Index, Intent, Status, data_hash, hash};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,8 +17,10 @@ use std::ops::Range;
 /// How many employees a thread takes at a time.
 const CHUNK_EMPLOYEES: usize = 128;
 
-/// What every employee of a push is checked by.
+/// By what every intent of a push is checked.
 pub struct Rulebook<'a> {
+    /// In whose words the intents are.
+    pub dialect: Dialect,
     /// The profile of the push.
     pub profile: &'a Profile,
     /// The account's number of the profile.
@@ -25,7 +29,7 @@ pub struct Rulebook<'a> {
     pub field_numbers: &'a [u32],
     /// The server's limits.
     pub limits: &'a Limits,
-    /// The seed of the store's hashes.
+    /// The seed of the account's hashes.
     pub seed: u64,
 }
 
@@ -43,30 +47,14 @@ pub struct Chunk {
 /// Bytes of a [`Chunk`].
 type Lent = Range<usize>;
 
-/// A patch, and the employee that it is of.
-pub struct Found {
-    /// Its place in the push, counted from 0.
-    pub index: u64,
-    /// The id that the employee will have; empty if there is no usable one.
-    pub id: String,
-    /// See [`crate::roster::Patch::status`].
-    pub status: Option<Status>,
-    /// The values, by their fields' places in the profile.
-    pub sent: Vec<(usize, String)>,
-    /// What is wrong with it already.
-    pub faults: Vec<Fault>,
-    /// The place in the index, and the employee, where it is stored.
-    pub stored: Option<(u32, Employee)>,
-}
-
 /// A checked employee.
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// The employee's place in the push, counted from 0.
-    pub index: u64,
-    /// The hash of its bytes.
-    pub bytes: u128,
-    /// The id, where the push has a usable one; see [`Chunk::id`].
+    pub place: u64,
+    /// The hash of its bytes; `None` if it did not come as bytes of its own.
+    pub bytes: Option<u128>,
+    /// The id, if the push has a usable one; see [`Chunk::id`].
     id: Option<Lent>,
     /// The hash of the id; 0 without a usable one.
     pub id_hash: u128,
@@ -77,31 +65,36 @@ pub struct Checked {
 /// What the check of an employee found.
 #[derive(Debug, Clone)]
 pub enum Finding {
-    /// The bytes are not JSON; the place is counted from the beginning of the body.
+    /// The bytes are not JSON; where, is counted from the beginning of the body.
     NotJson(NotJson),
     /// The employee breaks rules.
-    Invalid(Vec<Fault>),
-    /// Stored at this place of the index, and the same.
+    Invalid {
+        /// The slot in the index, if the employee is stored.
+        slot: Option<u32>,
+        /// Which rules.
+        faults: Vec<Fault>,
+    },
+    /// Stored in this slot of the index, and the same.
     Unchanged(u32),
     /// Not stored, or stored and different.
     Different {
-        /// The place in the index, where it is stored.
-        place: Option<u32>,
-        /// The pushed status.
+        /// The slot in the index, if the employee is stored.
+        slot: Option<u32>,
+        /// The status then.
         status: Status,
-        /// The pushed data and its hash, see [`Chunk::data`]; `None` keeps what is stored.
+        /// The data then and its hash, see [`Chunk::data`]; `None` keeps what is stored.
         data: Option<(Lent, u128)>,
     },
 }
 
 impl Chunk {
-    /// The id of one of its employees, where the push has a usable one and it is needed: not for an unchanged employee.
+    /// Returns the id of one of its employees, if the push has a usable one and it is needed: not for an unchanged employee.
     pub fn id(&self, checked: &Checked) -> Option<&str> {
         let id = checked.id.clone()?;
         Some(std::str::from_utf8(&self.bytes[id]).expect("an id is text"))
     }
 
-    /// The data of one of its employees.
+    /// Returns the data of one of its employees.
     pub fn data(&self, data: &Lent) -> Data<&[u8]> {
         Data::from_bytes(&self.bytes[data.clone()])
     }
@@ -116,182 +109,190 @@ impl Chunk {
 /// Memory that one thread uses again for each employee.
 #[derive(Default)]
 struct Desk {
-    scratch: Scratch,
     data: Data,
-    /// For each field of the profile 1 + its row in the push, or 0 without one.
-    rows: Vec<usize>,
+    /// For each field of the profile the row of the intent that has its value.
+    rows: Vec<Option<usize>>,
+}
+
+/// An intent, and the employee that it is of.
+struct Asked<'i> {
+    place: u64,
+    bytes: Option<u128>,
+    intent: &'i Intent<'i>,
+    /// The id that the employee will have; `None` if there is no usable one.
+    id: Option<&'i str>,
+    id_hash: u128,
+    /// The slot in the index, if the employee is stored.
+    slot: Option<u32>,
+    /// What is stored, if the intent needs it: one that carries some of the data does.
+    before: Option<&'i Employee>,
+    /// What was found to be wrong already, beside the faults of its form.
+    faults: &'i [Fault],
 }
 
 impl Rulebook<'_> {
-    /// Checks the employees of a batch, which are of this format, side by side. Returns them in the order of the push.
+    /// Reads and checks the employees of a batch, which are of this format, side by side. The index has every employee that is stored.
+    /// Returns them in the order of the push.
     pub fn check_all(&self, format: &Format, batch: &Batch, index: &Index) -> Vec<Chunk> {
         let chunks = batch.unknown.par_chunks(CHUNK_EMPLOYEES);
-        let check = |desk: &mut Desk, employees: &[Unknown]| {
+        let check = |(desk, scratch): &mut (Desk, Scratch), employees: &[Unknown]| {
             let mut chunk = Chunk::default();
             chunk.checked.reserve_exact(employees.len());
             for unknown in employees {
+                let &Unknown { index: place, bytes, position, .. } = unknown;
                 let element = &batch.bytes[unknown.element.clone()];
-                let checked = self.check(format, unknown, element, index, desk, &mut chunk);
+                let checked = match (format.employee)(element, self.limits, scratch) {
+                    Ok(intent) => {
+                        let id = intent.id.as_deref();
+                        let id_hash = id.map_or(0, |id| hash(self.seed, id.as_bytes()));
+                        let slot = id.and_then(|_| index.find(id_hash));
+                        let (bytes, intent) = (Some(bytes), &intent);
+                        let asked = Asked { place, bytes, intent, id, id_hash, slot, before: None, faults: &[] };
+                        self.check(&asked, index, desk, &mut chunk)
+                    }
+                    Err(NotJson { at, message }) => {
+                        let finding = Finding::NotJson(NotJson { at: position + at, message });
+                        Checked { place, bytes: Some(bytes), id: None, id_hash: 0, finding }
+                    }
+                };
                 chunk.checked.push(checked);
             }
             chunk
         };
-        chunks.map_init(Desk::default, check).collect()
+        chunks.map_init(<(Desk, Scratch)>::default, check).collect()
     }
 
-    fn check(
-        &self,
-        format: &Format,
-        unknown: &Unknown,
-        element: &[u8],
-        index: &Index,
-        desk: &mut Desk,
-        chunk: &mut Chunk,
-    ) -> Checked {
-        let Desk { scratch, data, rows } = desk;
-        let &Unknown { index: number, bytes, position, .. } = unknown;
-        let (pushed, mut faults) = match (format.employee)(element, self.limits, scratch) {
-            Ok(parsed) => parsed,
-            Err(NotJson { at, message }) => {
-                let finding = Finding::NotJson(NotJson { at: position + at, message });
-                return Checked { index: number, bytes, id: None, id_hash: 0, finding };
+    /// Checks intents whose employees were found, side by side. Returns them in the order of the push.
+    pub fn check_found(&self, found: &[Found], index: &Index) -> Vec<Chunk> {
+        let check = |desk: &mut Desk, found: &[Found]| {
+            let mut chunk = Chunk::default();
+            for Found { place, intent, id, stored, faults } in found {
+                let id = (!id.is_empty()).then_some(id.as_str());
+                let id_hash = id.map_or(0, |id| hash(self.seed, id.as_bytes()));
+                let (slot, before) = match stored {
+                    Some((slot, employee)) => (Some(*slot), Some(employee)),
+                    None => (None, None),
+                };
+                let asked = Asked { place: *place, bytes: None, intent, id, id_hash, slot, before, faults };
+                let checked = self.check(&asked, index, desk, &mut chunk);
+                chunk.checked.push(checked);
             }
+            chunk
         };
-        pushed.ignored.iter().for_each(|name| chunk.ignored.add(name));
-        let id_hash = pushed.id.as_ref().map_or(0, |id| hash(self.seed, id.as_bytes()));
-        let place = pushed.id.as_ref().and_then(|_| index.find(id_hash));
-        let is_leaver = pushed.status == Some(Status::Hidden) && pushed.data.is_empty() && faults.is_empty();
-        if !is_leaver {
-            for fault in &mut faults {
-                fault.known = fault.known || self.profile.position(&fault.field).is_some();
-            }
-            self.validate(&pushed, rows, data, &mut faults);
+        found.par_chunks(CHUNK_EMPLOYEES).map_init(Desk::default, check).collect()
+    }
+
+    fn check(&self, asked: &Asked, index: &Index, desk: &mut Desk, chunk: &mut Chunk) -> Checked {
+        let &Asked { place, bytes, intent, id, id_hash, slot, before, .. } = asked;
+        intent.ignored.iter().for_each(|name| chunk.ignored.add(name));
+        let mut faults = intent.faults.clone();
+        faults.extend_from_slice(asked.faults);
+        let status = intent.status.or(before.map(|before| before.status)).unwrap_or(Status::Active);
+        if intent.extent != Extent::Nothing {
+            self.find_rows(intent, &mut desk.rows, &mut faults, &mut chunk.ignored);
+            self.merge(asked, status, desk, &mut faults);
         }
-        let finding = match pushed.status {
-            Some(status) if faults.is_empty() => {
-                self.compare(place, status, (!is_leaver).then_some(&*data), index, chunk)
-            }
-            _ => Finding::Invalid(faults),
+        let finding = if faults.is_empty() {
+            let data = (intent.extent != Extent::Nothing).then_some(&desk.data);
+            self.compare(asked, status, data, index, chunk)
+        } else {
+            Finding::Invalid { slot, faults }
         };
-        let id = match finding {
-            Finding::Unchanged(_) => None,
-            _ => pushed.id.map(|id| chunk.keep(id.as_bytes())),
-        };
-        Checked { index: number, bytes, id, id_hash, finding }
+        let id = if matches!(finding, Finding::Unchanged(_)) { None } else { id.map(|id| chunk.keep(id.as_bytes())) };
+        Checked { place, bytes, id, id_hash, finding }
     }
 
-    /// Brings the data rows to canonical form.
-    fn validate(&self, pushed: &Pushed, rows: &mut Vec<usize>, data: &mut Data, faults: &mut Vec<Fault>) {
-        data.clear();
+    /// Finds the row of each field of the profile.
+    fn find_rows(
+        &self,
+        intent: &Intent,
+        rows: &mut Vec<Option<usize>>,
+        faults: &mut Vec<Fault>,
+        ignored: &mut Ignored,
+    ) {
         let fields = &self.profile.fields;
         rows.clear();
-        rows.resize(fields.len(), 0);
+        rows.resize(fields.len(), None);
         let mut guess = 0;
-        for (row, (name, _)) in pushed.data.iter().enumerate() {
+        for (row, (name, _)) in intent.data.iter().enumerate() {
             // Rows mostly come in the order of the profile.
             let position = match fields.get(guess) {
-                Some(field) if field.name == **name => Some(guess),
-                _ => self.profile.position(name),
+                Some(field) if self.dialect == Dialect::StartExam && field.name == **name => Some(guess),
+                _ if self.dialect == Dialect::StartExam => self.profile.position(name),
+                _ => self.profile.wire_position(self.dialect, name),
             };
-            match position {
-                None => faults.push(self.unknown_field(name)),
-                Some(position) if rows[position] != 0 => {
-                    faults.push(Fault::new(
-                        name,
-                        "twice",
-                        "the field appears twice in this employee's data; send it once",
-                    ));
+            let Some(position) = position else {
+                // In StartExam's words a field is called as the profile calls it; the other dialects have fields that no profile needs.
+                if self.dialect == Dialect::StartExam {
+                    faults.push(self.unknown_field(name));
+                } else {
+                    ignored.add(name);
                 }
-                Some(position) => {
-                    guess = position + 1;
-                    rows[position] = row + 1;
-                }
+                continue;
+            };
+            guess = position + 1;
+            let field = &fields[position];
+            if rows[position].is_some() {
+                faults.push(Fault::new(
+                    &field.name,
+                    "twice",
+                    "the field appears twice in this employee's data; send it once",
+                ));
+            } else if intent.several.iter().any(|several| several == name) && !holds_several(&field.rules) {
+                let message = "was sent several values, and the profile has one; send one, or let the profile's administrator \
+                               make it a list (type = \"list\", ordered = true)";
+                faults.push(Fault::new(&field.name, "list", message));
+            } else {
+                rows[position] = Some(row);
             }
         }
-        let mut canonical = Vec::with_capacity(fields.len());
-        for (position, field) in fields.iter().enumerate() {
-            let sent = rows[position].checked_sub(1);
-            if sent.is_none() && !field.required {
+    }
+
+    /// Brings the values to canonical form, over what is stored if the intent carries some of the data.
+    fn merge(&self, asked: &Asked, status: Status, desk: &mut Desk, faults: &mut Vec<Fault>) {
+        let Asked { intent, before, .. } = *asked;
+        let Desk { data, rows } = desk;
+        let mut values: Values = match (intent.extent, before) {
+            (Extent::Some, Some(before)) => Values::over(before),
+            _ => Values::none(self.profile.fields.len()),
+        };
+        // Whoever was stored without a value, as a leaver is, needs it to come back.
+        let comes = before.is_none_or(|before| before.status == Status::Hidden && status == Status::Active);
+        // Faults come in the order of the profile, or in that of the values if only some were sent.
+        let mut found: Vec<(usize, Fault)> = Vec::new();
+        let order = |position: usize| {
+            if intent.extent == Extent::Some { rows[position].unwrap_or(usize::MAX) } else { position }
+        };
+        for (position, field) in self.profile.fields.iter().enumerate() {
+            let (row, number) = (rows[position], self.field_numbers[position]);
+            if row.is_none() && !field.required {
                 continue;
             }
-            match field.canonical(sent.map_or("", |row| &pushed.data[row].1)) {
-                Ok(Some(value)) => canonical.push((self.field_numbers[position], value)),
-                Ok(None) if field.required && pushed.whole => {
-                    faults.push(Fault::new(&field.name, "required", "a value is required; none was sent"));
+            let broken = match row.map(|row| field.canonical(&intent.data[row].1)) {
+                None => false,
+                Some(Ok(value)) => {
+                    values.set(number, value);
+                    false
                 }
-                Ok(None) => {}
-                Err(broken) => faults.push(Fault::new(&field.name, broken.rule, broken.message)),
+                Some(Err(broken)) => {
+                    found.push((order(position), Fault::new(&field.name, broken.rule, broken.message)));
+                    true
+                }
+            };
+            let must_be_there = match intent.extent {
+                Extent::All => true,
+                Extent::Some => (comes || row.is_some()) && faults.iter().all(|fault| fault.field != field.name),
+                Extent::Unreadable | Extent::Nothing => false,
+            };
+            if !broken && field.required && must_be_there && !values.has(number) {
+                let fault = Fault::new(&field.name, "required", "a value is required; none was sent");
+                found.push((if intent.extent == Extent::Some { usize::MAX } else { order(position) }, fault));
             }
         }
-        canonical.sort_unstable_by_key(|(number, _)| *number);
-        for (number, value) in &canonical {
-            data.push(*number, value);
-        }
-    }
-
-    /// Checks patches side by side, which were found in the index or not. Returns them in the order of the push.
-    pub fn check_patches(&self, patches: &[Found], index: &Index) -> Vec<Chunk> {
-        let check = |patches: &[Found]| {
-            let mut chunk = Chunk::default();
-            for found in patches {
-                let checked = self.check_patch(found, index, &mut chunk);
-                chunk.checked.push(checked);
-            }
-            chunk
-        };
-        patches.par_chunks(CHUNK_EMPLOYEES).map(check).collect()
-    }
-
-    fn check_patch(&self, found: &Found, index: &Index, chunk: &mut Chunk) -> Checked {
-        let mut faults = found.faults.clone();
-        let id_hash = hash(self.seed, found.id.as_bytes());
-        let before = found.stored.as_ref().map(|(_, employee)| employee);
-        let status = found.status.or(before.map(|before| before.status)).unwrap_or(Status::Active);
-        let data = self.merge(found, before, status, &mut faults);
-        let kept = before.is_some_and(|before| before.data == data);
-        let finding = match found.stored {
-            _ if !faults.is_empty() => Finding::Invalid(faults),
-            Some((place, _)) if kept && index.get(place).id == id_hash && index.get(place).status == status => {
-                Finding::Unchanged(place)
-            }
-            _ => {
-                let data_hash = data_hash(self.seed, self.profile_number, &data);
-                let data = (!kept).then(|| (chunk.keep(data.as_bytes()), data_hash));
-                Finding::Different { place: found.stored.as_ref().map(|(place, _)| *place), status, data }
-            }
-        };
-        let id = (!found.id.is_empty()).then(|| chunk.keep(found.id.as_bytes()));
-        Checked { index: found.index, bytes: 0, id, id_hash, finding }
-    }
-
-    /// The stored data with what was sent in canonical form.
-    fn merge(&self, found: &Found, before: Option<&Employee>, status: Status, faults: &mut Vec<Fault>) -> Data {
-        let mut values: BTreeMap<u32, Cow<str>> = BTreeMap::new();
-        if let Some(before) = before {
-            values.extend(before.data.iter().map(|(number, value)| (number, Cow::Borrowed(value))));
-        }
-        for (position, value) in &found.sent {
-            let (field, number) = (&self.profile.fields[*position], self.field_numbers[*position]);
-            match field.canonical(value) {
-                Ok(Some(value)) => drop(values.insert(number, value)),
-                Ok(None) => drop(values.remove(&number)),
-                Err(broken) => faults.push(Fault::new(&field.name, broken.rule, broken.message)),
-            }
-        }
-        // Who was stored without a value, as a leaver is, needs it to come back.
-        let comes = before.is_none_or(|before| before.status == Status::Hidden && status == Status::Active);
-        let was_sent = |position| found.sent.iter().any(|(sent, _)| *sent == position);
-        for (position, field) in self.profile.fields.iter().enumerate() {
-            let empty = field.required && !values.contains_key(&self.field_numbers[position]);
-            if empty && (comes || was_sent(position)) && faults.iter().all(|fault| fault.field != field.name) {
-                faults.push(Fault::new(&field.name, "required", "a value is required; none was sent"));
-            }
-        }
-        let mut data = Data::default();
-        for (number, value) in &values {
-            data.push(*number, value);
-        }
-        data
+        found.sort_by_key(|(order, _)| *order);
+        faults.extend(found.into_iter().map(|(_, fault)| fault));
+        data.clear();
+        values.pack(data);
     }
 
     fn unknown_field(&self, name: &str) -> Fault {
@@ -303,22 +304,71 @@ impl Rulebook<'_> {
         Fault::of_client(name, "unknown", format!("the profile {:?} has no such field; {advice}", self.profile.name))
     }
 
-    fn compare(
-        &self,
-        place: Option<u32>,
-        status: Status,
-        data: Option<&Data>,
-        index: &Index,
-        chunk: &mut Chunk,
-    ) -> Finding {
-        let data_hash = data.map(|data| data_hash(self.seed, self.profile_number, data));
-        if let Some(place) = place {
-            let entry = index.get(place);
-            if entry.status == status && data_hash.is_none_or(|hash| hash == entry.data) {
-                return Finding::Unchanged(place);
+    /// Compares what was asked with what is stored. Data that is kept is not compared: it may have been checked by another profile.
+    fn compare(&self, asked: &Asked, status: Status, data: Option<&Data>, index: &Index, chunk: &mut Chunk) -> Finding {
+        let Asked { id_hash, slot, before, .. } = *asked;
+        let data = data.filter(|data| before.is_none_or(|before| before.data != **data));
+        let hash = data.map(|data| data_hash(self.seed, self.profile_number, data));
+        if let Some(slot) = slot {
+            let entry = index.get(slot);
+            if entry.id == id_hash && entry.status == status && hash.is_none_or(|hash| hash == entry.data) {
+                return Finding::Unchanged(slot);
             }
         }
         let data = data.map(|data| chunk.keep(data.as_bytes()));
-        Finding::Different { place, status, data: data.zip(data_hash) }
+        Finding::Different { slot, status, data: data.zip(hash) }
+    }
+}
+
+/// Canonical values by the account's field numbers.
+enum Values<'v> {
+    /// All of the data: in any order.
+    All(Vec<(u32, Cow<'v, str>)>),
+    /// Some of the data, over what is stored.
+    Over(BTreeMap<u32, Cow<'v, str>>),
+}
+
+impl<'v> Values<'v> {
+    fn none(fields: usize) -> Values<'v> {
+        Values::All(Vec::with_capacity(fields))
+    }
+
+    fn over(stored: &'v Employee) -> Values<'v> {
+        Values::Over(stored.data.iter().map(|(number, value)| (number, Cow::Borrowed(value))).collect())
+    }
+
+    /// Sets a value that was not set yet; `None` empties the field.
+    fn set(&mut self, number: u32, value: Option<Cow<'v, str>>) {
+        match (self, value) {
+            (Values::All(values), Some(value)) => values.push((number, value)),
+            (Values::All(_), None) => {}
+            (Values::Over(values), Some(value)) => drop(values.insert(number, value)),
+            (Values::Over(values), None) => drop(values.remove(&number)),
+        }
+    }
+
+    fn has(&self, number: u32) -> bool {
+        match self {
+            Values::All(values) => values.iter().any(|(other, _)| *other == number),
+            Values::Over(values) => values.contains_key(&number),
+        }
+    }
+
+    fn pack(self, data: &mut Data) {
+        match self {
+            Values::All(mut values) => {
+                values.sort_unstable_by_key(|(number, _)| *number);
+                values.iter().for_each(|(number, value)| data.push(*number, value));
+            }
+            Values::Over(values) => values.iter().for_each(|(number, value)| data.push(*number, value)),
+        }
+    }
+}
+
+fn holds_several(rules: &Rules) -> bool {
+    match rules {
+        Rules::List { .. } => true,
+        Rules::Reference(reference) => reference.many,
+        _ => false,
     }
 }

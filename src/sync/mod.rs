@@ -1,67 +1,65 @@
 //! The push, step by step, from its body to its receipt.
+//!
+//! Whole pushes and patches are one push. What differs is where intents come from ([`source`]), and that a whole push is recognised first.
+//! A step is a plain function over a batch, which neither asks the store nor calls another step; this file asks the store once before the
+//! steps of a batch and once after them.
 
+mod carried;
 mod check;
+mod failure;
+mod find;
 mod intake;
-mod patch;
+mod outcome;
 mod recognise;
 mod reference;
+mod rules;
 mod scan;
+mod source;
 mod split;
 mod trace;
 mod unique;
-mod write;
+mod verdict;
 
-pub use check::{Checked, Chunk, Finding, Found, Rulebook};
+pub use check::{Checked, Chunk, Finding, Rulebook};
+pub use failure::{BodyError, Failure};
 pub use intake::{Block, FirstBlock, Intake, Pieces};
-pub use patch::{Absent, PatchPush, Source, patch};
 pub use recognise::{Batch, Recogniser, Unknown};
+pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
 pub use trace::{Times, Trace};
-pub use write::Writer;
 
-use crate::json::{NotJson, Scratch, Unreadable};
+use crate::dialect::Dialect;
 use crate::limits::Limits;
-use crate::profile::{Folder, Profile};
-use crate::rejection::{Fault, Rejections};
-use crate::roster::{BytesHasher, Changes, Counts, Envelope, Ignored, Index, Pushed};
-use crate::store::{self, Roster, Sender, Sync, Transaction};
+use crate::profile::Profile;
+use crate::roster::{Absent, BytesHasher, Counts, Ignored, Index, Intent};
+use crate::store::{self, Commit, Draft, IndexUpdate, Numbers, Sync};
+use find::{Finder, Found};
+use outcome::{Beginning, Outcome};
 use rayon::in_place_scope;
-use std::io;
+use reference::References;
+use rules::Indexed;
+use source::{Arriving, Intents, Whole};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
-use trace::{timed, waiting_for};
-use uuid::Uuid;
+use trace::timed;
+use unique::Uniques;
 
 /// How many bytes of employees that were not recognised are checked at a time.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How a dialect's bodies are read: its functions, for the steps to call.
-pub struct Format {
-    /// What a body may call the array of its employees.
-    pub employees: [&'static str; 2],
-    /// Reads a body whose array of employees is empty.
-    pub envelope: fn(&[u8]) -> Result<Envelope, Unreadable>,
-    /// Reads one element of the array.
-    pub employee: for<'a> fn(&'a [u8], &Limits, &'a mut Scratch) -> Parsed<'a>,
-}
-
-/// An employee off the wire, with what is wrong with its form beside what can be read of it.
-pub type Parsed<'a> = Result<(Pushed<'a>, Vec<Fault>), NotJson>;
-
 /// A push, before its body has come.
 pub struct Push<'a> {
-    /// Whose it is.
-    pub account: i64,
-    /// How its body is read.
-    pub format: &'a Format,
-    /// The profiles in force.
-    pub profiles: &'a Folder,
+    /// In whose words it is.
+    pub dialect: Dialect,
     /// The server's limits.
     pub limits: &'a Limits,
-    /// Where a body may wait that names its profile only at its end.
+    /// Where a body may wait whose profile is not known before its end.
     pub spool_dir: &'a Path,
+    /// What becomes of employees that the push does not carry.
+    pub absent: Absent,
+    /// What the dialect calls the field that finds an employee whose id is not stored, if there is one.
+    pub find_by: Option<&'a str>,
 }
 
 /// What a push did.
@@ -77,219 +75,225 @@ pub struct Receipt {
     pub duration: Duration,
     /// What the push carried and means nothing here. An employee that is recognised is not read, so what it has of that is not among it.
     pub ignored: Ignored,
-    /// The number of its first employee, where it is a push of some.
+    /// The number of its first employee, if its intents came one by one.
     pub first: Option<u32>,
 }
 
-/// Why a push did nothing.
-#[derive(Debug)]
-pub enum Failure {
-    /// The body did not come as it should.
-    Body(BodyError),
-    /// The body is not JSON.
-    NotJson {
-        /// The employee in which it is not, where it is in one.
-        index: Option<u64>,
-        /// Where in the body, in bytes.
-        at: u64,
-        /// What is wrong there.
-        message: String,
-    },
-    /// The body is JSON of another form; the message says what to do.
-    Wrong(String),
-    /// A limit was exceeded.
-    OverLimit {
-        /// The limit's name in the configuration.
-        limit: &'static str,
-        /// Its value.
-        max: u64,
-    },
-    /// The account has no such profile.
-    UnknownProfile,
-    /// Employees were rejected.
-    Rejected(Box<Rejections>),
-    /// The body could not be kept while it came.
-    Spool(io::Error),
-    /// The store failed.
-    Store(store::Error),
-}
-
-impl From<store::Error> for Failure {
-    fn from(error: store::Error) -> Failure {
-        Failure::Store(error)
-    }
-}
-
-impl Failure {
-    /// The same, said of an account.
-    #[must_use]
-    pub fn of(self, account: i64) -> Failure {
-        match self {
-            Failure::Store(error) => Failure::Store(error.of(account)),
-            other => other,
-        }
-    }
-}
-
-/// What can go wrong with a body on its way in.
-#[derive(Debug)]
-pub enum BodyError {
-    /// It ended before its length, or the connection broke.
-    Cut {
-        /// How many bytes came.
-        received: u64,
-    },
-    /// It paused longer, or came slower, than a limit allows.
-    Slow {
-        /// The limit's name in the configuration.
-        limit: &'static str,
-        /// Its value.
-        max: u64,
-    },
-    /// It came slowly while others waited for a place, and there are only so many.
-    GaveWay {
-        /// The name of the limit of places in the configuration.
-        limit: &'static str,
-        /// Its value.
-        max: u64,
-    },
-    /// It is not compressed as its head says, or was cut or damaged.
-    NotPacked {
-        /// How its head says that it is compressed.
-        coding: &'static str,
-        /// What is wrong.
-        message: String,
-    },
-    /// It is longer than a limit allows once it is unpacked.
-    OverLimit {
-        /// The limit's name in the configuration.
-        limit: &'static str,
-        /// Its value.
-        max: u64,
-    },
-    /// It does not have the digest that its head says.
-    Digest,
-    /// It could not be read back.
-    Spool(io::Error),
-}
-
-/// Carries out a push: all of it, or nothing. What is noted about it goes into `trace`, also if it fails.
-pub fn sync(push: &Push, roster: &mut Roster, pieces: Box<Pieces<'_>>, trace: &mut Trace) -> Result<Receipt, Failure> {
+/// Carries out a push: all of it, or nothing. `open` opens the roster, once the profile of the push is known. What is noted about the push
+/// goes into `trace`, also if it fails.
+pub fn sync<'d>(
+    push: &Push,
+    source: Source,
+    open: impl FnOnce() -> Result<Draft<'d>, store::Error>,
+    trace: &mut Trace,
+) -> Result<Receipt, Failure> {
     let (started, waited) = (Instant::now(), AtomicU64::new(0));
     let before = trace.times.receive;
-    let result = carry_out(push, roster, waiting_for(pieces, &waited), trace, started);
+    let result = carry_out(push, source.timed(&waited), open, trace, started);
     trace.times.receive += Duration::from_nanos(waited.into_inner());
     trace.times.rest_is_check(before + started.elapsed());
     result
 }
 
-fn carry_out<'a>(
-    push: &'a Push,
-    roster: &mut Roster,
-    pieces: Box<Pieces<'a>>,
+fn carry_out<'d>(
+    push: &Push,
+    source: Source,
+    open: impl FnOnce() -> Result<Draft<'d>, store::Error>,
     trace: &mut Trace,
     started: Instant,
 ) -> Result<Receipt, Failure> {
-    let (profile, mut intake, first) = begin(push, pieces)?;
-    let transaction = roster.begin()?;
-    let mut index = transaction.index()?;
-    match apply(push, &profile, &transaction, &mut index.0, &mut intake, &first, &mut trace.times) {
-        Ok((mut sync, changes, ignored)) => {
-            sync.duration = started.elapsed();
-            sync.sender = trace.sender;
-            let commit = || transaction.commit(&sync, index, changes, push.limits.index_bytes_max);
-            let revision = timed(&mut trace.times.commit, commit)?;
-            let Sync { counts, employees, duration, .. } = sync;
-            Ok(Receipt { counts, employees, revision, duration, ignored, first: None })
+    let (profile, arriving) = source.begin(push)?;
+    let mut draft = open()?;
+    let numbers = draft.enter_profile(&profile)?;
+    let (indexed, mut index) = match arriving {
+        Arriving::Whole(_) => (Indexed::Everybody, draft.index()?),
+        Arriving::Intents(_) => (Indexed::Carried, Index::default()),
+    };
+    let run = Run { push, profile: &profile, numbers: &numbers, indexed };
+    match apply(&run, arriving, &mut draft, &mut index, &mut trace.times) {
+        Ok(Applied { outcome, ignored, first, empties_queue }) => {
+            let Outcome { counts, employees, delta, .. } = outcome;
+            let (duration, sender) = (started.elapsed(), trace.sender);
+            let sync = Sync { profile: numbers.profile, employees, counts, duration, sender };
+            let index = match indexed {
+                Indexed::Everybody => IndexUpdate::Whole(index, delta),
+                Indexed::Carried => IndexUpdate::Entries(delta.entries(&index)),
+            };
+            let commit = Commit { sync, index, index_bytes_max: push.limits.index_bytes_max, empties_queue };
+            let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
+            Ok(Receipt { counts, employees, revision, duration, ignored, first })
         }
         Err(failure) => {
-            transaction.roll_back(index, push.limits.index_bytes_max);
+            draft.roll_back((indexed == Indexed::Everybody).then_some(index), push.limits.index_bytes_max);
             Err(failure)
         }
     }
 }
 
-/// Recognises, checks and writes the employees of a body, and checks the roster that comes of it.
-fn apply(
-    push: &Push,
-    profile: &Profile,
-    transaction: &Transaction,
+/// By what a push is carried out, once its profile is known.
+struct Run<'a> {
+    push: &'a Push<'a>,
+    profile: &'a Profile,
+    numbers: &'a Numbers,
+    indexed: Indexed,
+}
+
+/// A push that was appended to the draft, and is right.
+struct Applied<'a> {
+    outcome: Outcome<'a>,
+    ignored: Ignored,
+    first: Option<u32>,
+    empties_queue: bool,
+}
+
+/// Recognises, reads, finds, checks and appends the employees of a push, then checks the roster that comes of it.
+fn apply<'a>(
+    run: &Run<'a>,
+    arriving: Arriving,
+    draft: &mut Draft,
     index: &mut Index,
-    intake: &mut Intake,
-    first: &[FirstBlock],
     times: &mut Times,
-) -> Result<(Sync, Changes, Ignored), Failure> {
-    let seed = transaction.seed();
-    let numbers = transaction.enter_profile(profile)?;
-    let rulebook = Rulebook {
-        profile,
-        profile_number: numbers.profile,
-        field_numbers: &numbers.fields,
-        limits: push.limits,
+) -> Result<Applied<'a>, Failure> {
+    let Run { push, profile, numbers, indexed } = *run;
+    let (seed, limits) = (draft.seed(), push.limits);
+    let (profile_number, field_numbers) = (numbers.profile, &numbers.fields[..]);
+    let rulebook = Rulebook { dialect: push.dialect, profile, profile_number, field_numbers, limits, seed };
+    let mut outcome = Outcome::new(Beginning {
+        profile: numbers.profile,
         seed,
+        first_created: numbers.next,
+        uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
+        references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
+        listed_max: limits.errors_listed_max,
+    });
+    if numbers.unique_changed {
+        rules::enter_uniques(&mut outcome, draft, indexed)?;
+    }
+    let mut stage = Stage { rulebook: &rulebook, outcome: &mut outcome, draft, index, times };
+    let (mut ignored, first, empties_queue) = match arriving {
+        Arriving::Whole(whole) => (stage.whole(*whole)?, None, false),
+        Arriving::Intents(intents) => stage.intents(push, intents)?,
     };
-    let mut recogniser = Recogniser::new(BytesHasher::new(seed, profile.version));
-    let mut writer = Writer::new(transaction, (index, true), (profile, &numbers), push.limits)?;
-
-    let (mut filling, mut checking) = (Batch::default(), Batch::default());
-    for first in first {
-        recogniser.recognise(&first.block(), index, &mut filling, |at, place| writer.unchanged(at, place));
+    if push.absent == Absent::Hide {
+        rules::hide_absent(&mut outcome, draft, index)?;
     }
-    let (mut checked, mut ignored) = (Vec::new(), Ignored::default());
-    let mut more = Ok(true);
-    while matches!(more, Ok(true)) || !filling.unknown.is_empty() {
-        std::mem::swap(&mut filling, &mut checking);
-        filling.clear();
-        checked = in_place_scope(|pool| -> Result<_, Failure> {
-            let (found, outcome) = std::sync::mpsc::channel();
-            let (batch, rulebook, index) = (&checking, &rulebook, &*index);
-            if !batch.unknown.is_empty() {
-                pool.spawn(move |_| drop(found.send(rulebook.check_all(push.format, batch, index))));
-            }
-            // While the pool checks this batch, this thread writes the one before and recognises what comes for the one after.
-            timed(&mut times.write, || writer.apply(std::mem::take(&mut checked), index))?;
-            while matches!(more, Ok(true)) && filling.bytes.len() < BATCH_BYTES {
-                more = intake.receive(|block| {
-                    recogniser.recognise(&block, index, &mut filling, |at, place| writer.unchanged(at, place));
-                    Ok(())
-                });
-            }
-            match batch.unknown.is_empty() {
-                true => Ok(Vec::new()),
-                false => Ok(outcome.recv().expect("the pool gives an answer or panics")),
-            }
-        })?;
-        checked.iter().for_each(|chunk| ignored.add_all(&chunk.ignored));
-        writer.settle(index);
+    rules::check(&mut outcome, draft, index, indexed)?;
+    if let Some(rejections) = outcome.verdict.take_rejections() {
+        return Err(Failure::Rejected(Box::new(rejections)));
     }
-    timed(&mut times.write, || writer.apply(checked, index))?;
-    writer.settle(index);
-    // What is wrong with an employee is reported before what is wrong behind it.
-    more?;
-    let envelope = intake.finish()?;
-    if envelope.profile != Some(profile.id) {
-        return Err(Failure::Wrong("profileId appears twice in the body; send it once".into()));
-    }
-    ignored.add_all(&envelope.ignored);
-    let (counts, employees, changes) = writer.finish(index)?;
-    let (duration, sender) = (Duration::ZERO, Sender::default());
-    Ok((Sync { profile: numbers.profile, employees, counts, duration, sender }, changes, ignored))
+    Ok(Applied { outcome, ignored: std::mem::take(&mut ignored), first, empties_queue })
 }
 
-/// Receives a body until its profile is known: mostly that is with its first employees.
-fn begin<'a>(push: &'a Push, pieces: Box<Pieces<'a>>) -> Result<(Arc<Profile>, Intake<'a>, Vec<FirstBlock>), Failure> {
-    let mut intake = Intake::new(pieces, push.format, push.limits);
-    let first = intake.begin()?;
-    if let Some(id) = intake.envelope_so_far()?.profile {
-        return Ok((find_profile(push, Some(id))?, intake, first));
-    }
-    // The profile comes after the employees, so the body must be read twice.
-    let (id, intake) = intake.spool(first, push.spool_dir)?;
-    Ok((find_profile(push, id)?, intake, Vec::new()))
+/// What the steps of a push work with, batch by batch.
+struct Stage<'s, 'a, 'd> {
+    rulebook: &'s Rulebook<'a>,
+    outcome: &'s mut Outcome<'a>,
+    draft: &'s mut Draft<'d>,
+    index: &'s mut Index,
+    times: &'s mut Times,
 }
 
-fn find_profile(push: &Push, id: Option<Uuid>) -> Result<Arc<Profile>, Failure> {
-    let id = id
-        .ok_or_else(|| Failure::Wrong("profileId is missing; send the GUID of one of the account's profiles".into()))?;
-    push.profiles.get(id, push.account).ok_or(Failure::UnknownProfile)
+impl Stage<'_, '_, '_> {
+    /// The steps of a body that carries everybody. While the pool checks a batch, this thread appends the one before and recognises what
+    /// comes for the one after.
+    fn whole(&mut self, mut whole: Whole) -> Result<Ignored, Failure> {
+        let Stage { rulebook, outcome, draft, index, times } = self;
+        outcome.carried.grow(index);
+        let mut recogniser = Recogniser::new(BytesHasher::new(rulebook.seed, rulebook.profile.version));
+        let (mut filling, mut checking) = (Batch::default(), Batch::default());
+        for first in &whole.first {
+            recogniser.recognise(&first.block(), index, &mut filling, |place, slot| outcome.recognised(place, slot));
+        }
+        let (mut checked, mut ignored) = (Vec::new(), Ignored::default());
+        let mut more = Ok(true);
+        while matches!(more, Ok(true)) || !filling.unknown.is_empty() {
+            std::mem::swap(&mut filling, &mut checking);
+            filling.clear();
+            checked = in_place_scope(|pool| -> Result<_, Failure> {
+                let (found, outcome_of_check) = std::sync::mpsc::channel();
+                let (batch, format, index) = (&checking, whole.format, &**index);
+                if !batch.unknown.is_empty() {
+                    let rulebook = *rulebook;
+                    pool.spawn(move |_| drop(found.send(rulebook.check_all(format, batch, index))));
+                }
+                timed(&mut times.write, || append(outcome, &checked, index, draft))?;
+                while matches!(more, Ok(true)) && filling.bytes.len() < BATCH_BYTES {
+                    more = whole.intake.receive(|block| {
+                        recogniser
+                            .recognise(&block, index, &mut filling, |place, slot| outcome.recognised(place, slot));
+                        Ok(())
+                    });
+                }
+                if batch.unknown.is_empty() {
+                    return Ok(Vec::new());
+                }
+                Ok(outcome_of_check.recv().expect("the pool gives an answer or panics"))
+            })?;
+            checked.iter().for_each(|chunk: &Chunk| ignored.add_all(&chunk.ignored));
+            outcome.settle(index);
+        }
+        timed(&mut times.write, || append(outcome, &checked, index, draft))?;
+        outcome.settle(index);
+        // What is wrong with an employee is reported before what is wrong behind it.
+        more?;
+        ignored.add_all(&whole.end(rulebook.profile)?);
+        Ok(ignored)
+    }
+
+    /// The steps of intents that come one by one. Returns what they carry and means nothing, the number of the first employee, and whether
+    /// the account's queue was read.
+    fn intents(&mut self, push: &Push, mut intents: Intents) -> Result<(Ignored, Option<u32>, bool), Failure> {
+        let mut finder = Finder::new(self.rulebook, push.find_by, self.outcome.first_created());
+        let (mut ignored, mut first, mut carried) = (Ignored::default(), None, 0);
+        loop {
+            let batch = intents.next(self.draft)?;
+            if batch.is_empty() {
+                break;
+            }
+            carried += batch.len() as u64;
+            if carried > push.limits.employees_max {
+                return Err(Failure::OverLimit { limit: "employees_max", max: push.limits.employees_max });
+            }
+            let found = self.find(&mut finder, batch)?;
+            first = first.or_else(|| {
+                let stored = found.first()?.stored.as_ref();
+                Some(stored.map_or(self.outcome.first_created(), |(slot, _)| self.index.get(*slot).number))
+            });
+            let checked = self.rulebook.check_found(&found, self.index);
+            checked.iter().for_each(|chunk| ignored.add_all(&chunk.ignored));
+            let Stage { outcome, draft, index, times, .. } = self;
+            timed(&mut times.write, || append(outcome, &checked, index, draft))?;
+            outcome.settle(index);
+        }
+        Ok((ignored, first, intents.is_queue()))
+    }
+
+    /// Asks the store whom a batch of intents is of.
+    fn find(&mut self, finder: &mut Finder, batch: Vec<Intent<'static>>) -> Result<Vec<Found>, Failure> {
+        let sought = finder.seek(batch);
+        let ids: Vec<&str> = sought.iter().map(|sought| sought.id()).collect();
+        let by_id = self.draft.find_ids(&ids)?;
+        let values: Vec<_> = sought.iter().map(|sought| sought.values(self.rulebook.seed)).collect();
+        let flat: Vec<_> = values.iter().flatten().flatten().copied().collect();
+        let holders = self.draft.holders(&flat)?;
+        let mut pairs = holders.chunks_exact(2);
+        let chosen = sought.iter().zip(&values).map(|(sought, values)| {
+            values.as_ref().and_then(|_| pairs.next()).and_then(|pair| sought.choose([&pair[0], &pair[1]]))
+        });
+        let chosen: Vec<Option<u32>> = chosen.collect();
+        let numbers: Vec<u32> = chosen.iter().flatten().copied().collect();
+        let mut employees = self.draft.read(&numbers)?.into_iter();
+        let by_value =
+            chosen.iter().map(|chosen| chosen.and_then(|number| Some((number, employees.next()??)))).collect();
+        let found = finder.found(sought, by_id, by_value, self.index);
+        self.outcome.carried.grow(self.index);
+        Ok(found)
+    }
+}
+
+/// Notes a checked batch, and appends its changes to the draft.
+fn append(outcome: &mut Outcome, checked: &[Chunk], index: &Index, draft: &mut Draft) -> Result<(), Failure> {
+    let stored = draft.read(&Outcome::changed(checked, index))?;
+    let changes = outcome.note(checked, &stored, index)?;
+    Ok(draft.append(&changes)?)
 }

@@ -1,21 +1,20 @@
 //! References: whether who is named exists and is active in the roster as the push leaves it, and whether chains come to an end.
+//!
+//! Nothing is decided before the end of the push, so the order of its employees does not matter. Then whom the links name is resolved in
+//! batches ([`References::next_links`], [`References::check_links`]), and chains are followed a step at a time, all at once
+//! ([`References::next_steps`], [`References::add_steps`]), until every chain ends or closes.
 
 use super::Failure;
-use super::unique::OF_HIDDEN;
-use crate::profile::{Profile, Reference, Rules, To};
-use crate::roster::{Changes, Data, Index, Status, hash};
-use crate::store::{Error, Rows};
-use std::collections::hash_map::Entry;
+use super::carried::Place;
+use crate::profile::{Field, Profile, Reference, Rules, To};
+use crate::roster::{Data, Employee, Status, hash};
+use crate::store::UniqueValue;
 use std::collections::{HashMap, HashSet};
 
 /// The most members of a circle that a message names.
 const MEMBERS_NAMED_MAX: usize = 10;
 
-/// Stands for the place in the push of an employee that it does not carry.
-pub const NOT_PUSHED: u32 = u32::MAX;
-
-/// The references that a push adds to the roster. Nothing is decided before the end of the push, so the order of its employees does
-/// not matter.
+/// The references that a push adds to the roster.
 pub struct References<'p> {
     seed: u64,
     fields: Vec<Linked<'p>>,
@@ -23,7 +22,18 @@ pub struct References<'p> {
     /// The values of the links: of each what it is, then what it was.
     text: String,
     text_bytes_max: usize,
+    /// How many of the links were checked, and how much of their text.
+    checked: (usize, usize),
+    /// Whom employees lead to by acyclic fields: those of the links, and those that chains of these lead to.
+    steps: HashMap<Stand, Step>,
+    /// Where chains lead to that were not followed yet.
+    ahead: Vec<Stand>,
+    /// Who has now what somebody else has given up.
+    heirs: Vec<Heir>,
 }
+
+/// An employee in the chains of a field: the field, by its place among those that refer, and the employee's number.
+type Stand = (usize, u32);
 
 /// A field that refers to employees.
 struct Linked<'p> {
@@ -31,7 +41,7 @@ struct Linked<'p> {
     /// The account's number of it.
     number: u32,
     /// The account's number of the field that employees are named by, if it is one.
-    to_field: u32,
+    to_field: Option<u32>,
     reference: &'p Reference,
 }
 
@@ -39,7 +49,7 @@ struct Linked<'p> {
 struct Link {
     /// Whose it is: the employee's number, and its place in the push.
     number: u32,
-    index: u32,
+    place: Option<Place>,
     /// Which of the fields has it.
     field: usize,
     /// How long the value is in the text.
@@ -48,14 +58,31 @@ struct Link {
     before_bytes: Option<u32>,
 }
 
+/// Who holds a unique value that somebody else has given up.
+struct Heir {
+    field: usize,
+    holder: u32,
+    giver: u32,
+}
+
+/// A step from an employee to whom it leads to.
+#[derive(Clone, Copy)]
+struct Step {
+    to: Option<u32>,
+    /// The employee's place in the push, if it is one of its links.
+    place: Option<Place>,
+    /// The walk that came through here.
+    walk: Option<u32>,
+}
+
 /// A reference that may not be.
-pub struct Wrong<'a> {
+pub struct WrongReference {
     /// The number of the employee that has it.
     pub number: u32,
-    /// Its place in the push, or [`NOT_PUSHED`].
-    pub index: u32,
+    /// Its place in the push, if the push carries it.
+    pub place: Option<u64>,
     /// The field to be changed.
-    pub field: &'a str,
+    pub field: String,
     /// What is wrong.
     pub what: What,
 }
@@ -70,20 +97,40 @@ pub enum What {
     Circle(Vec<u32>),
 }
 
-/// Where employees are found: in the index, in what the push has created, and, where the index is not of all, in the rows.
-pub struct Directory<'d, 't> {
-    /// The index.
-    pub stored: &'d Index,
-    /// Whether it has every employee that was stored before the push.
-    pub whole: bool,
-    /// What the push has created.
-    pub changes: &'d mut Changes,
-    /// The rows.
-    pub rows: &'d mut Rows<'t>,
+/// What an employee is named by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The id.
+    Id(String),
+    /// The number in the store.
+    Number(u32),
+    /// A unique value.
+    Value(UniqueValue),
+    /// Nothing that anybody could have.
+    Nobody,
 }
 
-/// Calls back with each reference that is wrong.
-pub type Tell<'f> = dyn FnMut(Wrong, &mut Directory) -> Result<(), Error> + 'f;
+/// Whom targets name: the number and the status of each who exists.
+pub type Directory = HashMap<Target, (u32, Status)>;
+
+/// Links whose targets are to be resolved.
+pub struct LinkBatch {
+    links: std::ops::Range<usize>,
+    /// For each of the links its targets, and those of the value before.
+    targets: Vec<Targets>,
+}
+
+struct Targets {
+    now: Vec<Target>,
+    before: HashSet<Target>,
+}
+
+impl LinkBatch {
+    /// Returns what is to be resolved.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().flat_map(|targets| &targets.now)
+    }
+}
 
 impl What {
     /// The rule that is broken.
@@ -95,7 +142,7 @@ impl What {
         }
     }
 
-    /// What to do about all that is wrong in this way.
+    /// Returns what to do about all that is wrong in this way.
     pub fn advice(&self) -> &'static str {
         match self {
             What::Unknown => "names somebody who is not in the roster; add them first, or in the same push",
@@ -104,49 +151,67 @@ impl What {
         }
     }
 
-    /// What is wrong with this one, and what to do about it.
-    pub fn message(&self, rows: &mut Rows) -> Result<String, Error> {
-        let What::Circle(members) = self else {
-            return Ok(self.advice().into());
-        };
-        let mut ids = Vec::new();
-        for &number in members.iter().take(MEMBERS_NAMED_MAX) {
-            ids.push(format!("{:?}", rows.id(number)?));
+    /// Returns the numbers of the employees that the message names.
+    pub fn named(&self) -> &[u32] {
+        match self {
+            What::Unknown | What::Hidden => &[],
+            What::Circle(members) => &members[..members.len().min(MEMBERS_NAMED_MAX)],
         }
+    }
+
+    /// Returns what is wrong with this one, and what to do about it. `id` returns the id of a number.
+    pub fn message(&self, id: impl Fn(u32) -> String) -> String {
+        let What::Circle(members) = self else {
+            return self.advice().into();
+        };
+        let mut ids: Vec<String> = self.named().iter().map(|&number| format!("{:?}", id(number))).collect();
         match members.len() {
             n if n > MEMBERS_NAMED_MAX => ids.push(format!("and {} more", n - MEMBERS_NAMED_MAX)),
             _ => ids.push(ids[0].clone()),
         }
         let circle = ids.join(" → ");
-        Ok(format!("leads in a circle: {circle}; one of them must lead to somebody else, or to nobody"))
+        format!("leads in a circle: {circle}; one of them must lead to somebody else, or to nobody")
     }
 }
 
 impl<'p> References<'p> {
     /// None yet, by the fields of the profile, which have these numbers; their text may take `text_bytes_max`.
     pub fn new(profile: &'p Profile, numbers: &[u32], seed: u64, text_bytes_max: usize) -> References<'p> {
-        let number_of = |name: &str| profile.position(name).map_or(0, |position| numbers[position]);
-        let linked = |(field, &number): (&'p crate::profile::Field, &u32)| match &field.rules {
-            Rules::Reference(reference) => {
-                let to_field = match &reference.to {
-                    To::Field { name, .. } => number_of(name),
-                    To::Id | To::Number => 0,
-                };
-                Some(Linked { name: &field.name, number, to_field, reference })
-            }
-            _ => None,
+        let linked = |(field, &number): (&'p Field, &u32)| {
+            let Rules::Reference(reference) = &field.rules else {
+                return None;
+            };
+            let to_field = match &reference.to {
+                To::Field { name, .. } => profile.position(name).map(|position| numbers[position]),
+                To::Id | To::Number => None,
+            };
+            Some(Linked { name: &field.name, number, to_field, reference })
         };
-        let fields = profile.fields.iter().zip(numbers).filter_map(linked).collect();
-        References { seed, fields, links: Vec::new(), text: String::new(), text_bytes_max }
+        References {
+            seed,
+            fields: profile.fields.iter().zip(numbers).filter_map(linked).collect(),
+            links: Vec::new(),
+            text: String::new(),
+            text_bytes_max,
+            checked: (0, 0),
+            steps: HashMap::new(),
+            ahead: Vec::new(),
+            heirs: Vec::new(),
+        }
+    }
+
+    /// Whether the profile has no references.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
     }
 
     /// Notes that an employee was created, or changed from the data `before`, and has this data now.
     pub fn add(
         &mut self,
         number: u32,
-        index: u32,
-        before: Option<&Data<&[u8]>>,
-        data: &Data<&[u8]>,
+        place: Option<u64>,
+        before: Option<Data<&[u8]>>,
+        data: Data<&[u8]>,
     ) -> Result<(), Failure> {
         if self.fields.is_empty() {
             return Ok(());
@@ -165,213 +230,183 @@ impl<'p> References<'p> {
             let before = if is_new { before } else { "" };
             self.text.push_str(before);
             let bytes = |text: &str| u32::try_from(text.len()).expect("an employee is shorter than 4 GiB");
-            let before_bytes = is_new.then_some(bytes(before));
-            self.links.push(Link { number, index, field, value_bytes: bytes(value), before_bytes });
+            let (value_bytes, before_bytes) = (bytes(value), is_new.then(|| bytes(before)));
+            self.links.push(Link { number, place: place.map(Place::new), field, value_bytes, before_bytes });
         }
-        match self.text.len() > self.text_bytes_max {
-            true => Err(Failure::OverLimit { limit: "references_bytes_max", max: self.text_bytes_max as u64 }),
-            false => Ok(()),
-        }
-    }
-
-    /// Calls `tell` with each reference that is wrong: of those that were added, and of those that lead somewhere else because somebody has
-    /// given up the unique value that they name. `given_up` are these values: the field, the value's hash, and whose it was.
-    pub fn check(
-        &self,
-        given_up: impl Iterator<Item = (u32, u128, u32)>,
-        directory: &mut Directory,
-        tell: &mut Tell,
-    ) -> Result<(), Error> {
-        let mut chains = Chains { references: self, steps: HashMap::new(), walk: 0 };
-        let mut text = self.text.as_str();
-        for link in &self.links {
-            let (value, rest) = text.split_at(link.value_bytes as usize);
-            let (before, rest) = rest.split_at(link.before_bytes.unwrap_or_default() as usize);
-            text = rest;
-            let found = self.check_link(link, value, before, directory, tell)?;
-            if self.fields[link.field].reference.acyclic {
-                chains.steps.insert((link.field as u32, link.number), Step { to: found, index: link.index, walk: 0 });
-            }
-        }
-        for link in self.links.iter().filter(|link| self.fields[link.field].reference.acyclic) {
-            if let Some(circle) = chains.circle(link.field, link.number, directory)? {
-                let pushed = chains.first_pushed(link.field, &circle);
-                let (number, index) = pushed.unwrap_or((link.number, link.index));
-                let field = self.fields[link.field].name;
-                tell(Wrong { number, index, field, what: What::Circle(circle) }, directory)?;
-            }
-        }
-        let to_unique = |linked: &&Linked| linked.reference.acyclic && linked.to_field != 0;
-        if self.fields.iter().any(|linked| to_unique(&linked)) {
-            for (to_field, hash, number) in given_up {
-                self.check_given_up(&mut chains, (to_field, hash, number), directory, tell)?;
-            }
+        if self.text.len() > self.text_bytes_max {
+            return Err(Failure::OverLimit { limit: "references_bytes_max", max: self.text_bytes_max as u64 });
         }
         Ok(())
     }
 
-    /// Checks whom a link names. Returns whom it leads to, if it names one.
-    fn check_link(
-        &self,
-        link: &Link,
-        value: &str,
-        before: &str,
-        directory: &mut Directory,
-        tell: &mut Tell,
-    ) -> Result<Option<u32>, Error> {
-        let linked = &self.fields[link.field];
-        let is_new = link.before_bytes.is_some();
-        let named_before: HashSet<_> = match before {
-            "" => HashSet::new(),
-            before => linked.reference.targets(before).into_iter().collect(),
-        };
-        let mut last = None;
-        for target in linked.reference.targets(value) {
-            let found = self.find(linked, &target, directory)?;
-            last = found.map(|(number, _)| number);
-            // What was right when it was said stays as it is: who leaves must not stop those who named them.
-            if !is_new || named_before.contains(&target) {
-                continue;
+    /// Returns the next links to be resolved, some `targets_max` of them; `None` if there are no more.
+    pub fn next_links(&self, targets_max: usize) -> Option<LinkBatch> {
+        let (from, mut at) = self.checked;
+        let mut batch = LinkBatch { links: from..from, targets: Vec::new() };
+        let mut targets = 0;
+        for link in &self.links[from..] {
+            if targets >= targets_max {
+                break;
             }
-            let what = match found {
-                None if linked.reference.must_exist => What::Unknown,
-                Some((_, Status::Hidden)) if linked.reference.active => What::Hidden,
-                _ => continue,
+            let linked = &self.fields[link.field];
+            let (value, rest) = self.text[at..].split_at(link.value_bytes as usize);
+            let before = &rest[..link.before_bytes.unwrap_or_default() as usize];
+            at += value.len() + before.len();
+            let of = |text: &str| {
+                linked.reference.targets(text).into_iter().map(|name| self.target(linked, &name)).collect()
             };
-            tell(Wrong { number: link.number, index: link.index, field: linked.name, what }, directory)?;
+            let now: Vec<Target> = of(value);
+            let before = if before.is_empty() { Vec::new() } else { of(before) };
+            targets += now.len();
+            batch.targets.push(Targets { now, before: before.into_iter().collect() });
+            batch.links.end += 1;
         }
-        Ok(last)
+        (!batch.targets.is_empty()).then_some(batch)
     }
 
-    /// Checks the chains that begin with whoever has a value now that somebody else has given up.
-    fn check_given_up(
-        &self,
-        chains: &mut Chains,
-        (to_field, hash, number): (u32, u128, u32),
-        directory: &mut Directory,
-        tell: &mut Tell,
-    ) -> Result<(), Error> {
-        for (place, linked) in self.fields.iter().enumerate() {
-            if !linked.reference.acyclic || linked.to_field != to_field {
-                continue;
-            }
-            let Some((holder, _)) = Self::holder(to_field, hash, directory)? else {
-                continue;
-            };
-            if let Some(circle) = chains.circle(place, holder, directory)? {
-                let To::Field { name, .. } = &linked.reference.to else {
+    /// Checks links whose targets were resolved. Calls `tell` with each that is wrong.
+    pub fn check_links(&mut self, batch: LinkBatch, directory: &Directory, mut tell: impl FnMut(WrongReference)) {
+        let LinkBatch { links, targets } = batch;
+        for (link, Targets { now, before }) in self.links[links.clone()].iter().zip(targets) {
+            let linked = &self.fields[link.field];
+            let mut last = None;
+            for target in &now {
+                let found = directory.get(target);
+                last = found.map(|(number, _)| *number);
+                // What was right when it was said stays as it is: who leaves must not stop those who named them.
+                if link.before_bytes.is_none() || before.contains(target) {
                     continue;
+                }
+                let what = match found {
+                    None if linked.reference.must_exist => What::Unknown,
+                    Some((_, Status::Hidden)) if linked.reference.active => What::Hidden,
+                    _ => continue,
                 };
-                let pushed = chains.first_pushed(place, &circle);
-                let field = if pushed.is_some() { linked.name } else { name };
-                let (number, index) = pushed.unwrap_or((number, NOT_PUSHED));
-                tell(Wrong { number, index, field, what: What::Circle(circle) }, directory)?;
+                let place = link.place.map(Place::get);
+                tell(WrongReference { number: link.number, place, field: linked.name.into(), what });
+            }
+            if linked.reference.acyclic {
+                let step = Step { to: last, place: link.place, walk: None };
+                self.steps.insert((link.field, link.number), step);
+                self.ahead.extend(last.map(|number| (link.field, number)));
+            }
+            self.checked.1 += link.value_bytes as usize + link.before_bytes.unwrap_or_default() as usize;
+        }
+        self.checked.0 = links.end;
+    }
+
+    /// Whether an acyclic reference names employees by a unique field, so that a chain may lead elsewhere when a value goes to somebody else.
+    pub fn follow_values(&self) -> bool {
+        self.fields.iter().any(|linked| linked.reference.acyclic && linked.to_field.is_some())
+    }
+
+    /// Notes who holds now a value of a field that the employee `giver` has given up. Chains that lead there are followed, too.
+    pub fn inherited(&mut self, to_field: u32, holder: u32, giver: u32) {
+        for (field, linked) in self.fields.iter().enumerate() {
+            if linked.reference.acyclic && linked.to_field == Some(to_field) {
+                self.heirs.push(Heir { field, holder, giver });
+                self.ahead.push((field, holder));
             }
         }
-        Ok(())
     }
 
-    /// Whom a stored employee, which the push has not changed, leads to.
-    fn stored_next(&self, linked: &Linked, number: u32, directory: &mut Directory) -> Result<Option<u32>, Error> {
-        // Somebody who was rejected has no row; whom they lead to is seen when that is corrected.
-        let Some(employee) = directory.rows.read_any(number)? else {
-            return Ok(None);
-        };
-        let Some(value) = employee.data.lend().text(linked.number) else {
-            return Ok(None);
-        };
-        Ok(self.find(linked, value, directory)?.map(|(number, _)| number))
-    }
-
-    fn find(&self, linked: &Linked, target: &str, directory: &mut Directory) -> Result<Option<(u32, Status)>, Error> {
-        match &linked.reference.to {
-            To::Id => directory.by_id(target, self.seed),
-            To::Number => match target.parse() {
-                Ok(number) => Ok(directory.rows.read_any(number)?.map(|employee| (number, employee.status))),
-                Err(_) => Ok(None),
-            },
-            To::Field { .. } => Self::holder(linked.to_field, hash(self.seed, target.as_bytes()), directory),
-        }
-    }
-
-    /// Who has a unique value: somebody active before somebody hidden.
-    fn holder(field: u32, hash: u128, directory: &mut Directory) -> Result<Option<(u32, Status)>, Error> {
-        for field in [field, field | OF_HIDDEN] {
-            if let Some(&number) = directory.rows.holders(field, hash)?.first() {
-                return Ok(Some((number, directory.rows.read(number)?.status)));
+    /// Returns the numbers of employees that chains lead to, which are not known yet, some `max` of them; none if all chains end or close.
+    pub fn next_steps(&mut self, max: usize) -> Vec<Stand> {
+        let mut next = HashSet::new();
+        while next.len() < max
+            && let Some(stand) = self.ahead.pop()
+        {
+            if !self.steps.contains_key(&stand) {
+                next.insert(stand);
             }
         }
-        Ok(None)
+        next.into_iter().collect()
     }
-}
 
-/// The chains of acyclic references. Each employee is walked through once, however many chains lead there.
-struct Chains<'r> {
-    references: &'r References<'r>,
-    /// By field and employee.
-    steps: HashMap<(u32, u32), Step>,
-    /// The number of the present walk.
-    walk: u32,
-}
+    /// Returns whom an employee leads to, as the store has it. Whoever was rejected is not stored; whom they lead to is seen once that is fixed.
+    pub fn target_of(&self, (field, _): Stand, employee: Option<&Employee>) -> Target {
+        let linked = &self.fields[field];
+        let value = employee.and_then(|employee| employee.data.lend().text(linked.number).map(str::to_owned));
+        value.map_or(Target::Nobody, |value| self.target(linked, &value))
+    }
 
-/// A step from an employee to whom it leads to.
-#[derive(Clone, Copy)]
-struct Step {
-    to: Option<u32>,
-    /// The employee's place in the push, or [`NOT_PUSHED`].
-    index: u32,
-    /// The walk that came through here; 0 for none yet.
-    walk: u32,
-}
+    /// Adds the steps of [`References::next_steps`], each with its target, which was resolved.
+    pub fn add_steps(&mut self, steps: impl Iterator<Item = (Stand, Target)>, directory: &Directory) {
+        for (stand, target) in steps {
+            let to = directory.get(&target).map(|(number, _)| *number);
+            self.steps.insert(stand, Step { to, place: None, walk: None });
+            self.ahead.extend(to.map(|number| (stand.0, number)));
+        }
+    }
 
-impl Chains<'_> {
+    /// Calls `tell` with each circle, once all steps are known: of the links, and of those who have what somebody else has given up.
+    pub fn circles(&mut self, mut tell: impl FnMut(WrongReference)) {
+        let mut walk = 0;
+        let links = std::mem::take(&mut self.links);
+        for link in &links {
+            if !self.fields[link.field].reference.acyclic {
+                continue;
+            }
+            walk += 1;
+            if let Some(circle) = self.circle((link.field, link.number), walk) {
+                let pushed = self.first_pushed(link.field, &circle);
+                let (number, place) = pushed.map_or((link.number, link.place), |(number, place)| (number, Some(place)));
+                let (field, place) = (self.fields[link.field].name.into(), place.map(Place::get));
+                tell(WrongReference { number, place, field, what: What::Circle(circle) });
+            }
+        }
+        let heirs = std::mem::take(&mut self.heirs);
+        for Heir { field, holder, giver } in heirs {
+            walk += 1;
+            let Some(circle) = self.circle((field, holder), walk) else {
+                continue;
+            };
+            let linked = &self.fields[field];
+            let To::Field { name, .. } = &linked.reference.to else {
+                continue;
+            };
+            let (number, place, field) = match self.first_pushed(field, &circle) {
+                Some((number, place)) => (number, Some(place.get()), linked.name),
+                None => (giver, None, name.as_str()),
+            };
+            tell(WrongReference { number, place, field: field.into(), what: What::Circle(circle) });
+        }
+    }
+
     /// Walks from an employee until the chain ends. Returns the members of the circle if it never does, and no other walk has found that.
-    fn circle(&mut self, field: usize, start: u32, directory: &mut Directory) -> Result<Option<Vec<u32>>, Error> {
-        self.walk += 1;
+    fn circle(&mut self, (field, start): Stand, walk: u32) -> Option<Vec<u32>> {
         let mut chain = Vec::new();
         let mut at = Some(start);
         while let Some(number) = at {
-            let step = match self.steps.entry((field as u32, number)) {
-                Entry::Occupied(step) => step.into_mut(),
-                Entry::Vacant(place) => {
-                    let linked = &self.references.fields[field];
-                    let to = self.references.stored_next(linked, number, directory)?;
-                    place.insert(Step { to, index: NOT_PUSHED, walk: 0 })
-                }
-            };
-            if step.walk == self.walk {
+            let step = self.steps.get_mut(&(field, number))?;
+            if step.walk == Some(walk) {
                 let first = chain.iter().position(|member| *member == number).unwrap_or(0);
-                return Ok(Some(chain.split_off(first)));
+                return Some(chain.split_off(first));
             }
-            if step.walk != 0 {
-                return Ok(None);
+            if step.walk.is_some() {
+                return None;
             }
-            step.walk = self.walk;
+            step.walk = Some(walk);
             at = step.to;
             chain.push(number);
         }
-        Ok(None)
+        None
     }
 
-    /// The first of the members of a circle that the push carries, and its place in the push.
-    fn first_pushed(&self, field: usize, circle: &[u32]) -> Option<(u32, u32)> {
-        let places = circle.iter().map(|number| (*number, self.steps[&(field as u32, *number)].index));
-        places.filter(|(_, index)| *index != NOT_PUSHED).min_by_key(|(_, index)| *index)
+    /// Returns the first of the members of a circle that the push carries, and its place in the push.
+    fn first_pushed(&self, field: usize, circle: &[u32]) -> Option<(u32, Place)> {
+        let places = circle.iter().filter_map(|number| Some((*number, self.steps.get(&(field, *number))?.place?)));
+        places.min_by_key(|(_, place)| *place)
     }
-}
 
-impl Directory<'_, '_> {
-    fn by_id(&mut self, id: &str, seed: u64) -> Result<Option<(u32, Status)>, Error> {
-        let id_hash = hash(seed, id.as_bytes());
-        let created = self.changes.created();
-        let entry = match created.find(id_hash) {
-            Some(place) => Some(created.get(place)),
-            None => self.stored.find(id_hash).map(|place| self.stored.get(place)),
-        };
-        match entry {
-            Some(entry) => Ok(Some((entry.number, entry.status))),
-            None if self.whole => Ok(None),
-            None => Ok(self.rows.find(id)?.map(|(number, employee)| (number, employee.status))),
+    fn target(&self, linked: &Linked, name: &str) -> Target {
+        match (&linked.reference.to, linked.to_field) {
+            (To::Id, _) => Target::Id(name.into()),
+            (To::Number, _) => name.parse().map_or(Target::Nobody, Target::Number),
+            (To::Field { .. }, Some(field)) => {
+                Target::Value(UniqueValue { field, hash: hash(self.seed, name.as_bytes()) })
+            }
+            (To::Field { .. }, None) => Target::Nobody,
         }
     }
 }

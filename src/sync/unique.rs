@@ -1,17 +1,18 @@
 //! Uniqueness: whether two employees of the roster, as the push leaves it, have the same value where a profile forbids it.
 
-pub use crate::store::OF_HIDDEN;
-
+use super::carried::Place;
 use crate::profile::Unique;
-use crate::roster::{Data, Employee, Status};
-use crate::store::{Error, Rows, Transaction, unique_values};
+use crate::roster::Version;
+use crate::store::{Held, OF_HIDDEN, UniqueValue, unique_values};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// The unique values that a push adds to the roster and takes from it. Nothing is decided before the end of the push, so the
 /// order of its employees does not matter.
 pub struct Uniques {
-    scopes: Scopes,
+    seed: u64,
+    /// The unique fields of the account's profiles, by the account's numbers.
+    fields: BTreeMap<u32, Unique>,
     names: HashMap<u32, String>,
     added: Vec<Added>,
     removed: Vec<Held>,
@@ -19,55 +20,12 @@ pub struct Uniques {
     suspected: Vec<Held>,
 }
 
-/// Which values are unique.
-struct Scopes {
-    seed: u64,
-    /// The unique fields of the account's profiles, by the account's numbers.
-    fields: BTreeMap<u32, Unique>,
-}
-
-/// What of an employee decides which unique values it holds.
+/// A value that an employee comes to hold, and the employee's place in the push, if it carries it.
 #[derive(Clone, Copy)]
-pub struct Holder<'a> {
-    /// The status.
-    pub status: Status,
-    /// The values.
-    pub data: Data<&'a [u8]>,
-}
-
-impl<'a> From<&'a Employee> for Holder<'a> {
-    fn from(employee: &'a Employee) -> Holder<'a> {
-        Holder { status: employee.status, data: employee.data.lend() }
-    }
-}
-
-/// A value that an employee holds: the field, the value's hash in two halves, the employee's number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Held {
-    high: u64,
-    low: u64,
-    field: u32,
-    number: u32,
-}
-
-impl Held {
-    fn hash(&self) -> u128 {
-        u128::from(self.high) << 64 | u128::from(self.low)
-    }
-
-    fn same_value(&self, other: &Held) -> bool {
-        (self.field, self.high, self.low) == (other.field, other.high, other.low)
-    }
-}
-
-/// A value that an employee comes to hold, and the employee's place in the push; [`NOT_PUSHED`] is last.
-#[derive(Clone, Copy)]
-struct Added {
+pub struct Added {
     held: Held,
-    index: u32,
+    place: Option<Place>,
 }
-
-const NOT_PUSHED: u32 = u32::MAX;
 
 /// Two employees with the same value.
 pub struct Conflict {
@@ -76,109 +34,115 @@ pub struct Conflict {
     /// The number of the employee that must give way.
     pub number: u32,
     /// Its place in the push.
-    pub index: Option<u64>,
+    pub place: Option<u64>,
     /// The number of the employee that holds the value.
     pub other: u32,
 }
 
 impl Uniques {
-    /// No changes yet. With `entered_anew`, the values of all stored employees count as added, since other fields were unique
-    /// before.
-    pub fn new(transaction: &Transaction, seed: u64, entered_anew: bool) -> Result<Uniques, Error> {
-        let names = transaction.names()?.fields;
-        let scopes = Scopes { seed, fields: transaction.unique_fields()? };
-        let (added, removed, suspected) = (Vec::new(), Vec::new(), Vec::new());
-        let mut uniques = Uniques { scopes, names, added, removed, suspected };
-        if entered_anew {
-            transaction.for_each_employee(|number, employee| uniques.add_at(number, NOT_PUSHED, (&employee).into()))?;
-        }
-        Ok(uniques)
+    /// No values yet. `fields` are those that some profile of the account wants to be unique, `names` what the account's fields are called.
+    pub fn new(seed: u64, fields: BTreeMap<u32, Unique>, names: HashMap<u32, String>) -> Uniques {
+        Uniques { seed, fields, names, added: Vec::new(), removed: Vec::new(), suspected: Vec::new() }
     }
 
-    /// Brings what was added so far to the store; what is in conflict is looked at again at the end.
-    pub fn enter(&mut self, rows: &mut Rows) -> Result<(), Error> {
+    /// Adds the values of an employee that was stored before its fields were unique.
+    pub fn enter(&mut self, number: u32, employee: Version) {
+        self.added.extend(held(&self.fields, self.seed, number, employee).map(|held| Added { held, place: None }));
+    }
+
+    /// Takes the values that were entered. Those that several employees hold are looked at again at the end.
+    pub fn take_entered(&mut self) -> Vec<Held> {
         self.sort();
-        for group in self.added.chunk_by(|a, b| a.held.same_value(&b.held)).filter(|group| group.len() > 1) {
+        for group in self.added.chunk_by(same_value).filter(|group| group.len() > 1) {
             self.suspected.extend(group.iter().map(|added| added.held));
         }
-        rows.insert_uniques(self.added.drain(..).map(|Added { held, .. }| (held.field, held.hash(), held.number)))
+        self.added.drain(..).map(|added| added.held).collect()
     }
 
-    fn sort(&mut self) {
-        self.added
-            .par_sort_unstable_by_key(|Added { held, index }| (held.field, held.high, held.low, *index, held.number));
-    }
-
-    /// An employee was created.
-    pub fn add(&mut self, number: u32, index: u64, employee: Holder) {
-        self.add_at(number, index as u32, employee);
-    }
-
-    fn add_at(&mut self, number: u32, index: u32, employee: Holder) {
-        self.added.extend(self.scopes.held(number, employee).map(|held| Added { held, index }));
-    }
-
-    /// An employee was changed.
-    pub fn change(&mut self, number: u32, index: u64, before: Holder, after: Holder) {
+    /// Adds and takes away the values of an employee that was changed or created.
+    pub fn change(&mut self, number: u32, place: Option<u64>, before: Option<Version>, after: Version) {
+        let place = place.map(Place::new);
         let earlier = self.removed.len();
-        self.removed.extend(self.scopes.held(number, before));
-        for held in self.scopes.held(number, after) {
+        self.removed.extend(before.into_iter().flat_map(|before| held(&self.fields, self.seed, number, before)));
+        for held in held(&self.fields, self.seed, number, after) {
             match self.removed[earlier..].iter().position(|before| *before == held) {
                 Some(kept) => drop(self.removed.swap_remove(earlier + kept)),
-                None => self.added.push(Added { held, index: index as u32 }),
+                None => self.added.push(Added { held, place }),
             }
         }
     }
 
-    /// The values that employees had and have no longer, or have only while they are hidden: the field, the value's hash, the employee's
-    /// number.
-    pub fn given_up(&self) -> impl Iterator<Item = (u32, u128, u32)> {
-        self.removed.iter().map(|held| (held.field & !OF_HIDDEN, held.hash(), held.number))
-    }
-
-    /// Brings the changes to the store, in the order of its keys, and gives the conflicts that they make.
-    pub fn conflicts(&mut self, rows: &mut Rows) -> Result<Vec<Conflict>, Error> {
+    /// Brings the values into the order of the store's keys; what an employee takes from itself and gets back counts as nothing.
+    pub fn sort(&mut self) {
         self.removed.sort_unstable();
         let removed = &self.removed;
         self.added.retain(|added| removed.binary_search(&added.held).is_err());
-        self.sort();
-        let removed = &self.removed;
-        for held in removed {
-            rows.delete_unique(held.field, held.hash(), held.number)?;
-        }
-        let mut conflicts = Vec::new();
-        for group in self.added.chunk_by(|a, b| a.held.same_value(&b.held)) {
-            let first = group[0].held;
-            if first.field & OF_HIDDEN != 0 {
-                continue;
-            }
-            let stored = rows.holder(first.field, first.hash())?;
-            let (other, losers) = match stored {
-                Some(stored) => (stored, group),
-                None => (first.number, &group[1..]),
-            };
-            conflicts.extend(losers.iter().map(|Added { held, index }| Conflict {
-                field: self.names.get(&held.field).cloned().unwrap_or_default(),
-                number: held.number,
-                index: (*index != NOT_PUSHED).then_some(u64::from(*index)),
-                other,
-            }));
-        }
-        rows.insert_uniques(self.added.iter().map(|Added { held, .. }| (held.field, held.hash(), held.number)))?;
-        for group in self.suspected.chunk_by(Held::same_value).filter(|group| group[0].field & OF_HIDDEN == 0) {
-            let field = group[0].field;
-            if let [other, number] = rows.holders(field, group[0].hash())?[..] {
-                let field = self.names.get(&field).cloned().unwrap_or_default();
-                conflicts.push(Conflict { field, number, index: None, other });
-            }
-        }
-        Ok(conflicts)
+        self.added
+            .par_sort_unstable_by_key(|Added { held, place }| (held.value(), place.is_none(), *place, held.number));
+    }
+
+    /// Returns the values that employees had and have no longer, or have only while they are hidden.
+    pub fn removed(&self) -> &[Held] {
+        &self.removed
+    }
+
+    /// Returns the values that employees come to hold.
+    pub fn added(&self) -> impl Iterator<Item = Held> {
+        self.added.iter().map(|added| added.held)
+    }
+
+    /// Returns the values that employees come to hold and nobody else may, each with all who come to hold it.
+    pub fn contested(&self) -> impl Iterator<Item = &[Added]> {
+        self.added.chunk_by(same_value).filter(|group| group[0].held.field & OF_HIDDEN == 0)
+    }
+
+    /// Returns the conflicts of a value of [`Uniques::contested`], which `stored` holds already, if somebody does.
+    pub fn conflicts(&self, group: &[Added], stored: Option<u32>) -> impl Iterator<Item = Conflict> {
+        let (other, losers) = match stored {
+            Some(stored) => (stored, group),
+            None => (group[0].held.number, &group[1..]),
+        };
+        losers.iter().map(move |Added { held, place }| Conflict {
+            field: self.names.get(&held.field).cloned().unwrap_or_default(),
+            number: held.number,
+            place: place.map(Place::get),
+            other,
+        })
+    }
+
+    /// Returns the values that several employees had when the fields became unique.
+    pub fn suspected(&self) -> Vec<UniqueValue> {
+        let groups = self.suspected.chunk_by(|a, b| a.value() == b.value());
+        groups.map(|group| group[0].value()).filter(|value| value.field & OF_HIDDEN == 0).collect()
+    }
+
+    /// Returns the conflict of a suspected value, which these employees hold at the end of the push.
+    pub fn conflict_of_suspected(&self, value: UniqueValue, holders: &[u32]) -> Option<Conflict> {
+        let [one, other] = holders[..] else {
+            return None;
+        };
+        let field = self.names.get(&value.field).cloned().unwrap_or_default();
+        Some(Conflict { field, number: one.max(other), place: None, other: one.min(other) })
     }
 }
 
-impl Scopes {
-    fn held<'a>(&'a self, number: u32, employee: Holder<'a>) -> impl Iterator<Item = Held> + 'a {
-        let values = unique_values(&self.fields, self.seed, employee.status, employee.data);
-        values.map(move |(field, hash)| Held { high: (hash >> 64) as u64, low: hash as u64, field, number })
+impl Added {
+    /// Returns the value.
+    pub fn value(&self) -> UniqueValue {
+        self.held.value()
     }
+}
+
+fn same_value(one: &Added, other: &Added) -> bool {
+    one.held.value() == other.held.value()
+}
+
+fn held<'a>(
+    fields: &'a BTreeMap<u32, Unique>,
+    seed: u64,
+    number: u32,
+    employee: Version<'a>,
+) -> impl Iterator<Item = Held> + 'a {
+    let values = unique_values(fields, seed, employee.status, employee.data);
+    values.map(move |value| Held::new(value, number))
 }

@@ -2,11 +2,13 @@
 
 use super::plain::{self, Outcome};
 use bytes::Bytes;
+use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
+use rollcall::roster::Absent;
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
-use rollcall::sync::{Failure, Push, Trace, sync};
+use rollcall::sync::{Body, Failure, Push, Source, Trace, sync};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -69,14 +71,16 @@ impl Both {
         let expected = plain::push(&mut self.plain, &self.profile, &self.limits, body);
         let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
         let push = Push {
-            account: 1,
-            format: &STARTEXAM,
-            profiles: &self.profiles,
+            dialect: Dialect::StartExam,
             limits: &self.limits,
             spool_dir: self.folder.path(),
+            absent: Absent::Stay,
+            find_by: None,
         };
         let mut pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
-        let outcome = match sync(&push, &mut roster, Box::new(move || Ok(pieces.next())), &mut Trace::default()) {
+        let pieces = Box::new(move || Ok(pieces.next()));
+        let body_of_all = Body { account: 1, format: &STARTEXAM, profiles: &self.profiles, pieces };
+        let outcome = match sync(&push, Source::Body(body_of_all), || roster.begin(), &mut Trace::default()) {
             Ok(receipt) => Outcome::Applied(receipt.counts),
             Err(Failure::Rejected(rejections)) => {
                 let (listed, _) = rejections.into_parts();

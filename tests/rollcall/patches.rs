@@ -1,14 +1,14 @@
-//! Patches and whole pushes by turns, against a plain map: the same acceptance, counts and stored roster.
+//! Patches and whole pushes by turns, against a plain map and over every backend: the same acceptance, counts and stored roster.
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
-use rollcall::roster::{Counts, Patch, Status};
+use rollcall::roster::{Absent, Counts, Employee, Intent, Status};
 use rollcall::server::STARTEXAM;
-use rollcall::store::{Roster, Store};
-use rollcall::sync::{Absent, Failure, PatchPush, Push, Receipt, Source, Trace, patch, sync};
+use rollcall::store::{Draft, Error, Store, memory};
+use rollcall::sync::{Body, Failure, Push, Receipt, Source, Trace, sync};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -155,6 +155,7 @@ struct Patched {
     profiles: Folder,
     profile: Arc<Profile>,
     limits: Limits,
+    model: memory::Roster,
 }
 
 impl Patched {
@@ -166,27 +167,31 @@ impl Patched {
         store.add_account(1, "", "secret", None).unwrap();
         let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
         let profile = profiles.of(1).remove(0);
-        Patched { folder, store, profiles, profile, limits: Limits::default() }
+        Patched { folder, store, profiles, profile, limits: Limits::default(), model: memory::Roster::default() }
     }
 
-    fn roster(&self) -> Roster {
-        self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap()
+    fn push(&self, dialect: Dialect, absent: Absent) -> Push<'_> {
+        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent, find_by: None }
     }
 
-    fn patch(&self, rows: &[Row], hide_absent: bool) -> Result<Receipt, Failure> {
-        let wire = |field: &str| WIRE.iter().find(|(name, _)| *name == field).unwrap().1.to_owned();
-        let mut patches = rows.iter().map(|row| {
-            let data = row.data.iter().map(|(field, value)| (wire(field), value.clone())).collect();
-            let (id, status, must_exist) = (Some(row.id.clone()), row.status, row.must_exist);
-            Ok(Patch { id, status, data, must_exist, ..Patch::default() })
+    fn patch<'d>(
+        &self,
+        rows: &[Row],
+        hide_absent: bool,
+        open: impl FnOnce() -> Result<Draft<'d>, Error>,
+    ) -> Result<Receipt, Failure> {
+        let wire = |field: &str| WIRE.iter().find(|(name, _)| *name == field).unwrap().1;
+        let intents = rows.iter().map(|row| {
+            let data = row.data.iter().map(|(field, value)| (wire(field).into(), value.clone().into())).collect();
+            let (id, status, must_exist) = (Some(row.id.clone().into()), row.status, row.must_exist);
+            Ok(Intent { id, status, data, must_exist, ..Intent::default() })
         });
         let absent = if hide_absent { Absent::Hide } else { Absent::Stay };
-        let (profile, limits) = (&self.profile, &self.limits);
-        let push = PatchPush { dialect: Dialect::Springest, profile, limits, absent, find_by: None };
-        patch(&push, &mut self.roster(), Source::Given(&mut patches), &mut Trace::default())
+        let source = Source::Intents { profile: self.profile.clone(), intents: Box::new(intents) };
+        sync(&self.push(Dialect::Springest, absent), source, open, &mut Trace::default())
     }
 
-    fn whole(&self, rows: &[Row]) -> Result<Receipt, Failure> {
+    fn whole<'d>(&self, rows: &[Row], open: impl FnOnce() -> Result<Draft<'d>, Error>) -> Result<Receipt, Failure> {
         let employees: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -196,15 +201,33 @@ impl Patched {
             })
             .collect();
         let body = json!({ "profileId": self.profile.id, "employees": employees }).to_string();
-        let push = Push {
-            account: 1,
-            format: &STARTEXAM,
-            profiles: &self.profiles,
-            limits: &self.limits,
-            spool_dir: self.folder.path(),
-        };
         let mut pieces = Some(Bytes::from(body)).into_iter();
-        sync(&push, &mut self.roster(), Box::new(move || Ok(pieces.next())), &mut Trace::default())
+        let pieces = Box::new(move || Ok(pieces.next()));
+        let body = Body { account: 1, format: &STARTEXAM, profiles: &self.profiles, pieces };
+        sync(&self.push(Dialect::StartExam, Absent::Stay), Source::Body(body), open, &mut Trace::default())
+    }
+
+    /// Carries out a step over both backends, which must say the same.
+    fn step(&self, step: &Step) -> Result<Receipt, Failure> {
+        let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
+        let (outcome, model) = match step {
+            Step::Restart => unreachable!("it is no push"),
+            Step::Patch(rows, hide) => {
+                (self.patch(rows, *hide, || roster.begin()), self.patch(rows, *hide, || Ok(self.model.begin())))
+            }
+            Step::Whole(rows) => (self.whole(rows, || roster.begin()), self.whole(rows, || Ok(self.model.begin()))),
+        };
+        match (outcome, model) {
+            (Ok(receipt), Ok(model)) => {
+                assert_eq!(Receipt { duration: model.duration, ..receipt.clone() }, model, "{step:?}");
+                Ok(receipt)
+            }
+            (Err(Failure::Rejected(rejections)), Err(Failure::Rejected(model))) => {
+                assert_eq!(rejections.clone().into_parts(), model.into_parts(), "{step:?}");
+                Err(Failure::Rejected(rejections))
+            }
+            (outcome, model) => panic!("{step:?}: {outcome:?}, but {model:?}"),
+        }
     }
 
     fn stored(&self) -> Plain {
@@ -212,6 +235,8 @@ impl Patched {
         let stored = roster.page(None, 0, usize::MAX, usize::MAX).unwrap().employees;
         let names = roster.names().unwrap();
         let field = |number: &u32| WIRE.iter().find(|(name, _)| *name == names.fields[number]).unwrap().0;
+        let modelled: Vec<Employee> = self.model.employees().into_iter().map(|(_, employee)| employee).collect();
+        assert_eq!(stored, modelled, "the backends have the same");
         let stored = stored.into_iter().map(|employee| {
             let data = employee.data.iter().map(|(number, value)| (field(&number), value.to_owned())).collect();
             (employee.id.clone(), (employee.status, data))
@@ -228,15 +253,15 @@ proptest! {
         let mut patched = Patched::new();
         let mut expected = Plain::new();
         for step in steps {
-            let (rows, outcome, planned) = match &step {
+            let (rows, planned) = match &step {
                 Step::Restart => {
                     patched.store = Store::open(patched.folder.path(), None).unwrap();
                     continue;
                 }
-                Step::Patch(rows, hide) => (rows, patched.patch(rows, *hide), plain(&expected, rows, false, *hide)),
-                Step::Whole(rows) => (rows, patched.whole(rows), plain(&expected, rows, true, false)),
+                Step::Patch(rows, hide) => (rows, plain(&expected, rows, false, *hide)),
+                Step::Whole(rows) => (rows, plain(&expected, rows, true, false)),
             };
-            match (outcome, planned) {
+            match (patched.step(&step), planned) {
                 (Ok(receipt), Some((after, counts))) => {
                     prop_assert_eq!(receipt.counts, counts, "{:?}", step);
                     prop_assert_eq!(receipt.employees, rows.len() as u64);
@@ -253,7 +278,7 @@ proptest! {
         }).collect();
         if !all.is_empty() {
             for _ in 0..2 {
-                let receipt = patched.whole(&all).unwrap();
+                let receipt = patched.step(&Step::Whole(all.clone())).unwrap();
                 prop_assert_eq!(receipt.counts, Counts { unchanged: all.len() as u64, ..Counts::default() });
             }
         }

@@ -7,7 +7,7 @@
 
 use super::{REQUIRED_RULE, User};
 use crate::rejection::Fault;
-use crate::roster::{Patch, Status};
+use crate::roster::{Intent, Status};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -237,7 +237,7 @@ impl Csv {
 
 impl Iterator for Csv {
     /// A user, and the row that it is in, counted from 1.
-    type Item = (u64, Patch);
+    type Item = (u64, Intent<'static>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let line = self.next_row()?;
@@ -431,7 +431,7 @@ fn quoted(behind: &str) -> Quoted<'_> {
 mod tests {
     use super::*;
 
-    fn users(text: &str) -> Vec<(u64, Patch)> {
+    fn users(text: &str) -> Vec<(u64, Intent<'static>)> {
         Csv::new(text.into(), 100).unwrap().collect()
     }
 
@@ -445,7 +445,7 @@ mod tests {
         );
         assert_eq!(users.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [2, 3, 5]);
         let value = |user: usize, name: &str| {
-            users[user].1.data.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+            users[user].1.data.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
         };
         assert_eq!(value(0, "position"), Some("Head; \"R&D\""));
         assert_eq!((value(1, "secondname"), users[1].1.status), (Some("\"Stray"), Some(Status::Hidden)));

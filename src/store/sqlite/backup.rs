@@ -219,7 +219,7 @@ fn run(from: &Connection, to: &mut Connection) -> Result<(), Error> {
 fn done(step: StepResult) -> Result<(), Error> {
     match step {
         StepResult::Done | StepResult::More => Ok(()),
-        _ => Err(Error::Busy(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))),
+        _ => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None).into()),
     }
 }
 
@@ -240,7 +240,7 @@ fn put_in_place(copy: tempfile::NamedTempFile, path: &Path, replace: bool) -> Re
 /// Opens a database of a backup, of which this program knows the first `known` versions, and checks that it is sound.
 fn open_copy(path: &Path, known: usize) -> Result<Connection, Error> {
     let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let connection = opened.map_err(|source| Error::Open { path: path.to_owned(), source })?;
+    let connection = opened.map_err(|source| Error::Open { path: path.to_owned(), source: source.into() })?;
     check(&connection, path)?;
     let (found, known) = (schema::version(&connection)?, known as u32);
     match found {

@@ -1,6 +1,6 @@
 //! Whether an account's file is as it should be, and what can be done if it is not.
 
-use super::{Error, Key, OF_HIDDEN, Store, derived, index, roster::State};
+use super::{Error, Held, Key, OF_HIDDEN, Store, UniqueValue, derived, index, roster::State, unique_values};
 use crate::roster::{Data, Index, Status, data_hash, hash};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,9 +161,6 @@ impl Tables {
     }
 }
 
-/// A value that must be unique: the field, the hash of the value, the number of the employee who holds it.
-type Held = (u32, u128, u32);
-
 /// Checks the rows, and the index against them. Returns how many employees there are, and the unique values they hold.
 fn check_rows(
     connection: &Connection,
@@ -204,8 +201,8 @@ fn check_rows(
             checkup
                 .derived(format!("index: the entry of the employee with the number {number} is of another employee"));
         }
-        let values = derived::unique_values(&fields, seed, status, data.lend());
-        held.extend(values.map(|(field, hash)| (field, hash, number)));
+        let values = unique_values(&fields, seed, status, data.lend());
+        held.extend(values.map(|value| Held::new(value, number)));
     }
     Ok((rows, held))
 }
@@ -219,28 +216,29 @@ fn read(row: &Row) -> Result<(String, Status, u32, Data), Error> {
 /// Checks the stored unique values against those that the employees hold.
 fn check_unique_values(connection: &Connection, mut held: BTreeSet<Held>, checkup: &mut Checkup) -> Result<(), Error> {
     let mut before: Option<Held> = None;
-    for &(field, hash, number) in &held {
-        if let Some((_, _, other)) =
-            before.filter(|before| (before.0, before.1) == (field, hash) && field & OF_HIDDEN == 0)
-        {
+    for one in &held {
+        let Held { field, number, .. } = *one;
+        if let Some(other) = before.filter(|before| before.value() == one.value() && field & OF_HIDDEN == 0) {
+            let other = other.number;
             checkup.row(format!(
                 "rows: the employees with the numbers {other} and {number} have one value in the unique field {field}"
             ));
         }
-        before = Some((field, hash, number));
+        before = Some(*one);
     }
     let mut select = connection.prepare("SELECT field, hash, employee FROM unique_value")?;
     let mut values = select.query([])?;
     while let Some(row) = values.next()? {
         let (field, hash, number): (u32, [u8; 16], u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if !held.remove(&(field, u128::from_be_bytes(hash), number)) {
+        let value = UniqueValue { field, hash: u128::from_be_bytes(hash) };
+        if !held.remove(&Held::new(value, number)) {
             let field = field & !OF_HIDDEN;
             checkup.derived(format!(
                 "unique values: employee number {number} does not have the value stored for field {field}"
             ));
         }
     }
-    for (field, _, number) in held {
+    for Held { field, number, .. } in held {
         let field = field & !OF_HIDDEN;
         checkup.derived(format!("unique values: that of employee number {number} in field {field} is missing"));
     }

@@ -14,6 +14,9 @@ pub(super) const WRITER_CACHE_KIB: i64 = 16 << 10;
 /// Pages that a connection may hold in memory that only reads, in KiB. There can be many at a time, and each reads a page once.
 const READER_CACHE_KIB: i64 = 2 << 10;
 
+/// How many statements a connection keeps prepared: more than a push has.
+const STATEMENTS_MAX: usize = 48;
+
 /// The steps of `rollcall.db`; its `user_version` is how many were taken. A released step never changes.
 pub const SHARED: &[&str] = &[
     "
@@ -195,6 +198,7 @@ pub(super) fn connect(path: &Path, create: bool, cache_kib: i64) -> Result<Conne
 
 fn prepare(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;

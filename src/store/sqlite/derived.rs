@@ -1,15 +1,11 @@
 //! What is derived from the rows of a roster: its unique values and its index. Both can be made anew from the rows.
 
 use super::index;
-use super::{Error, rows};
+use super::{Error, Held, UniqueValue, rows, unique_values};
 use crate::profile::Unique;
-use crate::roster::{Data, Entry, Index, Status, data_hash, hash};
+use crate::roster::{Entry, Index, data_hash, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
-
-/// Marks the field of a value that must be unique among the active and is held by somebody hidden: it is in nobody's way, and the
-/// employee can be found by it.
-pub const OF_HIDDEN: u32 = 1 << 31;
 
 /// The record of refused pushes.
 pub(super) const REFUSALS: &str = "refusal";
@@ -41,20 +37,6 @@ pub(super) fn unique_fields(connection: &Connection) -> Result<BTreeMap<u32, Uni
     Ok(fields)
 }
 
-/// Returns the unique values that an employee holds, each as the field, with [`OF_HIDDEN`] where that applies, and the value's hash.
-pub fn unique_values<'a>(
-    fields: &'a BTreeMap<u32, Unique>,
-    seed: u64,
-    status: Status,
-    data: Data<&'a [u8]>,
-) -> impl Iterator<Item = (u32, u128)> + 'a {
-    fields.iter().filter_map(move |(&field, &unique)| {
-        let hash = hash(seed, data.get(field)?);
-        let aside = unique == Unique::Active && status == Status::Hidden;
-        Some((if aside { field | OF_HIDDEN } else { field }, hash))
-    })
-}
-
 /// Makes the index from the rows; fails if rows are missing. It knows no bytes, so the next push reads every employee.
 pub(super) fn index_of_rows(connection: &Connection, seed: u64) -> Result<Index, Error> {
     let employees: u64 = connection.query_row("SELECT coalesce(max(number), 0) FROM employee", [], |row| row.get(0))?;
@@ -80,14 +62,15 @@ pub(super) fn rebuild(connection: &Connection, seed: u64) -> Result<(), Error> {
     let mut held = Vec::new();
     rows::for_each(connection, |number, employee| {
         let values = unique_values(&fields, seed, employee.status, employee.data.lend());
-        held.extend(values.map(|(field, hash)| (field, hash, number)));
+        held.extend(values.map(|value| Held::new(value, number)));
         Ok(())
     })?;
     held.sort_unstable();
     connection.execute("DELETE FROM unique_value", [])?;
     let mut insert = connection.prepare("INSERT INTO unique_value VALUES (?, ?, ?)")?;
-    for (field, hash, number) in held {
-        insert.execute(params![field, hash.to_be_bytes(), number])?;
+    for held in held {
+        let UniqueValue { field, hash } = held.value();
+        insert.execute(params![field, hash.to_be_bytes(), held.number])?;
     }
     let revision: u64 = connection.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
     index::write(connection, &index_of_rows(connection, seed)?, &[], revision, false)?;

@@ -1,7 +1,8 @@
 //! The roster of one account, to write.
 
-use super::index::{Cache, Version};
-use super::{Error, Key, Transaction, log, schema};
+use super::draft::{Beginning, Draft};
+use super::index::Cache;
+use super::{Error, Key, log, schema};
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,14 +54,12 @@ fn file_id(path: &Path) -> Option<FileId> {
 
 impl Roster {
     /// Begins to write. Waits a moment for another process that does.
-    pub fn begin(&mut self) -> Result<Transaction<'_>, Error> {
+    pub fn begin(&mut self) -> Result<super::super::Draft<'_>, Error> {
         self.reopen_if_replaced()?;
         let Roster { connection, file, key, shared, indexes, .. } = self;
         let inner = lock(connection, file, key, shared)?;
-        let State { seed, identity, revision, stamp } = State::of(&inner)?;
-        let before = stamp.map(|stamp| Version { identity, stamp });
         let account = (key.account, key.generation);
-        Ok(Transaction { inner, seed, identity, revision: revision + 1, before, account, indexes, file })
+        Ok(super::super::Draft::Sqlite(Draft::new(Beginning { inner, account, indexes, file })?))
     }
 
     /// Moves what was committed from the write-ahead log into the database as far as readers allow, without waiting for them, if the
@@ -140,15 +139,14 @@ pub(super) struct State {
 
 impl State {
     pub fn of(connection: &Connection) -> Result<State, Error> {
-        Ok(connection.query_row(
+        let mut select = connection.prepare_cached(
             "SELECT identity.seed, identity.identity, coalesce(last.revision, 0), last.stamp FROM identity
              LEFT JOIN (SELECT revision, stamp FROM sync ORDER BY revision DESC LIMIT 1) AS last",
-            [],
-            |row| {
-                let seed: i64 = row.get(0)?;
-                let (identity, revision, stamp) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                Ok(State { seed: seed.cast_unsigned(), identity, revision, stamp })
-            },
-        )?)
+        )?;
+        Ok(select.query_row([], |row| {
+            let seed: i64 = row.get(0)?;
+            let (identity, revision, stamp) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(State { seed: seed.cast_unsigned(), identity, revision, stamp })
+        })?)
     }
 }

@@ -157,7 +157,7 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schema;
+    use crate::store::sqlite::schema;
 
     #[test]
     fn the_hidden_are_found_without_passing_over_the_others() {

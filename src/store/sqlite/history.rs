@@ -3,23 +3,11 @@
 //! An applied push is recorded in its own transaction, by its revision. A refused one wrote nothing, so it is recorded afterwards,
 //! in a table that is bounded.
 
-use super::{Error, Roster};
+use super::{Error, Roster, Sender};
 use crate::dialect::Dialect;
 use crate::roster::Counts;
 use rusqlite::{Row, TransactionBehavior, params};
-use std::net::IpAddr;
 use std::time::Duration;
-
-/// Who sent a push, as far as that is known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sender {
-    /// In whose words it is.
-    pub dialect: Option<Dialect>,
-    /// From where.
-    pub peer: Option<IpAddr>,
-    /// The length of its body as it was sent, in bytes.
-    pub bytes: Option<u64>,
-}
 
 /// A refused push, to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]

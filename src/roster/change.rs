@@ -1,0 +1,94 @@
+//! A change: one employee before and after. What a push did is its changes; the five counts are a fold over them.
+
+use super::{Counts, Data, Employee, Status};
+
+/// One version of an employee, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version<'a> {
+    /// The id in the corporate system.
+    pub id: &'a str,
+    /// Whether the employee works here.
+    pub status: Status,
+    /// The account's number of the profile that the data was checked by.
+    pub profile: u32,
+    /// The values, in canonical form.
+    pub data: Data<&'a [u8]>,
+}
+
+impl Employee {
+    /// Returns the same, borrowed.
+    pub fn version(&self) -> Version<'_> {
+        Version { id: &self.id, status: self.status, profile: self.profile, data: self.data.lend() }
+    }
+}
+
+impl Version<'_> {
+    /// Returns a copy that owns what it has.
+    pub fn to_employee(&self) -> Employee {
+        let Version { id, status, profile, data } = *self;
+        Employee { id: id.into(), status, profile, data: Data::from_bytes(data.as_bytes().to_vec()) }
+    }
+}
+
+/// One employee before and after a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change<'a> {
+    /// The employee's number in the store, which never changes.
+    pub number: u32,
+    /// What was stored; `None` if the employee did not exist.
+    pub before: Option<Version<'a>>,
+    /// What is stored then; `None` if the employee does not exist any more.
+    pub after: Option<Version<'a>>,
+}
+
+/// What a change does to an employee. Several may be true at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kinds {
+    /// The employee did not exist.
+    pub created: bool,
+    /// The data changed, or the profile that it is checked by.
+    pub updated: bool,
+    /// Was hidden, and is active.
+    pub activated: bool,
+    /// Was active, and is hidden.
+    pub hidden: bool,
+    /// The id changed.
+    pub renamed: bool,
+    /// The employee does not exist any more, which only the inverse of a creation does.
+    pub erased: bool,
+}
+
+impl<'a> Change<'a> {
+    /// Returns the change that takes this one back.
+    #[must_use]
+    pub fn inverse(self) -> Change<'a> {
+        Change { number: self.number, before: self.after, after: self.before }
+    }
+
+    /// Returns what the change does to the employee.
+    pub fn kinds(&self) -> Kinds {
+        match (self.before, self.after) {
+            (None, None) => Kinds::default(),
+            (None, Some(_)) => Kinds { created: true, ..Kinds::default() },
+            (Some(_), None) => Kinds { erased: true, ..Kinds::default() },
+            (Some(before), Some(after)) => Kinds {
+                updated: (before.profile, before.data) != (after.profile, after.data),
+                activated: (before.status, after.status) == (Status::Hidden, Status::Active),
+                hidden: (before.status, after.status) == (Status::Active, Status::Hidden),
+                renamed: before.id != after.id,
+                ..Kinds::default()
+            },
+        }
+    }
+}
+
+impl Counts {
+    /// Counts a change.
+    pub fn add(&mut self, change: &Change) {
+        let Kinds { created, updated, activated, hidden, .. } = change.kinds();
+        self.created += u64::from(created);
+        self.updated += u64::from(updated);
+        self.activated += u64::from(activated);
+        self.hidden += u64::from(hidden);
+    }
+}

@@ -1,0 +1,165 @@
+//! The port of a push to a store.
+
+use super::{Error, Held, UniqueValue, memory, sqlite};
+use crate::dialect::Dialect;
+use crate::profile::{Profile, Unique};
+use crate::roster::{Change, Changes, Counts, Employee, Entry, Index};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A roster that is being changed from one revision to the next. Nobody else sees what is appended before it is committed; dropped, it leaves
+/// nothing behind. What it reads is the roster with what was appended.
+pub enum Draft<'a> {
+    /// In an account's file.
+    Sqlite(sqlite::Draft<'a>),
+    /// In plain maps.
+    Memory(memory::Draft<'a>),
+}
+
+/// The account's numbers for a profile, and what else a push begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// The number of the profile.
+    pub profile: u32,
+    /// The numbers of its fields, in the profile's order.
+    pub fields: Vec<u32>,
+    /// What the account's fields are called, by number.
+    pub names: HashMap<u32, String>,
+    /// The fields that some profile of the account wants to be unique, by number, each with the widest of their demands.
+    pub unique: BTreeMap<u32, Unique>,
+    /// Whether other fields were unique before, so that nobody holds a unique value now.
+    pub unique_changed: bool,
+    /// The number of the next new employee. Numbers begin with 1, and none is left out.
+    pub next: u32,
+}
+
+/// What a push did, for the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sync {
+    /// The account's number of the profile.
+    pub profile: u32,
+    /// How many employees the push carried.
+    pub employees: u64,
+    /// The five counts.
+    pub counts: Counts,
+    /// From the first look at the body until the commit.
+    pub duration: Duration,
+    /// Who sent it.
+    pub sender: Sender,
+}
+
+/// Who sent a push, as far as that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// In whose words it is.
+    pub dialect: Option<Dialect>,
+    /// From where.
+    pub peer: Option<IpAddr>,
+    /// The length of its body as it was sent, in bytes.
+    pub bytes: Option<u64>,
+}
+
+/// What becomes of the index with a commit.
+pub enum IndexUpdate {
+    /// The index of [`Draft::index`], and what the push makes of it.
+    Whole(Index, Changes),
+    /// The entries of the employees that were changed or created; the index was not needed.
+    Entries(Vec<Entry>),
+}
+
+/// How a draft is committed.
+pub struct Commit {
+    /// What is recorded.
+    pub sync: Sync,
+    /// What becomes of the index.
+    pub index: IndexUpdate,
+    /// How much memory the indexes that wait for their account's next push may take, in bytes.
+    pub index_bytes_max: usize,
+    /// Whether the account's queue was applied and becomes empty.
+    pub empties_queue: bool,
+}
+
+/// Calls the same method of whichever backend it is.
+macro_rules! forward {
+    ($draft:expr, $inner:ident => $call:expr) => {
+        match $draft {
+            Draft::Sqlite($inner) => $call,
+            Draft::Memory($inner) => $call,
+        }
+    };
+}
+
+impl Draft<'_> {
+    /// Returns the seed of the account's hashes.
+    pub fn seed(&self) -> u64 {
+        forward!(self, draft => draft.seed())
+    }
+
+    /// Returns the account's numbers for a profile and its fields, which get some if they have none, and remembers which of its fields are
+    /// unique.
+    pub fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
+        forward!(self, draft => draft.enter_profile(profile))
+    }
+
+    /// Returns the index of the roster: every employee in the slot of its number less one.
+    pub fn index(&mut self) -> Result<Index, Error> {
+        forward!(self, draft => draft.index())
+    }
+
+    /// Returns for each id the employee that has it, and its number.
+    pub fn find_ids(&mut self, ids: &[&str]) -> Result<Vec<Option<(u32, Employee)>>, Error> {
+        forward!(self, draft => draft.find_ids(ids))
+    }
+
+    /// Returns for each value the numbers of up to two employees that hold it, the one that was changed last first.
+    pub fn holders(&mut self, values: &[UniqueValue]) -> Result<Vec<Vec<u32>>, Error> {
+        forward!(self, draft => draft.holders(values))
+    }
+
+    /// Returns for each number the employee that has it.
+    pub fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
+        forward!(self, draft => draft.read(numbers))
+    }
+
+    /// Returns the employees with a number above `after`, in the order of their numbers, `limit` of them at most.
+    pub fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
+        forward!(self, draft => draft.scan(after, limit))
+    }
+
+    /// Returns the numbers above `after` of the active employees, in ascending order, `limit` of them at most.
+    pub fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+        forward!(self, draft => draft.active_numbers(after, limit))
+    }
+
+    /// Returns the records of the account's queue behind a position, with their positions, `limit` of them at most.
+    pub fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        forward!(self, draft => draft.queued(after, limit))
+    }
+
+    /// Appends changes, of which each employee has at most one.
+    pub fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
+        forward!(self, draft => draft.append(changes))
+    }
+
+    /// Says that employees do not hold these unique values any more.
+    pub fn release(&mut self, held: &[Held]) -> Result<(), Error> {
+        forward!(self, draft => draft.release(held))
+    }
+
+    /// Says that employees hold these unique values, which are in ascending order.
+    pub fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
+        forward!(self, draft => draft.hold(held))
+    }
+
+    /// Makes everything that was appended the roster's next revision, which it returns: durable then, and seen by everybody. Fails with
+    /// [`Error::Changed`] if the roster is not at the revision any more that the draft began with.
+    pub fn commit(self, commit: Commit) -> Result<u64, Error> {
+        forward!(self, draft => draft.commit(commit))
+    }
+
+    /// Drops what was appended. The index that [`Draft::index`] returned, if it was called, may be used again if it is as it was.
+    pub fn roll_back(self, index: Option<Index>, index_bytes_max: usize) {
+        forward!(self, draft => draft.roll_back(index, index_bytes_max));
+    }
+}

@@ -1,0 +1,208 @@
+//! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
+
+use super::{Commit, Error, Held, Numbers, Sync, UniqueValue};
+use crate::profile::{Profile, Unique};
+use crate::roster::{Change, Employee, Entry, Index, data_hash, hash};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use uuid::Uuid;
+
+/// The roster of one account. Clones are the same roster.
+#[derive(Debug, Clone, Default)]
+pub struct Roster(Arc<Mutex<Maps>>);
+
+/// What is known of an account.
+#[derive(Debug, Clone, Default)]
+struct Maps {
+    revision: u64,
+    /// The profiles that pushes have named, each with its unique fields.
+    profiles: Vec<(Uuid, BTreeMap<u32, Unique>)>,
+    fields: Vec<String>,
+    /// Employees by number, each with the revision of its last change.
+    employees: BTreeMap<u32, (Employee, u64)>,
+    held: BTreeSet<Held>,
+    queue: BTreeMap<u64, Vec<u8>>,
+    syncs: Vec<Sync>,
+}
+
+/// See [`super::Draft`].
+pub struct Draft<'a> {
+    roster: &'a Roster,
+    next: Maps,
+}
+
+/// The seed of the hashes. Nobody outside can choose what meets in a map that is ordered.
+const SEED: u64 = 1;
+
+impl Roster {
+    /// Begins to change the roster. Any number of drafts may be open; of those at one revision, one can be committed.
+    pub fn begin(&self) -> super::Draft<'_> {
+        super::Draft::Memory(Draft { roster: self, next: self.maps().clone() })
+    }
+
+    /// Returns all employees by number.
+    pub fn employees(&self) -> Vec<(u32, Employee)> {
+        self.maps().employees.iter().map(|(number, (employee, _))| (*number, employee.clone())).collect()
+    }
+
+    /// Returns what the account's fields are called, in the order of their numbers, which begin with 1.
+    pub fn fields(&self) -> Vec<String> {
+        self.maps().fields.clone()
+    }
+
+    /// Returns the record of every sync, the first one first.
+    pub fn syncs(&self) -> Vec<Sync> {
+        self.maps().syncs.clone()
+    }
+
+    /// Adds a record to the queue.
+    pub fn enqueue(&self, record: &[u8]) {
+        let mut maps = self.maps();
+        let last = maps.queue.last_key_value().map_or(0, |(position, _)| *position);
+        maps.queue.insert(last + 1, record.to_vec());
+    }
+
+    fn maps(&self) -> MutexGuard<'_, Maps> {
+        self.0.lock().expect("no holder of the lock panics")
+    }
+}
+
+impl Maps {
+    fn unique(&self) -> BTreeMap<u32, Unique> {
+        let mut unique = BTreeMap::new();
+        for (field, demand) in self.profiles.iter().flat_map(|(_, fields)| fields) {
+            let widest = unique.entry(*field).or_insert(*demand);
+            *widest = if *widest == Unique::Roster { Unique::Roster } else { *demand };
+        }
+        unique
+    }
+
+    fn field(&mut self, name: &str) -> u32 {
+        let place = self.fields.iter().position(|field| field == name).unwrap_or_else(|| {
+            self.fields.push(name.into());
+            self.fields.len() - 1
+        });
+        number(place + 1)
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("a model has few")
+}
+
+impl Draft<'_> {
+    pub fn seed(&self) -> u64 {
+        SEED
+    }
+
+    pub fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
+        let before = self.next.unique();
+        let fields: Vec<u32> = profile.fields.iter().map(|field| self.next.field(&field.name)).collect();
+        let demands = profile.fields.iter().zip(&fields).filter(|(field, _)| field.unique != Unique::No);
+        let demands: BTreeMap<u32, Unique> = demands.map(|(field, number)| (*number, field.unique)).collect();
+        let place = self.next.profiles.iter().position(|(id, _)| *id == profile.id).unwrap_or_else(|| {
+            self.next.profiles.push((profile.id, BTreeMap::new()));
+            self.next.profiles.len() - 1
+        });
+        self.next.profiles[place].1 = demands;
+        let unique = self.next.unique();
+        let unique_changed = unique != before;
+        if unique_changed {
+            self.next.held.clear();
+        }
+        let names = (1..).zip(self.next.fields.iter().cloned()).collect();
+        let next = self.next.employees.last_key_value().map_or(0, |(number, _)| *number) + 1;
+        Ok(Numbers { profile: number(place + 1), fields, names, unique, unique_changed, next })
+    }
+
+    pub fn index(&mut self) -> Result<Index, Error> {
+        let mut index = Index::default();
+        for (number, (employee, _)) in &self.next.employees {
+            let id = hash(SEED, employee.id.as_bytes());
+            let data = data_hash(SEED, employee.profile, &employee.data);
+            index.insert(Entry { id, data, bytes: 0, number: *number, status: employee.status });
+        }
+        index.set_order(Vec::new());
+        index.settle();
+        Ok(index)
+    }
+
+    pub fn find_ids(&mut self, ids: &[&str]) -> Result<Vec<Option<(u32, Employee)>>, Error> {
+        let find = |id: &&str| {
+            let (number, (employee, _)) = self.next.employees.iter().find(|(_, (employee, _))| employee.id == *id)?;
+            Some((*number, employee.clone()))
+        };
+        Ok(ids.iter().map(find).collect())
+    }
+
+    pub fn holders(&mut self, values: &[UniqueValue]) -> Result<Vec<Vec<u32>>, Error> {
+        let holders = |value: &UniqueValue| {
+            let held = self.next.held.range(Held::new(*value, 0)..=Held::new(*value, u32::MAX));
+            let mut holders: Vec<u32> = held.map(|held| held.number).collect();
+            let revision = |number: &u32| self.next.employees.get(number).map(|(_, revision)| *revision);
+            holders.sort_by_key(|number| std::cmp::Reverse((revision(number), *number)));
+            holders.truncate(2);
+            holders
+        };
+        Ok(values.iter().map(holders).collect())
+    }
+
+    pub fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
+        let read = |number: &u32| self.next.employees.get(number).map(|(employee, _)| employee.clone());
+        Ok(numbers.iter().map(read).collect())
+    }
+
+    pub fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
+        let employees = self.next.employees.range(after + 1..).take(limit);
+        Ok(employees.map(|(number, (employee, _))| (*number, employee.clone())).collect())
+    }
+
+    pub fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+        let employees = self.next.employees.range(after + 1..);
+        let active = employees.filter(|(_, (employee, _))| employee.status == crate::roster::Status::Active);
+        Ok(active.map(|(number, _)| *number).take(limit).collect())
+    }
+
+    pub fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let records = self.next.queue.range(after + 1..).take(limit);
+        Ok(records.map(|(position, record)| (*position, record.clone())).collect())
+    }
+
+    pub fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
+        let revision = self.next.revision + 1;
+        for change in changes {
+            match change.after {
+                Some(after) => drop(self.next.employees.insert(change.number, (after.to_employee(), revision))),
+                None => drop(self.next.employees.remove(&change.number)),
+            }
+        }
+        Ok(())
+    }
+
+    pub fn release(&mut self, held: &[Held]) -> Result<(), Error> {
+        self.next.held.retain(|one| !held.contains(one));
+        Ok(())
+    }
+
+    pub fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
+        self.next.held.extend(held);
+        Ok(())
+    }
+
+    pub fn commit(mut self, commit: Commit) -> Result<u64, Error> {
+        let mut maps = self.roster.maps();
+        if maps.revision != self.next.revision {
+            return Err(Error::Changed { expected: self.next.revision, found: maps.revision });
+        }
+        if commit.empties_queue {
+            self.next.queue.clear();
+        }
+        self.next.syncs.push(commit.sync);
+        self.next.revision += 1;
+        let revision = self.next.revision;
+        *maps = self.next;
+        Ok(revision)
+    }
+
+    pub fn roll_back(self, _: Option<Index>, _: usize) {}
+}

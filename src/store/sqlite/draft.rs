@@ -1,0 +1,349 @@
+//! A roster that is being written: one transaction of the account's database.
+
+use super::index::{self, Cache, Version as IndexVersion};
+use super::roster::OpenFile;
+use super::rows::employee;
+use super::{Commit, Error, Held, IndexUpdate, Numbers, Sync, UniqueValue, derived, reader};
+use crate::dialect::Dialect;
+use crate::profile::{Field, Profile, Unique};
+use crate::roster::{Change, Counts, Employee, Index, Version};
+use rusqlite::{CachedStatement, OptionalExtension as _, ToSql, params, params_from_iter};
+use std::collections::HashMap;
+
+/// How many unique values one statement adds: adding them one by one takes twice the time.
+const HELD_AT_ONCE: usize = 32;
+
+/// See [`super::super::Draft`].
+pub struct Draft<'a> {
+    inner: rusqlite::Transaction<'a>,
+    seed: u64,
+    identity: [u8; 16],
+    /// The revision that the roster will have.
+    revision: u64,
+    /// The version that it has; `None` if that cannot be told.
+    before: Option<IndexVersion>,
+    /// The account and its generation.
+    account: (i64, i64),
+    indexes: &'a Cache,
+    file: &'a OpenFile,
+    /// Whether the index is stored as it was returned.
+    index_is_stored: bool,
+    /// Whether anybody may hold a unique value.
+    any_held: bool,
+}
+
+/// What a draft begins with.
+pub(super) struct Beginning<'a> {
+    /// A transaction that has the right to write.
+    pub inner: rusqlite::Transaction<'a>,
+    /// The account and its generation.
+    pub account: (i64, i64),
+    /// The indexes in memory.
+    pub indexes: &'a Cache,
+    /// The file that the transaction writes.
+    pub file: &'a OpenFile,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(beginning: Beginning<'a>) -> Result<Draft<'a>, Error> {
+        let Beginning { inner, account, indexes, file } = beginning;
+        let super::roster::State { seed, identity, revision, stamp } = super::roster::State::of(&inner)?;
+        let before = stamp.map(|stamp| IndexVersion { identity, stamp });
+        let any_held =
+            inner.prepare_cached("SELECT EXISTS (SELECT 1 FROM unique_value)")?.query_row([], |row| row.get(0))?;
+        let (revision, index_is_stored) = (revision + 1, true);
+        Ok(Draft { inner, seed, identity, revision, before, account, indexes, file, index_is_stored, any_held })
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The index: held in memory, else stored, else made from the rows.
+    pub fn index(&mut self) -> Result<Index, Error> {
+        if let Some(index) = self.indexes.take(self.account, self.before).filter(|index| !index.is_empty()) {
+            return Ok(index);
+        }
+        let index = match index::read(&self.inner, self.revision - 1)? {
+            Some(index) => index,
+            None => {
+                self.index_is_stored = false;
+                derived::index_of_rows(&self.inner, self.seed)?
+            }
+        };
+        if index.is_empty() {
+            // The ids of a first load are put in order once, at the commit, instead of one by one. Nobody asks for one before: everybody who is
+            // stored is in the index.
+            self.inner.execute_batch("DROP INDEX IF EXISTS employee_by_id")?;
+        }
+        Ok(index)
+    }
+
+    pub fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
+        let fields = self.field_numbers(profile)?;
+        let uniques = profile.fields.iter().zip(&fields).filter_map(|(field, number)| match field.unique {
+            Unique::No => None,
+            Unique::Roster => Some(format!("{number}")),
+            Unique::Active => Some(format!("{number} active")),
+        });
+        let uniques = uniques.collect::<Vec<String>>().join(",");
+        let before = derived::unique_fields(&self.inner)?;
+        let id = profile.id.to_string();
+        self.prepared(
+            "INSERT INTO profile (id, uniques) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET uniques = ?2 WHERE uniques <> ?2",
+        )?
+        .execute([&id, &uniques])?;
+        let profile = self.prepared("SELECT number FROM profile WHERE id = ?")?.query_row([&id], |row| row.get(0))?;
+        let unique = derived::unique_fields(&self.inner)?;
+        let unique_changed = unique != before;
+        if unique_changed {
+            self.inner.execute("DELETE FROM unique_value", [])?;
+            self.any_held = false;
+        }
+        let last: u32 =
+            self.prepared("SELECT coalesce(max(number), 0) FROM employee")?.query_row([], |row| row.get(0))?;
+        let names = reader::names(&self.inner)?.fields;
+        Ok(Numbers { profile, fields, names, unique, unique_changed, next: last + 1 })
+    }
+
+    fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {
+        let mut select = self.prepared("SELECT name, number FROM field")?;
+        let known: HashMap<String, u32> =
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let number = |field: &Field| match known.get(&field.name) {
+            Some(number) => Ok(*number),
+            None => {
+                self.inner.execute("INSERT INTO field (name) VALUES (?)", [&field.name])?;
+                Ok(u32::try_from(self.inner.last_insert_rowid()).expect("an account has few fields"))
+            }
+        };
+        profile.fields.iter().map(number).collect()
+    }
+
+    pub fn find_ids(&mut self, ids: &[&str]) -> Result<Vec<Option<(u32, Employee)>>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut find = self.prepared("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?;
+        let find = |id: &&str| find.query_row([id], |row| Ok((row.get(0)?, employee(row, 1)?))).optional();
+        Ok(ids.iter().map(find).collect::<Result<_, _>>()?)
+    }
+
+    pub fn holders(&mut self, values: &[UniqueValue]) -> Result<Vec<Vec<u32>>, Error> {
+        if !self.any_held || values.is_empty() {
+            return Ok(vec![Vec::new(); values.len()]);
+        }
+        let mut select = self.prepared("SELECT employee FROM unique_value WHERE field = ? AND hash = ? LIMIT 2")?;
+        let mut select_last = self.prepared(
+            "SELECT number FROM unique_value JOIN employee ON number = employee WHERE field = ? AND hash = ?
+             ORDER BY revision DESC, number DESC LIMIT 2",
+        )?;
+        let holders = |UniqueValue { field, hash }: &UniqueValue| {
+            let hash = hash.to_be_bytes();
+            let numbers = |select: &mut CachedStatement| {
+                select.query_map(params![field, hash], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()
+            };
+            let holders = numbers(&mut select)?;
+            if holders.len() > 1 { numbers(&mut select_last) } else { Ok(holders) }
+        };
+        Ok(values.iter().map(holders).collect::<Result<_, _>>()?)
+    }
+
+    pub fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = self.prepared("SELECT id, status, profile, data FROM employee WHERE number = ?")?;
+        let read = |number: &u32| read.query_row([number], |row| employee(row, 0)).optional();
+        Ok(numbers.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    pub fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
+        let mut select = self.prepared(
+            "SELECT number, id, status, profile, data FROM employee WHERE number > ? ORDER BY number LIMIT ?",
+        )?;
+        let employees = select.query_map(params![after, limit], |row| Ok((row.get(0)?, employee(row, 1)?)))?;
+        Ok(employees.collect::<Result<_, _>>()?)
+    }
+
+    pub fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+        let mut select =
+            self.prepared("SELECT number FROM employee WHERE status = 1 AND number > ? ORDER BY number LIMIT ?")?;
+        Ok(select.query_map(params![after, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    pub fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let mut select =
+            self.prepared("SELECT position, record FROM queue WHERE position > ? ORDER BY position LIMIT ?")?;
+        let records = select.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(records.collect::<Result<_, _>>()?)
+    }
+
+    pub fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.make_room_for_ids(changes)?;
+        let revision = self.revision;
+        let mut insert = self.prepared("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?;
+        // What does not set the status need not look into the index of the hidden, nor the id into that of ids.
+        let mut update = self.prepared("UPDATE employee SET profile = ?, data = ?, revision = ? WHERE number = ?")?;
+        let mut set_status = self.prepared("UPDATE employee SET status = ? WHERE number = ?")?;
+        let mut rename = self.prepared("UPDATE employee SET id = ? WHERE number = ?")?;
+        let mut erase = self.prepared("DELETE FROM employee WHERE number = ?")?;
+        for Change { number, before, after } in changes {
+            match (before, after) {
+                (None, Some(Version { id, status, profile, data })) => {
+                    insert.execute(params![number, id, *status as u8, profile, data.as_bytes(), revision])?;
+                }
+                (Some(before), Some(after)) => {
+                    update.execute(params![after.profile, after.data.as_bytes(), revision, number])?;
+                    if before.status != after.status {
+                        set_status.execute(params![after.status as u8, number])?;
+                    }
+                    if before.id != after.id {
+                        rename.execute(params![after.id, number])?;
+                    }
+                }
+                (_, None) => drop(erase.execute([number])?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away the ids that employees give up, if there are several: one may get what another had.
+    fn make_room_for_ids(&self, changes: &[Change]) -> Result<(), Error> {
+        let renamed = || changes.iter().filter(|change| change.kinds().renamed);
+        if renamed().nth(1).is_none() {
+            return Ok(());
+        }
+        // No id that a client sends has a control character.
+        let mut vacate = self.prepared("UPDATE employee SET id = char(0) || number WHERE number = ?")?;
+        renamed().try_for_each(|change| vacate.execute([change.number]).map(drop))?;
+        Ok(())
+    }
+
+    pub fn release(&mut self, held: &[Held]) -> Result<(), Error> {
+        if held.is_empty() {
+            return Ok(());
+        }
+        let mut delete = self.prepared("DELETE FROM unique_value WHERE field = ? AND hash = ? AND employee = ?")?;
+        for held in held {
+            let UniqueValue { field, hash } = held.value();
+            delete.execute(params![field, hash.to_be_bytes(), held.number])?;
+        }
+        Ok(())
+    }
+
+    pub fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
+        let mut held = held.peekable();
+        if held.peek().is_none() {
+            return Ok(());
+        }
+        self.any_held = true;
+        let mut insert = self.prepared("INSERT INTO unique_value VALUES (?, ?, ?)")?;
+        let many = format!("INSERT INTO unique_value VALUES (?, ?, ?){}", ", (?, ?, ?)".repeat(HELD_AT_ONCE - 1));
+        let mut insert_many = self.prepared(&many)?;
+        let mut group = Vec::with_capacity(HELD_AT_ONCE);
+        while held.peek().is_some() {
+            group.clear();
+            group.extend(held.by_ref().take(HELD_AT_ONCE).map(|held| {
+                let UniqueValue { field, hash } = held.value();
+                (field, hash.to_be_bytes(), held.number)
+            }));
+            if group.len() == HELD_AT_ONCE {
+                let values = group.iter().flat_map(|(field, hash, number)| [field as &dyn ToSql, hash, number]);
+                insert_many.execute(params_from_iter(values))?;
+            } else {
+                group
+                    .iter()
+                    .try_for_each(|(field, hash, number)| insert.execute(params![field, hash, number]).map(drop))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn commit(self, commit: Commit) -> Result<u64, Error> {
+        let Commit { sync, index, index_bytes_max, empties_queue } = commit;
+        let version = self.record(&sync)?;
+        if empties_queue {
+            self.inner.execute("DELETE FROM queue", [])?;
+        }
+        self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?;
+        let Draft { inner, revision, before, account, indexes, file, index_is_stored, .. } = self;
+        let (index, amended) = match index {
+            IndexUpdate::Whole(mut index, changes) => {
+                if index_is_stored && changes.is_empty() && changes.keeps_order(&index) {
+                    index::confirm(&inner, revision)?;
+                } else {
+                    let slots = changes.apply(&mut index);
+                    index::write(&inner, &index, &slots, revision, index_is_stored)?;
+                }
+                (Some(index), Vec::new())
+            }
+            IndexUpdate::Entries(entries) => {
+                if entries.is_empty() {
+                    index::confirm(&inner, revision)?;
+                } else {
+                    index::amend(&inner, &entries, revision)?;
+                }
+                (None, entries)
+            }
+        };
+        // What is committed to a file that was replaced is in nobody's roster.
+        if !file.is_current() {
+            return Err(Error::Replaced(account.0));
+        }
+        inner.commit()?;
+        if let Some(mut index) = index.or_else(|| indexes.take(account, before)) {
+            index.amend(&amended);
+            indexes.keep(account, Some(version), index, index_bytes_max);
+        }
+        Ok(revision)
+    }
+
+    /// Records the sync; returns the version that the roster will have. By its record no sync is before the one that it came after,
+    /// also if the clock was set back.
+    fn record(&self, sync: &Sync) -> Result<IndexVersion, Error> {
+        let Sync { profile, employees, counts, duration, sender } = sync;
+        let Counts { created, updated, activated, hidden, unchanged } = counts;
+        let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let mut insert = self.prepared(
+            "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
+                 dialect, peer, bytes, finished_at, stamp)
+             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                 max(strftime('%Y-%m-%dT%H:%M:%SZ'),
+                     coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
+                 randomblob(16))
+             RETURNING stamp",
+        )?;
+        let values = params![
+            self.revision,
+            profile,
+            employees,
+            created,
+            updated,
+            activated,
+            hidden,
+            unchanged,
+            duration_ms,
+            sender.dialect.map(Dialect::name),
+            sender.peer.map(|peer| peer.to_string()),
+            sender.bytes,
+        ];
+        let stamp = insert.query_row(values, |row| row.get(0))?;
+        Ok(IndexVersion { identity: self.identity, stamp })
+    }
+
+    pub fn roll_back(self, index: Option<Index>, index_bytes_max: usize) {
+        drop(self.inner);
+        if let Some(index) = index.filter(|index| self.index_is_stored && index.is_settled()) {
+            self.indexes.keep(self.account, self.before, index, index_bytes_max);
+        }
+    }
+
+    fn prepared(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        Ok(self.inner.prepare_cached(sql)?)
+    }
+}

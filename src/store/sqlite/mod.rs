@@ -1,0 +1,48 @@
+//! The backend of one machine: SQLite, a folder with one database an account and one for what the accounts share.
+//!
+//! ```text
+//! data/rollcall.db          accounts with their keys
+//! data/server.key           the key that SharedKey secrets are sealed with; it may lie elsewhere
+//! data/accounts/99.db       the roster of account 99, complete in itself
+//! data/rollcall.lock        held by the server that uses the folder
+//! ```
+
+mod accounts;
+mod adopt;
+mod backup;
+mod check;
+mod derived;
+mod draft;
+mod failure;
+mod figures;
+mod folder;
+mod history;
+mod index;
+mod kept;
+mod keys;
+mod log;
+mod private;
+mod reader;
+mod repair;
+mod restore;
+mod roster;
+mod rows;
+mod schema;
+mod secrets;
+mod server_key;
+mod snapshot;
+
+pub use accounts::{Account, Key};
+pub use backup::Copied;
+pub use check::Checkup;
+pub use draft::Draft;
+pub use folder::{Lock, Store};
+pub use history::{Outcome, Past, Refused};
+pub use keys::{Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
+pub use reader::{Page, Reader, Summary};
+pub use restore::RESTORE;
+pub use roster::Roster;
+pub use secrets::Secret;
+pub use snapshot::{Filter, Since, Snapshot};
+
+use super::{Commit, Error, Held, IndexUpdate, Numbers, OF_HIDDEN, Sender, Sync, UniqueValue, unique_values};

@@ -1,0 +1,214 @@
+//! One suite of tests for the port, run over each backend.
+
+use super::{Commit, Draft, Error, Held, IndexUpdate, OF_HIDDEN, Sender, Sync, UniqueValue};
+use crate::profile::{self, Profile};
+use crate::roster::{Change, Counts, Data, Employee, Status};
+use std::time::Duration;
+
+const PROFILE: &str = r#"
+    id = "d51b5efd-fb21-4cb8-94e2-145014839465"
+    name = "Suite"
+    [[field]]
+    name = "A"
+    type = "text"
+    [[field]]
+    name = "Badge"
+    type = "text"
+    unique = "active"
+"#;
+
+/// A roster whose drafts are tested.
+trait Backend {
+    fn new() -> Self;
+    fn begin(&mut self) -> Result<Draft<'_>, Error>;
+}
+
+struct Sqlite {
+    _folder: tempfile::TempDir,
+    roster: super::Roster,
+}
+
+impl Backend for Sqlite {
+    fn new() -> Sqlite {
+        let folder = tempfile::tempdir().unwrap();
+        let store = super::Store::open(folder.path(), None).unwrap();
+        store.add_account(1, "", "secret", None).unwrap();
+        let roster = store.roster(&store.key(1).unwrap().unwrap()).unwrap();
+        Sqlite { _folder: folder, roster }
+    }
+
+    fn begin(&mut self) -> Result<Draft<'_>, Error> {
+        self.roster.begin()
+    }
+}
+
+impl Backend for super::memory::Roster {
+    fn new() -> super::memory::Roster {
+        super::memory::Roster::default()
+    }
+
+    fn begin(&mut self) -> Result<Draft<'_>, Error> {
+        Ok(super::memory::Roster::begin(self))
+    }
+}
+
+fn suite_profile() -> Profile {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("suite.toml");
+    std::fs::write(&path, PROFILE).unwrap();
+    profile::read(&path).unwrap()
+}
+
+fn person(id: &str, a: &str) -> Employee {
+    let mut data = Data::default();
+    data.push(1, a);
+    Employee { id: id.into(), status: Status::Active, profile: 1, data }
+}
+
+fn created(number: u32, employee: &Employee) -> Change<'_> {
+    Change { number, before: None, after: Some(employee.version()) }
+}
+
+fn changed<'a>(number: u32, before: &'a Employee, after: &'a Employee) -> Change<'a> {
+    Change { number, before: Some(before.version()), after: Some(after.version()) }
+}
+
+fn commit() -> Commit {
+    let (counts, sender) = (Counts::default(), Sender::default());
+    let sync = Sync { profile: 1, employees: 0, counts, duration: Duration::ZERO, sender };
+    Commit { sync, index: IndexUpdate::Entries(Vec::new()), index_bytes_max: 0, empties_queue: false }
+}
+
+/// Appends changes in a draft of their own, and commits them.
+fn apply(backend: &mut impl Backend, changes: &[Change]) -> u64 {
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(changes).unwrap();
+    draft.commit(commit()).unwrap()
+}
+
+fn everybody(draft: &mut Draft) -> Vec<(u32, Employee)> {
+    let mut all = Vec::new();
+    loop {
+        let last = all.last().map_or(0, |(number, _)| *number);
+        let page = draft.scan(last, 2).unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+fn what_is_committed_is_there<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, bob, eve) = (person("ada", "x"), person("bob", "y"), person("eve", "z"));
+    assert_eq!(apply(&mut backend, &[created(1, &ada), created(2, &bob), created(3, &eve)]), 1);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(everybody(&mut draft), [(1, ada.clone()), (2, bob.clone()), (3, eve)]);
+    assert_eq!(draft.find_ids(&["bob", "nobody"]).unwrap(), [Some((2, bob)), None]);
+    assert_eq!(draft.read(&[1, 9]).unwrap(), [Some(ada), None]);
+    assert_eq!(draft.active_numbers(1, 1).unwrap(), [2]);
+    let numbers = draft.enter_profile(&suite_profile()).unwrap();
+    assert_eq!(
+        (numbers.profile, &numbers.fields[..], numbers.unique_changed, numbers.next),
+        (1, &[1, 2][..], false, 4)
+    );
+    assert_eq!(draft.index().unwrap().len(), 3);
+}
+
+fn what_is_appended_is_seen_by_its_draft_only<B: Backend>() {
+    let mut backend = B::new();
+    let (before, after) = (person("ada", "x"), Employee { status: Status::Hidden, ..person("lovelace", "y") });
+    apply(&mut backend, &[created(1, &before)]);
+    let mut draft = backend.begin().unwrap();
+    draft.append(&[changed(1, &before, &after)]).unwrap();
+    assert_eq!(draft.read(&[1]).unwrap(), [Some(after.clone())]);
+    assert_eq!(draft.find_ids(&["ada", "lovelace"]).unwrap(), [None, Some((1, after))]);
+    assert!(draft.active_numbers(0, 9).unwrap().is_empty());
+    drop(draft);
+    assert_eq!(everybody(&mut backend.begin().unwrap()), [(1, before)]);
+}
+
+fn ids_are_exchanged<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, bob) = (person("ada", "x"), person("bob", "y"));
+    apply(&mut backend, &[created(1, &ada), created(2, &bob)]);
+    let (one, two) = (person("bob", "x"), person("ada", "y"));
+    apply(&mut backend, &[changed(1, &ada, &one), changed(2, &bob, &two)]);
+    assert_eq!(everybody(&mut backend.begin().unwrap()), [(1, one), (2, two)]);
+}
+
+fn an_inverse_takes_back<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, bob, later) = (person("ada", "x"), person("bob", "y"), person("augusta", "z"));
+    apply(&mut backend, &[created(1, &ada)]);
+    let changes = [changed(1, &ada, &later), created(2, &bob)];
+    apply(&mut backend, &changes);
+    apply(&mut backend, &changes.map(Change::inverse));
+    assert_eq!(everybody(&mut backend.begin().unwrap()), [(1, ada)]);
+}
+
+fn the_one_who_changed_last_holds_a_value_first<B: Backend>() {
+    let mut backend = B::new();
+    let people = ["a", "b", "c"].map(|id| person(id, id));
+    let value = UniqueValue { field: 2 | OF_HIDDEN, hash: 7 << 70 | 5 };
+    let other = UniqueValue { hash: 8, ..value };
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    assert_eq!(draft.holders(&[value]).unwrap(), [Vec::<u32>::new()]);
+    let numbered: Vec<Change> = (1..).zip(&people).map(|(number, person)| created(number, person)).collect();
+    draft.append(&numbered).unwrap();
+    draft.hold(&mut [1, 2, 3].map(|number| Held::new(value, number)).into_iter()).unwrap();
+    draft.hold(&mut std::iter::once(Held::new(other, 1))).unwrap();
+    draft.commit(commit()).unwrap();
+    let moved = person("b", "moved");
+    apply(&mut backend, &[changed(2, &people[1], &moved)]);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.holders(&[value, other]).unwrap(), [vec![2, 3], vec![1]]);
+    draft.release(&[Held::new(value, 2)]).unwrap();
+    assert_eq!(draft.holders(&[value]).unwrap(), [[3, 1]]);
+}
+
+fn other_unique_fields_mean_that_nobody_holds_anything<B: Backend>() {
+    let mut backend = B::new();
+    let mut draft = backend.begin().unwrap();
+    let profile = suite_profile();
+    assert!(draft.enter_profile(&profile).unwrap().unique_changed);
+    let value = UniqueValue { field: 2, hash: 5 };
+    draft.append(&[created(1, &person("ada", "x"))]).unwrap();
+    draft.hold(&mut std::iter::once(Held::new(value, 1))).unwrap();
+    draft.commit(commit()).unwrap();
+    let mut profile = profile;
+    profile.fields[0].unique = crate::profile::Unique::Roster;
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.holders(&[value]).unwrap(), [[1]]);
+    let numbers = draft.enter_profile(&profile).unwrap();
+    assert!(numbers.unique_changed && numbers.unique.len() == 2);
+    assert_eq!(draft.holders(&[value]).unwrap(), [Vec::<u32>::new()]);
+}
+
+macro_rules! suite {
+    ($($backend:ident: $type:ty),*) => {
+        $(mod $backend {
+            suite!(@tests $type: what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged,
+                an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
+                other_unique_fields_mean_that_nobody_holds_anything);
+        })*
+    };
+    (@tests $type:ty: $($test:ident),*) => {
+        $(#[test]
+        fn $test() {
+            super::$test::<$type>();
+        })*
+    };
+}
+
+suite!(sqlite: super::Sqlite, memory: crate::store::memory::Roster);
+
+#[test]
+fn of_two_drafts_at_one_revision_one_is_committed() {
+    let roster = super::memory::Roster::default();
+    let (one, other) = (roster.begin(), roster.begin());
+    assert_eq!(one.commit(commit()).unwrap(), 1);
+    assert!(matches!(other.commit(commit()), Err(Error::Changed { expected: 0, found: 1 })));
+}

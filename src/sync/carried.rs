@@ -1,0 +1,110 @@
+//! Carried: whom a push has carried so far, and at which place, so that nobody is carried twice.
+
+use crate::roster::Index;
+use std::num::NonZeroU32;
+
+/// A place in the push, counted from 0, in four bytes also where there may be none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(NonZeroU32);
+
+impl Place {
+    /// The place of an employee, which must be one of fewer than 2³² − 1.
+    pub fn new(place: u64) -> Place {
+        let next = u32::try_from(place + 1).ok().and_then(NonZeroU32::new);
+        Place(next.expect("a push carries fewer than 2³² employees"))
+    }
+
+    /// Returns the place, counted from 0.
+    pub fn get(self) -> u64 {
+        u64::from(self.0.get()) - 1
+    }
+}
+
+/// The employees that a push has carried.
+#[derive(Default)]
+pub struct Carried {
+    /// By slot in the index.
+    stored: Vec<Option<Place>>,
+    /// Of the employees that the push has created, in their order.
+    created: Vec<Place>,
+    /// Employees that were recognised and had been carried before: their places, and slots in the index.
+    recognised_again: Vec<(Place, u32)>,
+}
+
+/// An employee that was carried before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Twice {
+    /// The earlier place in the push.
+    pub first: u64,
+    /// The later one.
+    pub second: u64,
+}
+
+impl Carried {
+    /// Makes room for all employees of an index.
+    pub fn grow(&mut self, index: &Index) {
+        self.stored.resize(index.len().max(self.stored.len()), None);
+    }
+
+    /// Notes that the employee in a slot was recognised. Returns false if it had been carried before.
+    pub fn recognised(&mut self, place: u64, slot: u32) -> bool {
+        let (place, before) = (Place::new(place), &mut self.stored[slot as usize]);
+        match before {
+            None => *before = Some(place),
+            Some(_) => {
+                self.recognised_again.push((place, slot));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes the employees that were recognised and had been carried before: where, and their slots.
+    pub fn take_recognised_again(&mut self) -> Vec<(Twice, u32)> {
+        let again = std::mem::take(&mut self.recognised_again);
+        again
+            .into_iter()
+            .filter_map(|(place, slot)| Some((self.twice(self.stored[slot as usize]?, place), slot)))
+            .collect()
+    }
+
+    /// Notes that the employee in a slot is carried at a place.
+    pub fn stored(&mut self, place: u64, slot: u32) -> Result<(), Twice> {
+        let (place, before) = (Place::new(place), &mut self.stored[slot as usize]);
+        match *before {
+            None => *before = Some(place),
+            Some(first) => return Err(self.twice(first, place)),
+        }
+        Ok(())
+    }
+
+    /// Notes that a new employee is carried at a place; its slot among the created is the next one.
+    pub fn created(&mut self, place: u64) {
+        self.created.push(Place::new(place));
+    }
+
+    /// The error for a new employee that was created before, in this slot among the created.
+    pub fn created_before(&self, place: u64, slot: u32) -> Twice {
+        self.twice(self.created[slot as usize], Place::new(place))
+    }
+
+    /// An employee that was recognised can be noted before one that came earlier and had to be checked.
+    fn twice(&self, one: Place, other: Place) -> Twice {
+        Twice { first: one.min(other).get(), second: one.max(other).get() }
+    }
+
+    /// Returns the place of the employee in a slot of the index; `None` if the push has not carried it.
+    pub fn place_of_stored(&self, slot: u32) -> Option<u64> {
+        self.stored[slot as usize].map(Place::get)
+    }
+
+    /// Returns the place of a created employee, by its slot among the created.
+    pub fn place_of_created(&self, slot: u32) -> u64 {
+        self.created[slot as usize].get()
+    }
+
+    /// Returns how many employees the push has created.
+    pub fn created_len(&self) -> u32 {
+        u32::try_from(self.created.len()).expect("a roster has fewer than 2³² employees")
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a push did nothing.
+
+use crate::rejection::Rejections;
+use crate::store;
+use std::io;
+
+/// Why a push did nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// The body did not come as it should.
+    Body(BodyError),
+    /// The body is not JSON.
+    NotJson {
+        /// The employee in which it is not, where it is in one.
+        index: Option<u64>,
+        /// Where in the body, in bytes.
+        at: u64,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The body is JSON of another form; the message says what to do.
+    Wrong(String),
+    /// A limit was exceeded.
+    OverLimit {
+        /// The limit's name in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+    /// The account has no such profile.
+    UnknownProfile,
+    /// Employees were rejected.
+    Rejected(Box<Rejections>),
+    /// The body could not be kept while it came.
+    Spool(io::Error),
+    /// The store failed.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Failure {
+        Failure::Store(error)
+    }
+}
+
+impl Failure {
+    /// The same, said of an account.
+    #[must_use]
+    pub fn of(self, account: i64) -> Failure {
+        match self {
+            Failure::Store(error) => Failure::Store(error.of(account)),
+            other => other,
+        }
+    }
+}
+
+/// What can go wrong with a body on its way in.
+#[derive(Debug)]
+pub enum BodyError {
+    /// It ended before its length, or the connection broke.
+    Cut {
+        /// How many bytes came.
+        received: u64,
+    },
+    /// It paused longer, or came slower, than a limit allows.
+    Slow {
+        /// The limit's name in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+    /// It came slowly while others waited for a place, and there are only so many.
+    GaveWay {
+        /// The name of the limit of places in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+    /// It is not compressed as its head says, or was cut or damaged.
+    NotPacked {
+        /// How its head says that it is compressed.
+        coding: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// It is longer than a limit allows once it is unpacked.
+    OverLimit {
+        /// The limit's name in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
+    /// It does not have the digest that its head says.
+    Digest,
+    /// It could not be read back.
+    Spool(io::Error),
+}

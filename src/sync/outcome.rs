@@ -1,0 +1,270 @@
+//! Outcome: what a push comes to so far, noted employee by employee in the order of the push.
+
+use super::Failure;
+use super::carried::Carried;
+use super::check::{Checked, Chunk, Finding};
+use super::reference::References;
+use super::unique::Uniques;
+use super::verdict::Verdict;
+use crate::json::NotJson;
+use crate::roster::{Change, Changes, Counts, Data, Employee, Entry, Index, Status, Version, data_hash};
+
+/// What a push comes to so far.
+pub struct Outcome<'p> {
+    /// The five counts.
+    pub counts: Counts,
+    /// How many employees the push has carried.
+    pub employees: u64,
+    /// Whom it has carried.
+    pub carried: Carried,
+    /// The unique values that it adds and takes away.
+    pub uniques: Uniques,
+    /// The references that it adds.
+    pub references: References<'p>,
+    /// What is wrong with its employees.
+    pub verdict: Verdict,
+    /// What it makes of the index, beside the entries that are replaced.
+    pub delta: Changes,
+    /// Entries of the index that are to be replaced at [`Outcome::settle`], by slot.
+    replaced: Vec<(u32, Entry)>,
+    profile: u32,
+    seed: u64,
+    first_created: u32,
+}
+
+/// What an outcome begins with.
+pub struct Beginning<'p> {
+    /// The account's number of the profile.
+    pub profile: u32,
+    /// The seed of the account's hashes.
+    pub seed: u64,
+    /// The number of the first employee that the push creates.
+    pub first_created: u32,
+    /// No unique values yet.
+    pub uniques: Uniques,
+    /// No references yet.
+    pub references: References<'p>,
+    /// How many rejections are listed.
+    pub listed_max: usize,
+}
+
+impl<'p> Outcome<'p> {
+    /// Nothing yet.
+    pub fn new(beginning: Beginning<'p>) -> Outcome<'p> {
+        let Beginning { profile, seed, first_created, uniques, references, listed_max } = beginning;
+        Outcome {
+            counts: Counts::default(),
+            employees: 0,
+            carried: Carried::default(),
+            uniques,
+            references,
+            verdict: Verdict::new(listed_max),
+            delta: Changes::default(),
+            replaced: Vec::new(),
+            profile,
+            seed,
+            first_created,
+        }
+    }
+
+    /// Notes that the employee in a slot of the index was recognised at a place of the push.
+    pub fn recognised(&mut self, place: u64, slot: u32) {
+        self.employees += 1;
+        self.delta.carried(place, slot);
+        self.counts.unchanged += u64::from(self.carried.recognised(place, slot));
+    }
+
+    /// Returns the numbers of the employees that a batch changes, for [`Outcome::note`]: an employee is changed only if it is carried for
+    /// the first time.
+    pub fn changed(chunks: &[Chunk], index: &Index) -> Vec<u32> {
+        let checked = chunks.iter().flat_map(|chunk| &chunk.checked);
+        let slots = checked.filter_map(|checked| match checked.finding {
+            Finding::Different { slot, .. } => slot,
+            _ => None,
+        });
+        slots.map(|slot| index.get(slot).number).collect()
+    }
+
+    /// Notes the employees of a batch, and returns their changes. `stored` are the employees of [`Outcome::changed`] as they are stored.
+    pub fn note<'c>(
+        &mut self,
+        chunks: &'c [Chunk],
+        stored: &'c [Option<Employee>],
+        index: &Index,
+    ) -> Result<Vec<Change<'c>>, Failure> {
+        for (twice, slot) in self.carried.take_recognised_again() {
+            self.verdict.stored_twice(twice, index.get(slot).number);
+        }
+        let mut changes = Vec::new();
+        let mut stored = stored.iter();
+        for chunk in chunks {
+            self.delta.created().expect(chunk.checked.iter().map(|checked| checked.id_hash));
+            for checked in &chunk.checked {
+                self.employees += 1;
+                let change = self.note_one(checked, chunk, &mut stored, index)?;
+                changes.extend(change);
+            }
+        }
+        Ok(changes)
+    }
+
+    fn note_one<'c>(
+        &mut self,
+        checked: &Checked,
+        chunk: &'c Chunk,
+        stored: &mut std::slice::Iter<'c, Option<Employee>>,
+        index: &Index,
+    ) -> Result<Option<Change<'c>>, Failure> {
+        let &Checked { place, bytes, id_hash, ref finding, .. } = checked;
+        match finding {
+            Finding::NotJson(NotJson { at, message }) => {
+                Err(Failure::NotJson { index: Some(place), at: *at, message: message.clone() })
+            }
+            Finding::Invalid { slot, faults } => {
+                let id = chunk.id(checked);
+                self.verdict.invalid(place, id, faults);
+                let number = match (slot, id) {
+                    (_, None) => None,
+                    (Some(slot), Some(_)) => self.first_time(place, *slot, index).then(|| index.get(*slot).number),
+                    (None, Some(id)) => self.create(place, id, Entry::of_id(id_hash)),
+                };
+                if let Some(number) = number {
+                    self.verdict.rejected(number);
+                }
+                Ok(None)
+            }
+            &Finding::Unchanged(slot) => {
+                if self.first_time(place, slot, index) {
+                    self.counts.unchanged += 1;
+                    if let Some(bytes) = bytes.filter(|bytes| !index.has_bytes(slot, *bytes)) {
+                        self.replaced.push((slot, Entry { bytes, ..index.get(slot) }));
+                    }
+                }
+                Ok(None)
+            }
+            Finding::Different { slot, status, data } => {
+                let id = chunk.id(checked).unwrap_or_default();
+                let sent = data.as_ref().map(|(data, hash)| (chunk.data(data), *hash));
+                let entry = Entry { bytes: bytes.unwrap_or(0), status: *status, ..Entry::of_id(id_hash) };
+                let Some(slot) = *slot else {
+                    return self.note_new(place, id, entry, sent);
+                };
+                let before = stored.next().and_then(Option::as_ref);
+                if !self.first_time(place, slot, index) {
+                    return Ok(None);
+                }
+                let Some(before) = before else {
+                    return Err(Failure::Store(crate::store::Error::missing(index.get(slot).number)));
+                };
+                let mut after = Version { id, status: *status, ..before.version() };
+                let mut data_hash = index.get(slot).data;
+                if let Some((data, hash)) = sent {
+                    (after.profile, after.data, data_hash) = (self.profile, data, hash);
+                }
+                let change =
+                    Change { number: index.get(slot).number, before: Some(before.version()), after: Some(after) };
+                self.replaced.push((slot, Entry { number: change.number, data: data_hash, ..entry }));
+                self.note_change(Some(place), &change)?;
+                Ok(Some(change))
+            }
+        }
+    }
+
+    fn note_new<'c>(
+        &mut self,
+        place: u64,
+        id: &'c str,
+        entry: Entry,
+        sent: Option<(Data<&'c [u8]>, u128)>,
+    ) -> Result<Option<Change<'c>>, Failure> {
+        let (data, data_hash) = sent.unwrap_or_else(|| {
+            let none = Data::from_bytes(&[][..]);
+            (none, data_hash(self.seed, self.profile, &none))
+        });
+        let Some(number) = self.create(place, id, Entry { data: data_hash, ..entry }) else {
+            return Ok(None);
+        };
+        let after = Version { id, status: entry.status, profile: self.profile, data };
+        let change = Change { number, before: None, after: Some(after) };
+        self.note_change(Some(place), &change)?;
+        Ok(Some(change))
+    }
+
+    /// Notes a change: of an employee at a place of the push, or of one that it does not carry.
+    fn note_change(&mut self, place: Option<u64>, change: &Change) -> Result<(), Failure> {
+        self.counts.add(change);
+        let Some(after) = change.after else {
+            return Ok(());
+        };
+        self.uniques.change(change.number, place, change.before, after);
+        // Another id can close a circle, as other data can.
+        self.references.add(change.number, place, change.before.map(|before| before.data), after.data)
+    }
+
+    /// Notes that stored employees, which the push does not carry, are hidden. Returns their changes. Their entries are added to the index.
+    pub fn hide<'c>(&mut self, absent: &'c [(u32, Employee)], index: &mut Index) -> Result<Vec<Change<'c>>, Failure> {
+        let mut changes = Vec::new();
+        for (number, employee) in absent {
+            let before = employee.version();
+            let change = Change {
+                number: *number,
+                before: Some(before),
+                after: Some(Version { status: Status::Hidden, ..before }),
+            };
+            self.note_change(None, &change)?;
+            let id = crate::roster::hash(self.seed, before.id.as_bytes());
+            let data = data_hash(self.seed, before.profile, &before.data);
+            let slot = slots(index.len());
+            index.insert(Entry { id, data, bytes: 0, number: *number, status: Status::Hidden });
+            self.delta.replaced(slot);
+            changes.push(change);
+        }
+        self.carried.grow(index);
+        Ok(changes)
+    }
+
+    /// Brings the entries of the employees that were noted into the index.
+    pub fn settle(&mut self, index: &mut Index) {
+        for (slot, entry) in self.replaced.drain(..) {
+            index.update(slot, entry);
+            self.delta.replaced(slot);
+        }
+    }
+
+    /// Returns the number that the next new employee gets.
+    pub fn next_number(&self) -> u32 {
+        self.first_created + self.carried.created_len()
+    }
+
+    /// Returns the number of the first employee that the push creates.
+    pub fn first_created(&self) -> u32 {
+        self.first_created
+    }
+
+    /// Whether the push has not carried the employee in a slot before; it has now.
+    fn first_time(&mut self, place: u64, slot: u32, index: &Index) -> bool {
+        self.delta.carried(place, slot);
+        match self.carried.stored(place, slot) {
+            Ok(()) => true,
+            Err(twice) => {
+                self.verdict.stored_twice(twice, index.get(slot).number);
+                false
+            }
+        }
+    }
+
+    /// Returns the number of a new employee; `None` if the push has carried it before.
+    fn create(&mut self, place: u64, id: &str, entry: Entry) -> Option<u32> {
+        let number = self.next_number();
+        if let Err(slot) = self.delta.create(place, Entry { number, ..entry }) {
+            self.verdict.created_twice(self.carried.created_before(place, slot), id);
+            return None;
+        }
+        self.carried.created(place);
+        Some(number)
+    }
+}
+
+fn slots(len: usize) -> u32 {
+    u32::try_from(len).expect("a roster has fewer than 2³² employees")
+}

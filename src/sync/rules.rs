@@ -1,0 +1,251 @@
+//! The rules of the whole roster, as the push leaves it: absent employees, unique values, references. Each alternates between asking the store
+//! for a batch and computing on it; the computing is in the steps.
+
+use super::Failure;
+use super::carried::Carried;
+use super::outcome::Outcome;
+use super::reference::{Directory, References, Target, WrongReference};
+use super::unique::{Added, Conflict, Uniques};
+use super::verdict::{Verdict, Wrong};
+use crate::roster::{Index, Status, hash};
+use crate::store::{self, Draft, OF_HIDDEN, UniqueValue};
+use std::collections::{HashMap, HashSet};
+
+/// How many values, or employees, the store is asked for at a time.
+const BATCH: usize = 4_096;
+
+/// Whom the index of a push has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Indexed {
+    /// Everybody who was stored before the push; an employee's slot is its number less one.
+    Everybody,
+    /// The employees that the push carries.
+    Carried,
+}
+
+/// Enters the values of everybody who is stored: other fields were unique before.
+pub fn enter_uniques(outcome: &mut Outcome, draft: &mut Draft, indexed: Indexed) -> Result<(), Failure> {
+    let mut after = 0;
+    loop {
+        let employees = draft.scan(after, BATCH)?;
+        let Some((last, _)) = employees.last() else {
+            break;
+        };
+        after = *last;
+        employees.iter().for_each(|(number, employee)| outcome.uniques.enter(*number, employee.version()));
+    }
+    // Employees of a patch may be found by them, so they must be there at once.
+    if indexed == Indexed::Carried {
+        draft.hold(&mut outcome.uniques.take_entered().into_iter())?;
+    }
+    Ok(())
+}
+
+/// Hides every active employee that the push does not carry.
+pub fn hide_absent(outcome: &mut Outcome, draft: &mut Draft, index: &mut Index) -> Result<(), Failure> {
+    let slots = 0..u32::try_from(index.len()).expect("a roster has fewer than 2³² employees");
+    let carried: HashSet<u32> = slots
+        .filter(|slot| outcome.carried.place_of_stored(*slot).is_some())
+        .map(|slot| index.get(slot).number)
+        .collect();
+    let mut after = 0;
+    loop {
+        let mut numbers = draft.active_numbers(after, BATCH)?;
+        let Some(last) = numbers.last() else {
+            break;
+        };
+        after = *last;
+        numbers.retain(|number| *number < outcome.first_created() && !carried.contains(number));
+        let employees = draft.read(&numbers)?;
+        let absent: Vec<_> =
+            numbers.into_iter().zip(employees).filter_map(|(n, employee)| Some((n, employee?))).collect();
+        let changes = outcome.hide(&absent, index)?;
+        draft.append(&changes)?;
+    }
+    Ok(())
+}
+
+/// Checks uniqueness and references, and names whom the rejections speak of.
+pub fn check(outcome: &mut Outcome, draft: &mut Draft, index: &Index, indexed: Indexed) -> Result<(), Failure> {
+    let slots = (indexed == Indexed::Carried).then(|| {
+        let slots = 0..u32::try_from(index.len()).expect("a roster has fewer than 2³² employees");
+        slots.map(|slot| (index.get(slot).number, slot)).collect()
+    });
+    let first_created = outcome.first_created();
+    let Outcome { carried, uniques, references, verdict, delta, .. } = outcome;
+    let places = Places { carried, first_created, slots };
+    check_uniques(uniques, verdict, draft, &places)?;
+    let people = People { index, created: delta.created(), indexed };
+    if !references.is_empty() {
+        check_references(references, uniques, verdict, &places, &people, draft)?;
+    }
+    let unnamed = verdict.unnamed();
+    let employees = unnamed.chunks(BATCH).map(|numbers| draft.read(numbers)).collect::<Result<Vec<_>, _>>()?;
+    let ids = unnamed.iter().zip(employees.into_iter().flatten());
+    verdict.name(&ids.filter_map(|(number, employee)| Some((*number, employee?.id))).collect());
+    Ok(())
+}
+
+/// At which places the push carries employees.
+struct Places<'o> {
+    carried: &'o Carried,
+    first_created: u32,
+    /// The slots of stored employees by number, unless the index has everybody.
+    slots: Option<HashMap<u32, u32>>,
+}
+
+impl Places<'_> {
+    /// Returns the place of the employee with a number; `None` if the push does not carry it.
+    fn of(&self, number: u32) -> Option<u64> {
+        if let Some(created) = number.checked_sub(self.first_created) {
+            return Some(self.carried.place_of_created(created));
+        }
+        let slot = match &self.slots {
+            Some(slots) => *slots.get(&number)?,
+            None => number - 1,
+        };
+        self.carried.place_of_stored(slot)
+    }
+}
+
+fn check_uniques(
+    uniques: &mut Uniques,
+    verdict: &mut Verdict,
+    draft: &mut Draft,
+    places: &Places,
+) -> Result<(), Failure> {
+    uniques.sort();
+    draft.release(uniques.removed())?;
+    let mut reject = |Conflict { field, number, place, other }: Conflict| {
+        // An employee rejected for another reason may get a different value once that is fixed, so it causes no conflict.
+        if !verdict.has_rejected(number) && !verdict.has_rejected(other) {
+            let place = place.or_else(|| places.of(number));
+            verdict.add(place, number, &field, Wrong::SameValue(other), places.of(other));
+        }
+    };
+    let mut contested = uniques.contested();
+    loop {
+        let groups: Vec<&[Added]> = contested.by_ref().take(BATCH).collect();
+        if groups.is_empty() {
+            break;
+        }
+        let values: Vec<UniqueValue> = groups.iter().map(|group| group[0].value()).collect();
+        for (group, holders) in groups.into_iter().zip(draft.holders(&values)?) {
+            uniques.conflicts(group, holders.first().copied()).for_each(&mut reject);
+        }
+    }
+    draft.hold(&mut uniques.added())?;
+    for values in uniques.suspected().chunks(BATCH) {
+        for (value, holders) in values.iter().zip(draft.holders(values)?) {
+            uniques.conflict_of_suspected(*value, &holders).into_iter().for_each(&mut reject);
+        }
+    }
+    Ok(())
+}
+
+fn check_references(
+    references: &mut References,
+    uniques: &Uniques,
+    verdict: &mut Verdict,
+    places: &Places,
+    people: &People,
+    draft: &mut Draft,
+) -> Result<(), Failure> {
+    let mut reject = |WrongReference { number, place, field, what }: WrongReference| {
+        verdict.add(place.or_else(|| places.of(number)), number, &field, Wrong::Reference(what), None);
+    };
+    while let Some(batch) = references.next_links(BATCH) {
+        let directory = people.resolve(batch.targets(), draft)?;
+        references.check_links(batch, &directory, &mut reject);
+    }
+    if references.follow_values() {
+        for held in uniques.removed().chunks(BATCH) {
+            let value = |held: &store::Held| UniqueValue { field: held.field & !OF_HIDDEN, ..held.value() };
+            let targets: Vec<Target> = held.iter().map(|held| Target::Value(value(held))).collect();
+            let directory = people.resolve(targets.iter(), draft)?;
+            for (held, target) in held.iter().zip(&targets) {
+                if let Some((holder, _)) = directory.get(target) {
+                    references.inherited(value(held).field, *holder, held.number);
+                }
+            }
+        }
+    }
+    loop {
+        let stands = references.next_steps(BATCH);
+        if stands.is_empty() {
+            break;
+        }
+        let numbers: Vec<u32> = stands.iter().map(|(_, number)| *number).collect();
+        let employees = draft.read(&numbers)?;
+        let targets =
+            stands.iter().zip(&employees).map(|(stand, employee)| references.target_of(*stand, employee.as_ref()));
+        let targets: Vec<Target> = targets.collect();
+        let directory = people.resolve(targets.iter(), draft)?;
+        references.add_steps(stands.into_iter().zip(targets), &directory);
+    }
+    references.circles(&mut reject);
+    Ok(())
+}
+
+/// Where employees are found: in the index, among the created, or in the store if the index does not have everybody.
+struct People<'o> {
+    index: &'o Index,
+    created: &'o Index,
+    indexed: Indexed,
+}
+
+impl People<'_> {
+    /// Asks whom these targets name.
+    fn resolve<'t>(
+        &self,
+        targets: impl Iterator<Item = &'t Target>,
+        draft: &mut Draft,
+    ) -> Result<Directory, store::Error> {
+        let mut directory = Directory::new();
+        let (mut ids, mut numbers, mut values) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for target in targets {
+            match target {
+                Target::Id(id) => match self.by_id(id, draft.seed()) {
+                    Some(found) => drop(directory.insert(target.clone(), found)),
+                    None if self.indexed == Indexed::Everybody => {}
+                    None => drop(ids.insert(id.as_str())),
+                },
+                Target::Number(number) => drop(numbers.insert(*number)),
+                Target::Value(value) => drop(values.insert(*value)),
+                Target::Nobody => {}
+            }
+        }
+        let ids: Vec<&str> = ids.into_iter().collect();
+        for (id, found) in ids.iter().zip(draft.find_ids(&ids)?) {
+            directory.extend(found.map(|(number, employee)| (Target::Id((*id).into()), (number, employee.status))));
+        }
+        let values: Vec<UniqueValue> = values.into_iter().collect();
+        // Somebody active comes before somebody hidden.
+        let held: Vec<UniqueValue> = values
+            .iter()
+            .flat_map(|value| [*value, UniqueValue { field: value.field | OF_HIDDEN, ..*value }])
+            .collect();
+        let holders = draft.holders(&held)?;
+        let holders: Vec<Option<u32>> = holders
+            .chunks_exact(2)
+            .map(|holders| holders.iter().find_map(|holders| holders.first().copied()))
+            .collect();
+        numbers.extend(holders.iter().flatten());
+        let numbers: Vec<u32> = numbers.into_iter().collect();
+        let employees = numbers.iter().zip(draft.read(&numbers)?);
+        let statuses: HashMap<u32, Status> =
+            employees.filter_map(|(number, employee)| Some((*number, employee?.status))).collect();
+        directory.extend(statuses.iter().map(|(number, status)| (Target::Number(*number), (*number, *status))));
+        for (value, holder) in values.into_iter().zip(holders) {
+            directory.extend(holder.and_then(|number| Some((Target::Value(value), (number, *statuses.get(&number)?)))));
+        }
+        Ok(directory)
+    }
+
+    fn by_id(&self, id: &str, seed: u64) -> Option<(u32, Status)> {
+        let id_hash = hash(seed, id.as_bytes());
+        let created = self.created.find(id_hash).map(|slot| self.created.get(slot));
+        let entry = created.or_else(|| self.index.find(id_hash).map(|slot| self.index.get(slot)))?;
+        Some((entry.number, entry.status))
+    }
+}

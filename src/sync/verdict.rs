@@ -1,0 +1,158 @@
+//! Verdict: what is wrong with the employees of a push so far.
+
+use super::carried::Twice;
+use super::reference::What;
+use crate::rejection::{Fault, Rejections};
+use std::collections::{HashMap, HashSet};
+
+const TWICE: &str = "another employee of this push has the same id; send each employee once";
+const SAME_VALUE: &str = "another employee has the same value";
+
+/// The rejections of a push.
+pub struct Verdict {
+    listed_max: usize,
+    rejections: Rejections,
+    /// The numbers of the employees that were rejected.
+    rejected: HashSet<u32>,
+    /// Rejections whose texts name employees, the first in the push first. Their ids are read at the end, for those that are listed.
+    unnamed: Vec<Unnamed>,
+}
+
+/// A rejection of an employee that is known by its number.
+struct Unnamed {
+    place: Option<u64>,
+    number: u32,
+    field: String,
+    what: Wrong,
+    other_place: Option<u64>,
+}
+
+/// What is wrong with an employee beside others.
+pub enum Wrong {
+    /// Another employee of the push has the same id.
+    Twice,
+    /// Another employee, which has this number, has the same unique value.
+    SameValue(u32),
+    /// A reference may not be.
+    Reference(What),
+}
+
+impl Wrong {
+    fn rule(&self) -> &'static str {
+        match self {
+            Wrong::Twice => "twice",
+            Wrong::SameValue(_) => "unique",
+            Wrong::Reference(what) => what.rule(),
+        }
+    }
+
+    /// Returns what to do about all that is wrong in this way.
+    fn advice(&self) -> &'static str {
+        match self {
+            Wrong::Twice => TWICE,
+            Wrong::SameValue(_) => SAME_VALUE,
+            Wrong::Reference(what) => what.advice(),
+        }
+    }
+
+    fn numbers(&self) -> &[u32] {
+        match self {
+            Wrong::Twice => &[],
+            Wrong::SameValue(other) => std::slice::from_ref(other),
+            Wrong::Reference(what) => what.named(),
+        }
+    }
+
+    /// Returns what is wrong with this employee. `id` returns the id of a number.
+    fn message(&self, other_is_pushed: bool, id: impl Fn(u32) -> String) -> String {
+        match self {
+            Wrong::Twice => TWICE.into(),
+            Wrong::SameValue(other) => {
+                let other = id(*other);
+                let whose = if other_is_pushed {
+                    format!("the employee {other:?} of this push")
+                } else {
+                    format!("the stored employee {other:?}, who is not in this push,")
+                };
+                format!("{whose} has the same value, and only one may have it")
+            }
+            Wrong::Reference(what) => what.message(id),
+        }
+    }
+}
+
+impl Verdict {
+    /// Nothing is wrong yet; at most `listed_max` rejections will be listed.
+    pub fn new(listed_max: usize) -> Verdict {
+        let rejections = Rejections::new(listed_max);
+        Verdict { listed_max, rejections, rejected: HashSet::new(), unnamed: Vec::new() }
+    }
+
+    /// Adds the faults of the employee at a place, which has this id if it has a usable one.
+    pub fn invalid(&mut self, place: u64, id: Option<&str>, faults: &[Fault]) {
+        for fault in faults {
+            self.rejections.add(Some(place), id, fault.clone());
+        }
+    }
+
+    /// Notes the number of an employee that was rejected.
+    pub fn rejected(&mut self, number: u32) {
+        self.rejected.insert(number);
+    }
+
+    /// Whether the employee with this number was rejected.
+    pub fn has_rejected(&self, number: u32) -> bool {
+        self.rejected.contains(&number)
+    }
+
+    /// Adds that a new employee, which has this id, was carried twice.
+    pub fn created_twice(&mut self, twice: Twice, id: &str) {
+        if self.rejections.lists(Some(twice.second)) {
+            let fault = Fault::new("id", "twice", TWICE).with_other(Some(twice.first));
+            self.rejections.add(Some(twice.second), Some(id), fault);
+        } else {
+            self.rejections.count_one("id", "twice", TWICE);
+        }
+    }
+
+    /// Adds that a stored employee was carried twice.
+    pub fn stored_twice(&mut self, twice: Twice, number: u32) {
+        self.add(Some(twice.second), number, "id", Wrong::Twice, Some(twice.first));
+    }
+
+    /// Adds what is wrong with the employee with a number, at a place if the push carries it. `other_place` is the place of the employee
+    /// that the message speaks of, if it is one that the push carries.
+    pub fn add(&mut self, place: Option<u64>, number: u32, field: &str, what: Wrong, other_place: Option<u64>) {
+        if !self.rejections.lists(place) {
+            return self.rejections.count_one(field, what.rule(), what.advice());
+        }
+        let order = |place: Option<u64>| place.unwrap_or(u64::MAX);
+        let at = self.unnamed.partition_point(|unnamed| order(unnamed.place) <= order(place));
+        self.unnamed.insert(at, Unnamed { place, number, field: field.into(), what, other_place });
+        if self.unnamed.len() > self.listed_max {
+            let last = self.unnamed.pop().expect("one was added");
+            self.rejections.count_one(&last.field, last.what.rule(), last.what.advice());
+        }
+    }
+
+    /// Returns the numbers of the employees whose ids are needed for [`Verdict::name`].
+    pub fn unnamed(&self) -> Vec<u32> {
+        self.unnamed.iter().flat_map(|unnamed| [&[unnamed.number], unnamed.what.numbers()].concat()).collect()
+    }
+
+    /// Takes the ids of [`Verdict::unnamed`], by number.
+    pub fn name(&mut self, ids: &HashMap<u32, String>) {
+        let id = |number: u32| ids.get(&number).cloned().unwrap_or_default();
+        for Unnamed { place, number, field, what, other_place } in self.unnamed.drain(..) {
+            let message = what.message(other_place.is_some(), id);
+            let fault = Fault::new(&field, what.rule(), message).with_other(other_place);
+            self.rejections.add(place, Some(&id(number)), fault);
+        }
+    }
+
+    /// Takes the rejections, if there are any.
+    pub fn take_rejections(&mut self) -> Option<Rejections> {
+        let taken = std::mem::replace(&mut self.rejections, Rejections::new(self.listed_max));
+        (taken.count() > 0).then_some(taken)
+    }
+}
