@@ -355,7 +355,7 @@ pub fn answer(counts: &Counts) -> String {
 #[serde(rename_all = "camelCase")]
 pub struct Shown<'a> {
     id: &'a str,
-    status: Status,
+    status: &'static str,
     profile_id: Option<Uuid>,
     data: Vec<ShownRow<'a>>,
 }
@@ -378,7 +378,7 @@ pub fn shown<'a>(employee: &'a Employee, names: &'a Names, is_image: impl Fn(u32
     };
     Shown {
         id: &employee.id,
-        status: employee.status,
+        status: employee.status.as_str(),
         profile_id: names.profiles.get(&employee.profile).copied(),
         data: employee.data.iter().filter_map(row).collect(),
     }

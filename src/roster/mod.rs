@@ -16,13 +16,11 @@ pub use ignored::Ignored;
 pub use index::{BytesHasher, Changes, Entry, Index, data_hash, hash};
 pub use intent::{Extent, Intent};
 
-use serde::Serialize;
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Whether an employee works here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// A leaver: kept, not shown.
     Hidden = 0,

@@ -8,6 +8,7 @@ use super::unique::Uniques;
 use super::verdict::Verdict;
 use crate::json::NotJson;
 use crate::roster::{Change, Changes, Counts, Data, Employee, Entry, Index, Status, Version, data_hash};
+use crate::store;
 
 /// What a push comes to so far.
 pub struct Outcome<'p> {
@@ -154,7 +155,7 @@ impl<'p> Outcome<'p> {
                     return Ok(None);
                 }
                 let Some(before) = before else {
-                    return Err(Failure::Store(crate::store::Error::missing(index.get(slot).number)));
+                    return Err(store::Error::missing(index.get(slot).number).into());
                 };
                 let mut after = Version { id, status: *status, ..before.version() };
                 let mut data_hash = index.get(slot).data;

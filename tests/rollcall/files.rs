@@ -379,6 +379,42 @@ fn the_file_of_an_account_that_is_not_busy_has_everything() {
     assert_eq!(last, (3, 2));
 }
 
+/// A file of schema 3, which is migrated at its first opening.
+#[test]
+fn a_file_of_an_earlier_version_is_taken_over() {
+    let profile = r#"
+        id = "d51b5efd-fb21-4cb8-94e2-145014839465"
+        name = "Old"
+        [[field]]
+        name = "Name"
+        type = "text"
+        [[field]]
+        name = "Badge"
+        type = "text"
+        unique = true
+    "#;
+    let world = World::stopped(profile, "");
+    let path = world.path("data/accounts/99.db");
+    fs::remove_file(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch(include_str!("earlier.sql")).unwrap();
+    let world = world.started();
+    let person = |id: &str, name: &str, badge: &str| employee(id, "active", &[("Name", name), ("Badge", badge)]);
+    let all = json!([
+        person("1", "Ada", "B1"),
+        person("2", "Grace Hopper", "B2"),
+        { "id": "3", "status": "hidden", "data": [] },
+    ]);
+    assert_eq!(world.push_employees(all.clone()).counts(), [0, 0, 0, 0, 3]);
+    assert_eq!(world.push_employees(json!([person("4", "Jean", "B2")])).status, 400, "a badge is taken still");
+    let changed = json!([person("1", "Ada", "B7"), person("2", "Grace", "B1"), person("3", "Mary", "B3")]);
+    assert_eq!(world.push_employees(changed).counts(), [0, 2, 1, 0, 0]);
+    assert_eq!(world.push_employees(all).counts(), [0, 2, 0, 1, 0]);
+    let told = run(&["account", "check", "99", "--data", &world.path("data")]);
+    assert!(told.status.success(), "{told:?}");
+    let history = run(&["history", "99", "--json", "--data", &world.path("data")]);
+    assert_eq!(String::from_utf8(history.stdout).unwrap().matches("\"revision\"").count(), 5);
+}
+
 /// Waits until something is so.
 #[track_caller]
 pub fn wait_until(so: impl Fn() -> bool) {

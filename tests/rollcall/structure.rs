@@ -36,8 +36,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["server"]),
     ("http_body_util", &["server"]),
     ("tokio", &["server", "command"]),
-    ("rusqlite", &["store"]),
-    ("chacha20poly1305", &["store"]),
+    ("rusqlite", &["store/sqlite"]),
+    ("chacha20poly1305", &["store/sqlite"]),
     ("simd_json", &["json"]),
     ("hmac", &["signature"]),
     ("sha2", &["signature", "digest", "token"]),
@@ -83,12 +83,60 @@ fn parts_use_what_they_may() {
                     format!("({library}::"),
                     format!("<{library}::"),
                 ];
-                if uses.iter().any(|uses| line.contains(uses)) && !homes.contains(&part) {
+                let is_home = |home: &&str| inner.starts_with(home) || *home == part;
+                if uses.iter().any(|uses| line.contains(uses)) && !homes.iter().any(is_home) {
                     wrong.push(format!("{}: {library} is at home in {}", inner.display(), homes.join(", ")));
                 }
             }
         }
     });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The steps of a push: functions over a batch. `mod.rs` and `rules.rs` call them, and the store between them.
+const STEPS: &[&str] =
+    &["carried", "check", "find", "outcome", "recognise", "reference", "scan", "split", "unique", "verdict"];
+
+/// What a step may use of the store: values, no calls.
+const VALUES: &[&str] = &["UniqueValue", "Held", "OF_HIDDEN", "unique_values", "Error"];
+
+#[test]
+fn no_step_calls_the_store() {
+    let mut wrong = Vec::new();
+    for step in STEPS {
+        let path = format!("{}/src/sync/{step}.rs", env!("CARGO_MANIFEST_DIR"));
+        let source = fs::read_to_string(&path).unwrap();
+        let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for used in code.split("store::").skip(1) {
+            let used = used.trim_start_matches('{');
+            let names = used.split(|c: char| !c.is_alphanumeric() && !"_, ".contains(c)).next().unwrap();
+            for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                if !VALUES.contains(&name) {
+                    wrong.push(format!("{step} uses store::{name}"));
+                }
+            }
+        }
+        for call in ["Draft", "Store", "Roster", "async ", ".await"] {
+            if code.contains(call) {
+                wrong.push(format!("{step} speaks of {call}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Serde is for what comes off the wire or out of a file, and what is written there.
+#[test]
+fn the_domain_has_no_serde() {
+    let mut wrong = Vec::new();
+    for part in ["roster", "sync"] {
+        each_file(&Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).join(part), &mut |file, source| {
+            let derives = source.contains("Serialize") || source.contains("Deserialize");
+            if derives {
+                wrong.push(file.display().to_string());
+            }
+        });
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
