@@ -58,7 +58,7 @@ pub fn apply(
         if let Err(error) = roster.checkpoint_if_large() {
             tracing::error!(account = key.account, "checkpoint: {error}");
         }
-        server.store.keep_open(roster, server.limits.rosters_open_max);
+        server.store.keep_open(roster, body_bytes, server.limits.rosters_open_max);
         memory::done_with(left_bytes);
     });
     Applying { thread, result }

@@ -177,7 +177,7 @@ async fn carry_out(
                 let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
                 drop(turn);
                 roster.checkpoint_if_large()?;
-                server.store.keep_open(roster, server.limits.rosters_open_max);
+                server.store.keep_open(roster, record.len(), server.limits.rosters_open_max);
                 Ok(queued)
             });
             match queued.await? {

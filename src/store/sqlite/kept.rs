@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+/// A push with a body of so many bytes leaves few pages in memory.
+const SMALL_BYTES: usize = 1 << 19;
+
 /// How long a roster is kept open after its last use. When it closes, its write-ahead log becomes part of the database.
 const KEPT: Duration = Duration::from_secs(5);
 
@@ -28,10 +31,11 @@ impl Kept {
 }
 
 impl Store {
-    /// Keeps a roster open for its account's next push, which may come soon; not if `rosters_max` are open already.
-    pub fn keep_open(&self, roster: Roster, rosters_max: usize) {
+    /// Keeps a roster open for its account's next push, which may come soon; not if `rosters_max` are open already. `body_bytes` is the length of
+    /// the last one's body.
+    pub fn keep_open(&self, roster: Roster, body_bytes: usize, rosters_max: usize) {
         // Pages that a large push has read or written are more than all other open rosters hold.
-        if roster.connection.release_memory().is_err() {
+        if body_bytes > SMALL_BYTES && roster.connection.release_memory().is_err() {
             return;
         }
         let mut kept = self.kept.rosters();
