@@ -23,7 +23,7 @@ const LOCATIONS: [&str; 4] = ["Berlin", "Paris", "Praha", "Kraków"];
 /// Writes the employee with this number as an element of a push, some 290 bytes. Another `version` has another department.
 pub fn write_employee(out: &mut impl Write, number: u64, version: u32, status: &str) -> io::Result<()> {
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let pick = |list: &[&'static str], shift: u32| list[(mixed >> shift) as usize % list.len()];
+    let pick = |list: &[&'static str], shift: u32| list[(mixed >> shift & 0xff) as usize % list.len()];
     let (first, last) = (pick(&FIRST_NAMES, 60), pick(&LAST_NAMES, 56));
     let department = DEPARTMENTS[((mixed >> 40) as usize + version as usize) % DEPARTMENTS.len()];
     let (year, month, day) = (1960 + (mixed >> 20) % 45, 1 + (mixed >> 12) % 12, 1 + (mixed >> 4) % 28);

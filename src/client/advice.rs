@@ -4,6 +4,7 @@ use super::connection::proxy;
 use super::{Answer, Target};
 use crate::signature::DATE_SECONDS_MAX;
 use ureq::http::Uri;
+use ureq::http::uri::Authority;
 
 /// How much of a `Location` a message repeats, in characters.
 const LOCATION_CHARS_MAX: usize = 500;
@@ -49,7 +50,7 @@ fn redirect(answer: &Answer, target: &Target) -> String {
     let moved = match location.starts_with('/').then(|| target.url.parse::<Uri>()) {
         Some(Ok(uri)) => {
             let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority());
-            format!("{scheme}://{}{location}", authority.map(|a| a.as_str()).unwrap_or_default())
+            format!("{scheme}://{}{location}", authority.map(Authority::as_str).unwrap_or_default())
         }
         _ => location,
     };

@@ -78,7 +78,7 @@ impl Places {
     /// Returns the place of a row of the current table.
     pub(super) fn of_row(&self, row: u64) -> String {
         let sheet = self.tables.last().and_then(|table| table.sheet.as_ref());
-        sheet.map(|sheet| format!("sheet {sheet:?}, row {row}")).unwrap_or_else(|| format!("row {row}"))
+        sheet.map_or_else(|| format!("row {row}"), |sheet| format!("sheet {sheet:?}, row {row}"))
     }
 
     /// Returns whether the current table is one of several sheets.

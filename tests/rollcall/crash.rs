@@ -102,9 +102,9 @@ fn killed_at_fifty_moments_it_has_one_version_or_the_other() {
         let found = versions(&world, 99);
         assert!(found == [stored] && !answered || found == [pushed], "changes, answered {answered}: {found:?}");
         if found == [stored] {
-            before += 1
+            before += 1;
         } else {
-            after += 1
+            after += 1;
         }
         stored = found[0];
     }

@@ -5,6 +5,7 @@ use crate::dialect::Dialect;
 use crate::profile::rules::Case;
 use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
 use regex::RegexBuilder;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -89,7 +90,7 @@ fn field(field: &FieldFile, place: usize, file: &ProfileFile, faults: &mut Fault
         _ => rules_of(field, faults),
     };
     let wire = wire_names(field, &file.fields[..place], faults);
-    let unique = match field.unique.as_ref().map(|unique| unique.get_ref()) {
+    let unique = match field.unique.as_ref().map(Spanned::get_ref) {
         None | Some(UniqueFile::Whole(false)) => Unique::No,
         Some(UniqueFile::Whole(true)) => Unique::Roster,
         Some(UniqueFile::Among(ActiveOnly::Active)) => Unique::Active,
@@ -148,14 +149,14 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
         Kind::Phone => Rules::Phone,
         Kind::Boolean => Rules::Boolean,
         Kind::Date => {
-            let iso = |bound: &str| Format::Iso.canonical(bound).map(|date| date.into_owned());
+            let iso = |bound: &str| Format::Iso.canonical(bound).map(Cow::into_owned);
             let min = bound(&field.min, iso, "a date that exists, like \"1900-01-31\"", faults);
             let max = bound(&field.max, iso, "a date that exists, like \"1900-01-31\"", faults);
             ordered(&min, &max, |a, b| a > b, faults);
             Rules::Date { formats: formats(field, faults), min: unspan(min), max: unspan(max) }
         }
         Kind::Number => {
-            let canonical = |bound: &str| number::canonical(bound).map(|number| number.into_owned());
+            let canonical = |bound: &str| number::canonical(bound).map(Cow::into_owned);
             let min = bound(&field.min, canonical, "a number", faults);
             let max = bound(&field.max, canonical, "a number", faults);
             ordered(&min, &max, |a, b| number::compare(a, b).is_gt(), faults);
@@ -311,7 +312,7 @@ fn formats(field: &FieldFile, faults: &mut Faults) -> Vec<Format> {
         match Format::NAMES.iter().find(|(known, _)| known == name) {
             Some((_, format)) => read.push(*format),
             None => {
-                faults.push((formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", "))))
+                faults.push((formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", "))));
             }
         }
     }
