@@ -25,7 +25,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A value of a known `field` breaks `rule`; the message says what to do.
+    /// Makes a fault of a value of a known `field` that breaks `rule`. The message says what to do.
     pub fn new(field: &str, rule: &'static str, message: impl Into<String>) -> Fault {
         let mut field = field.to_owned();
         if let Some((end, _)) = field.char_indices().nth(FIELD_CHARS_MAX) {
@@ -35,7 +35,7 @@ impl Fault {
         Fault { field, known: true, rule, message: message.into(), other_index: None }
     }
 
-    /// The same for a field whose name may come from the client alone.
+    /// Makes such a fault of a field whose name may come from the client alone.
     pub fn of_client(field: &str, rule: &'static str, message: impl Into<String>) -> Fault {
         Fault { known: false, ..Fault::new(field, rule, message) }
     }
@@ -94,7 +94,7 @@ pub struct Rejections {
 }
 
 impl Rejections {
-    /// No rejections yet. At most `listed_max` rejections, and as many causes, will be kept.
+    /// Begins without rejections. At most `listed_max` of them, and as many causes, will be kept.
     pub fn new(listed_max: usize) -> Rejections {
         Rejections { listed_max, listed: Vec::new(), count: 0, causes: HashMap::new(), cause_count: 0 }
     }
@@ -151,7 +151,7 @@ impl Rejections {
     }
 }
 
-/// The order of rejections: employees that the push does not carry come last.
+/// Returns the key by which rejections are sorted: employees that the push does not carry come last.
 fn order(index: Option<u64>) -> (bool, Option<u64>) {
     (index.is_none(), index)
 }

@@ -158,7 +158,7 @@ impl Body {
         Ok(BufReader::with_capacity(1 << 17, zstd::stream::Decoder::new(file)?))
     }
 
-    /// Refuses a StartExam body that names another profile than the one that was asked for.
+    /// Refuses a StartExam body that names a profile other than `wanted`.
     fn check_profile(&self, wanted: &str) -> Result<(), InputError> {
         match named_profile(self.unpack()?) {
             Some(named) if Uuid::parse_str(wanted.trim()) != Ok(named) => Err(InputError::Wrong(format!(

@@ -188,7 +188,7 @@ impl<R: BufRead> Rows<'_, R> {
         InputError::Wrong(format!("row {}: it has {what}{quote}", self.row))
     }
 
-    /// The cells of the row that was read last.
+    /// Returns the cells of the row that was read last.
     fn cells(&self) -> Result<Vec<&str>, InputError> {
         let starts = std::iter::once(0).chain(self.record.ends.iter().copied());
         let cells = starts.zip(&self.record.ends).enumerate().map(|(position, (start, end))| {

@@ -172,7 +172,7 @@ pub enum PushError {
 }
 
 impl Target {
-    /// A push to the server at `url`, for an account with this SharedKey secret. The error says what is wrong with the URL.
+    /// Makes the target of pushes to the server at `url`, for an account with this SharedKey secret. The error says what is wrong with the URL.
     pub fn new(url: &str, account: i64, secret: &str) -> Result<Target, PushError> {
         let wrong = || PushError::Url(url.to_owned());
         let trimmed = url.trim_end_matches('/');
@@ -215,7 +215,7 @@ pub fn profile_fields(target: &Target, profile: &str, wait: Duration) -> Result<
     Ok(fields.iter().filter_map(field).collect())
 }
 
-/// The profiles that the account has, for the end of a message; nothing if the server does not say it.
+/// Returns the profiles that the account has for the end of a message, or nothing if the server does not say.
 fn profiles(target: &Target, wait: Duration) -> String {
     let listed = || {
         let (_, answer) = get(target, "profiles", wait).ok()?;

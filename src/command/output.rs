@@ -17,7 +17,7 @@ macro_rules! complain {
 
 pub(super) use {complain, out};
 
-/// The line of [`out!`].
+/// Writes the line of [`out!`].
 pub(super) fn line(text: Arguments<'_>) -> Result<(), Failed> {
     written(|out| writeln!(out, "{text}"))
 }
@@ -33,7 +33,7 @@ pub(super) fn written(write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Re
     written.map_err(|error| Failed::Refused(format!("cannot write to the standard output: {error}")))
 }
 
-/// The line of [`complain!`].
+/// Writes the line of [`complain!`].
 pub(super) fn complaint(text: Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }

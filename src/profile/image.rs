@@ -139,7 +139,7 @@ mod tests {
         {
             let picture = Picture::of(bytes).unwrap();
             assert_eq!((picture.extension, picture.width, picture.height), (extension, width, height));
-            // Wherever it is cut before its size it is none, and nothing panics.
+            // Cut anywhere before its size it is not an image, and nothing panics.
             assert!((0..10).all(|length| Picture::of(&bytes[..length]).is_none()));
             let uri = format!("data:{};base64,{}", picture.media_type, STANDARD.encode(bytes));
             assert_eq!(decode(&canonical(&uri, None).unwrap()), Some((picture.media_type, bytes.to_vec())));

@@ -83,7 +83,7 @@ fn named(value: &str) -> Result<Vec<Named<'_>>, Broken> {
 }
 
 impl Reference {
-    /// Brings a value to its canonical form: who is named, in the order in which they are.
+    /// Returns the canonical form of a value: whom it names, in its order. The error is the rule that it breaks.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, Broken> {
         if !self.many {
             return self.to.canonical(value);

@@ -106,7 +106,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// A choice of `options`, each a value and its aliases. Spellings that differ only in case must belong to one option.
+    /// Makes a choice of `options`, each a value and its aliases. Spellings that differ only in case must belong to one option.
     pub fn new(options: Vec<(String, Vec<String>)>) -> Choice {
         let mut choice = Choice { options: Vec::new(), by_alias: HashMap::new() };
         for (place, (value, aliases)) in options.into_iter().enumerate() {

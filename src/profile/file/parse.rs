@@ -346,7 +346,7 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 }
 
-/// What an error says, and what to do.
+/// Returns what an error says, and what to do.
 fn told(error: &Error) -> String {
     let message = error.message().replace('\n', ", ");
     match spelling::suggestion(error.message()) {
@@ -355,7 +355,7 @@ fn told(error: &Error) -> String {
     }
 }
 
-/// What somebody who does not know TOML may have meant.
+/// Returns a hint for somebody who does not know TOML.
 fn hint(message: &str) -> &'static str {
     let hints = [
         ("invalid boolean", "text stands in quotes, like \"text\"; true and false are small and without"),
