@@ -115,13 +115,15 @@ pub fn same_or_written(file: &Path, now: &str) {
     if std::env::var_os("ROLLCALL_GOLDEN").is_some_and(|value| value == "write") {
         return fs::write(file, now).unwrap();
     }
-    let (number, (before, after)) = (1..)
-        .zip(written.lines().chain([""]).zip(now.lines().chain([""])))
-        .find(|(_, (before, after))| before != after)
-        .unwrap_or((0, ("as long", "longer or shorter")));
+    let (before, after): (Vec<&str>, Vec<&str>) = (written.lines().collect(), now.lines().collect());
+    let same = before.iter().zip(&after).take_while(|(before, after)| before == after).count();
+    let line = |lines: &[&str]| lines.get(same).copied().unwrap_or("(the end)").to_owned();
     panic!(
-        "{}:{number}\n  was {before}\n  is  {after}\nIf that is right: ROLLCALL_GOLDEN=write cargo test golden\n\n{now}",
-        file.display()
+        "{}:{}\n  was {}\n  is  {}\nIf that is right: ROLLCALL_GOLDEN=write cargo test golden",
+        file.display(),
+        same + 1,
+        line(&before),
+        line(&after)
     );
 }
 
