@@ -41,7 +41,7 @@ pub use file::{ProfileError, read};
 pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id, wrong_name};
 pub use image::{Picture, decode as decode_image};
 pub use reference::{Reference, To};
-pub use rules::{Broken, Rules};
+pub use rules::{Broken, Pattern, Rules};
 
 use crate::dialect::{Dialect, collaborator};
 use std::borrow::Cow;

@@ -31,8 +31,8 @@ pub enum Rules {
         min_length: Option<u64>,
         /// The most characters.
         max_length: Option<u64>,
-        /// What the whole value must match: as the profile has it, and compiled.
-        pattern: Option<(String, Regex)>,
+        /// What the whole value must match.
+        pattern: Option<Pattern>,
         /// Whether white space around the value is removed.
         trim: bool,
         /// The case that the value is converted to, if any.
@@ -87,6 +87,15 @@ pub enum Rules {
     Object,
     /// Other employees.
     Reference(Reference),
+}
+
+/// A regular expression for a whole value.
+#[derive(Debug)]
+pub struct Pattern {
+    /// As the profile has it.
+    pub written: String,
+    /// Compiled, and anchored at both ends.
+    pub regex: Regex,
 }
 
 /// The case that a text is converted to.
@@ -210,7 +219,7 @@ fn text<'v>(
     value: &'v str,
     min_length: Option<u64>,
     max_length: Option<u64>,
-    pattern: Option<&(String, Regex)>,
+    pattern: Option<&Pattern>,
     case: Option<Case>,
 ) -> Result<Cow<'v, str>, Broken> {
     if value.contains('\0') {
@@ -223,7 +232,7 @@ fn text<'v>(
     };
     length(&value, min_length, max_length)?;
     match pattern {
-        Some((written, regex)) if !regex.is_match(&value) => {
+        Some(Pattern { written, regex }) if !regex.is_match(&value) => {
             Err(Broken::new("pattern", format!("must match the pattern {written} as a whole")))
         }
         _ => Ok(value),

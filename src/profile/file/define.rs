@@ -2,7 +2,7 @@
 
 use super::{ActiveOnly, Bound, CaseFile, Faults, FieldFile, Kind, OptionFile, ProfileFile, UniqueFile, UnknownFile};
 use crate::dialect::Dialect;
-use crate::profile::rules::Case;
+use crate::profile::rules::{Case, Pattern};
 use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
 use regex::RegexBuilder;
 use std::borrow::Cow;
@@ -280,7 +280,7 @@ fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
     .collect()
 }
 
-fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<(String, regex::Regex)> {
+fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<Pattern> {
     let written = pattern.get_ref();
     if written.chars().count() > PATTERN_CHARS_MAX {
         faults.push((pattern.span(), format!("pattern is longer than {PATTERN_CHARS_MAX} characters; shorten it")));
@@ -288,7 +288,7 @@ fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<(String, re
     }
     let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
     match build(written).and_then(|_| build(&format!(r"\A(?:{written})\z"))) {
-        Ok(regex) => Some((written.clone(), regex)),
+        Ok(regex) => Some(Pattern { written: written.clone(), regex }),
         Err(error) => {
             let last = error.to_string();
             let reason = last.lines().last().unwrap_or_default().trim_start_matches("error: ");
