@@ -1,4 +1,4 @@
-//! Backups: made and taken back beside a running server, whole, closed to others, and never over something by accident.
+//! Backups: made and restored beside a running server, complete, closed to others, and never over something by accident.
 
 use super::files::{BADGES, command, people, text, wait_until};
 use super::world::{SECRET, World, run};

@@ -12,7 +12,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Pushes a file that must be refused, and returns what is printed of it.
+/// Pushes a file that must be refused, and returns what is printed about it.
 #[track_caller]
 fn refused(world: &World, file: &str, args: &[&str]) -> String {
     let output = world.push_file(file, &[&["--profile", PROFILE], args].concat());
