@@ -1,5 +1,7 @@
 //! The whole request, signed and sent over a socket to a server in this process.
 
+#![allow(clippy::unwrap_used, reason = "a bench stops at a failure, prints, and counts in numbers that fit")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rollcall::client::{Body, Patience, Target, push};
 use rollcall::limits::Limits;

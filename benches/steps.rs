@@ -1,5 +1,11 @@
 //! The steps of a push, each by itself, over the same ten thousand employees.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a bench stops at a failure, prints, and counts in numbers that fit"
+)]
+
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rollcall::dialect::{Dialect, startexam};

@@ -10,7 +10,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What the file says. What is typed, or set in the environment, wins over it.
+/// What the file says. Options and environment variables win over it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -24,7 +24,7 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// The folder of the profiles.
     pub profiles: Option<PathBuf>,
-    /// The proxies whose `X-Forwarded-For` is believed: addresses, or networks like `10.0.0.0/8`.
+    /// The proxies whose `X-Forwarded-For` is trusted: addresses, or networks like `10.0.0.0/8`.
     #[serde(default)]
     pub trusted_proxies: Vec<IpNet>,
     /// How log lines are written.
@@ -52,7 +52,7 @@ pub struct PushConfig {
     pub profile: Option<String>,
     /// The environment variable that holds the secret.
     pub secret_env: Option<String>,
-    /// Columns that have another heading in the file: heading = name.
+    /// What headings of the file mean if not what they say: heading = name.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
     /// Whose columns a CSV has.
@@ -63,9 +63,9 @@ pub struct PushConfig {
     pub sheet: Option<String>,
     /// Whether the answer is printed as the server sent it.
     pub json: Option<bool>,
-    /// How long the answer may take once the body has been sent, in seconds.
+    /// The time limit for the answer once the body has been sent, in seconds.
     pub timeout_seconds: Option<u32>,
-    /// How often a push that failed for a passing reason is sent again.
+    /// How often a push is sent again after a failure that may pass.
     pub retry: Option<u32>,
     /// Whether only errors are printed.
     pub quiet: Option<bool>,
@@ -75,7 +75,7 @@ pub struct PushConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnsOf {
-    /// LMS Collaborator's: known by their position, or by name in a header that begins with uid.
+    /// LMS Collaborator's: known by their position, or by name if the header begins with uid.
     Collaborator,
 }
 
@@ -95,7 +95,7 @@ pub struct DemoConfig {
 pub enum LogFormat {
     /// For people.
     Text,
-    /// A JSON object a line.
+    /// As one JSON object on each line.
     Json,
 }
 
@@ -105,12 +105,12 @@ pub enum LogFormat {
 pub struct Address(String);
 
 impl Address {
-    /// A port of 127.0.0.1, 0 for any that is free.
+    /// Returns the address of a port of 127.0.0.1; 0 means any free port.
     pub fn local(port: u16) -> Address {
         Address(SocketAddr::from(([127, 0, 0, 1], port)).to_string())
     }
 
-    /// As it was written, `host:port`.
+    /// Returns the address as it was written, `host:port`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -145,7 +145,7 @@ impl TryFrom<String> for Address {
     }
 }
 
-/// Reads the file; the error names the file and the line, and the key or value that an unknown one was meant to be.
+/// Reads a configuration file. The error names the file and the line, and suggests what an unknown key or value was meant to be.
 pub fn read(file: &Path) -> Result<Config, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let config: Config = toml::from_str(&text).map_err(|error| {

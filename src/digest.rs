@@ -1,4 +1,15 @@
-//! The digest of a body: the header `Content-Digest` (RFC 9530), with which a client can protect what SharedKey does not sign.
+//! The digest of a body: the header `Content-Digest` (RFC 9530), by which damage to the body is found, since SharedKey does not sign it.
+//!
+//! ```
+//! use rollcall::digest::{ContentDigest, Digesting};
+//!
+//! let mut digests = ContentDigest::parse("sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:")?;
+//! let mut digesting = Digesting::new(digests.remove(0));
+//! digesting.update(b"{\"hello\": ");
+//! digesting.update(b"\"world\"}\n");
+//! assert!(digesting.matches());
+//! # Ok::<(), &str>(())
+//! ```
 
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -12,8 +23,8 @@ pub enum ContentDigest {
 }
 
 impl ContentDigest {
-    /// Reads the header's value, its lines joined by commas: a dictionary of structured fields (RFC 9651). Returns every digest in it
-    /// that can be checked, or what is wrong with it.
+    /// Reads the header's value, a dictionary of structured fields (RFC 9651), whose lines are joined by commas. Returns every digest that
+    /// can be checked, at least one. The error says what is wrong with the value.
     pub fn parse(value: &str) -> Result<Vec<ContentDigest>, &'static str> {
         let members: Dictionary = Parser::new(value).parse().map_err(|_| "it must read 'sha-256=:…base64…:'")?;
         let mut found = Vec::new();
@@ -36,16 +47,16 @@ impl ContentDigest {
     }
 }
 
-/// A digest in the making, of bytes as they come.
+/// A digest that is being computed while the bytes arrive.
 pub enum Digesting {
-    /// What is expected, and what has come.
+    /// The expected digest, and the hash of the bytes so far.
     Sha256(Vec<u8>, Sha256),
     /// The same with SHA-512.
     Sha512(Vec<u8>, Sha512),
 }
 
 impl Digesting {
-    /// Nothing has come yet.
+    /// Begins a digest, which is expected to become `digest`.
     pub fn new(digest: ContentDigest) -> Digesting {
         match digest {
             ContentDigest::Sha256(expected) => Digesting::Sha256(expected, Sha256::new()),
@@ -53,7 +64,7 @@ impl Digesting {
         }
     }
 
-    /// The next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, piece: &[u8]) {
         match self {
             Digesting::Sha256(_, hash) => hash.update(piece),
@@ -61,7 +72,7 @@ impl Digesting {
         }
     }
 
-    /// Whether all that came has the digest that was expected.
+    /// Returns whether the bytes have the expected digest.
     pub fn matches(self) -> bool {
         match self {
             Digesting::Sha256(expected, hash) => hash.finalize()[..] == expected,

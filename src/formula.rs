@@ -1,17 +1,22 @@
-//! Formulas: values that a spreadsheet would run, and the apostrophe that keeps it from that.
+//! Values that a spreadsheet would run as formulas, and the apostrophe that prevents it.
+//!
+//! ```
+//! use rollcall::formula::{guard, unguard};
+//!
+//! assert_eq!(guard("=1+1"), "'=1+1");
+//! assert_eq!(unguard("'=1+1"), "=1+1");
+//! assert_eq!(guard("+49 30 123"), "+49 30 123");
+//! ```
 
 use std::borrow::Cow;
 
-/// A value that no spreadsheet runs: such a one gets an apostrophe before it, as does one that has apostrophes before such a
-/// one, so that [`unguard`] gives back what it was. A sign before digits only is a number, and stays.
+/// Returns the value with an apostrophe before it if a spreadsheet would run it. A value of apostrophes and a formula gets another one, so
+/// that [`unguard`] restores every value. A sign and digits are a number, not a formula.
 pub fn guard(value: &str) -> Cow<'_, str> {
-    match is_formula(value.trim_start_matches('\'')) {
-        true => Cow::Owned(format!("'{value}")),
-        false => Cow::Borrowed(value),
-    }
+    if is_formula(value.trim_start_matches('\'')) { Cow::Owned(format!("'{value}")) } else { Cow::Borrowed(value) }
 }
 
-/// The value that was guarded.
+/// Returns the value that was guarded.
 pub fn unguard(value: &str) -> &str {
     match value.strip_prefix('\'') {
         Some(rest) if is_formula(rest.trim_start_matches('\'')) => rest,

@@ -1,4 +1,4 @@
-//! JSON, read in two ways: fast where a value has the usual form, exactly where it has not.
+//! JSON, parsed in two ways: fast if a value has the usual form, and exactly if it does not.
 
 mod object;
 
@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-/// How many names of unknown members of one object are kept.
+/// The most names of unknown members that are kept of one object.
 pub const UNKNOWN_MAX: usize = crate::limits::IGNORED_NAMES_MAX;
 
 /// Bytes that are not JSON (RFC 8259).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotJson {
-    /// Where, in bytes from the beginning of what was parsed.
+    /// The place, in bytes from the beginning of what was parsed.
     pub at: u64,
     /// What is wrong there.
     pub message: String,
@@ -42,7 +42,7 @@ impl fmt::Display for NotJson {
     }
 }
 
-/// Checks that `bytes` are one JSON value in UTF-8 with nothing but white space around it.
+/// Checks that `bytes` are one JSON value in UTF-8, with nothing but white space around it.
 pub fn check(bytes: &[u8]) -> Result<(), NotJson> {
     exact::<IgnoredAny>(bytes).map(drop).map_err(|error| match error {
         Unreadable::NotJson(not_json) => not_json,
@@ -50,12 +50,12 @@ pub fn check(bytes: &[u8]) -> Result<(), NotJson> {
     })
 }
 
-/// Checks that `bytes` can be the beginning of a JSON value in UTF-8: that they are wrong nowhere, though they may end too early.
+/// Checks that `bytes` can be the beginning of a JSON value in UTF-8: they may end too early, but nothing in them is wrong.
 pub fn check_beginning(bytes: &[u8]) -> Result<(), NotJson> {
     begins(bytes, |text| serde_json::from_str::<IgnoredAny>(text).err())
 }
 
-/// Checks the same of the first value in `bytes`, whatever comes behind it.
+/// Checks the same of the first value in `bytes`, whatever follows it.
 pub fn check_first(bytes: &[u8]) -> Result<(), NotJson> {
     begins(bytes, |text| serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>().next()?.err())
 }
@@ -80,7 +80,7 @@ fn begins(bytes: &[u8], parse: impl Fn(&str) -> Option<serde_json::Error>) -> Re
 pub enum Unreadable {
     /// They are not JSON.
     NotJson(NotJson),
-    /// They are, but not of the expected form; the message says what to do.
+    /// They are JSON, but not of the expected form; the message says what to do.
     Wrong(String),
 }
 
@@ -97,7 +97,7 @@ pub fn exact<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
     })
 }
 
-/// Says what to do about a value of another form, without a word of the value, which serde's own message quotes.
+/// Says what to do about a value of another form. Serde's own message would quote the value.
 fn what_to_do(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
@@ -107,7 +107,7 @@ fn what_to_do(error: &serde_json::Error) -> String {
     }
 }
 
-/// The elements of an array, of which there may be `max`. The error is what to do about another value, or about more.
+/// Returns the elements of an array, at most `max`. The error says what to do about another value, or about more elements.
 pub fn array(raw: &RawValue, max: usize) -> Result<Vec<&RawValue>, String> {
     struct AtMost(usize);
     impl<'de> Visitor<'de> for AtMost {
@@ -131,14 +131,14 @@ pub fn array(raw: &RawValue, max: usize) -> Result<Vec<&RawValue>, String> {
     serde_json::Deserializer::from_str(raw.get()).deserialize_seq(AtMost(max)).map_err(|error| what_to_do(&error))
 }
 
-/// Memory that [`fast`] uses again for each value.
+/// Memory that [`fast`] reuses for each value.
 #[derive(Default)]
 pub struct Scratch {
     copy: Vec<u8>,
     buffers: simd_json::Buffers,
 }
 
-/// Reads a value with simd-json. `None` means that [`exact`] must decide: simd-json accepts nothing that serde_json refuses, but it
+/// Reads a value with simd-json, or returns `None` if [`exact`] must decide: simd-json accepts nothing that serde_json refuses, but it
 /// refuses some numbers that JSON allows, and its messages are short.
 pub fn fast<'a, T: Deserialize<'a>>(bytes: &[u8], scratch: &'a mut Scratch) -> Option<T> {
     scratch.copy.clear();
@@ -146,8 +146,8 @@ pub fn fast<'a, T: Deserialize<'a>>(bytes: &[u8], scratch: &'a mut Scratch) -> O
     simd_json::serde::from_slice_with_buffers(&mut scratch.copy, &mut scratch.buffers).ok()
 }
 
-/// A scalar as text: a string is unescaped, a number or a boolean is its JSON text, null is the empty string.
-/// The error is what to do about another value.
+/// Returns a scalar as text: a string unescaped, a number or a boolean as its JSON text, null as the empty string.
+/// The error says what to do about another value.
 pub fn scalar(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     let json = raw.get();
     match json.as_bytes()[0] {
@@ -159,7 +159,7 @@ pub fn scalar(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
-/// A string, unescaped, or the JSON text of a number. The error is what to do about another value.
+/// Returns a string, unescaped, or the JSON text of a number. The error says what to do about another value.
 pub fn string_or_number(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     match raw.get().as_bytes()[0] {
         b'-' | b'0'..=b'9' => Ok(Cow::Borrowed(raw.get())),
@@ -167,7 +167,7 @@ pub fn string_or_number(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
-/// A string, unescaped. The error is what to do about another value.
+/// Returns a string, unescaped. The error says what to do about another value.
 pub fn string(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     let json = raw.get();
     match json.as_bytes()[0] {
@@ -186,7 +186,7 @@ pub fn string(raw: &RawValue) -> Result<Cow<'_, str>, &'static str> {
 /// The most members of an object that [`members`] reads.
 const MEMBERS_MAX: usize = 1_000;
 
-/// The members of an object in their order, each of which may appear once; a byte order mark before the object is passed over.
+/// Returns the members of an object in their order. Each name may appear once. A byte order mark before the object is ignored.
 pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
     struct Members<'a>(Vec<(String, &'a RawValue)>);
     impl<'de> Deserialize<'de> for Members<'de> {
@@ -206,7 +206,7 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
                         if members.len() == MEMBERS_MAX {
                             return Err(A::Error::custom(format!("has more than {MEMBERS_MAX} members")));
                         }
-                        // The name is the client's text, which may not get into a log, so the message counts.
+                        // The name came from the client and must not reach a log, so the message counts members instead.
                         if let Some(first) = places.insert(name.clone(), members.len()) {
                             let (first, second) = (first + 1, members.len() + 1);
                             let message = format!("has the same name in members {first} and {second}; send it once");
@@ -225,14 +225,14 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The elements of an array, read one by one: the array is whole JSON already.
+/// The elements of an array, read one by one.
 pub struct Elements<B> {
     bytes: B,
     at: usize,
 }
 
 impl<B: AsRef<[u8]>> Elements<B> {
-    /// The elements of an array; a byte order mark before it is passed over. The error is what is wrong with the bytes.
+    /// Checks that `bytes` are an array; a byte order mark before it is ignored. The error says what is wrong with them.
     pub fn new(bytes: B) -> Result<Elements<B>, Unreadable> {
         let start = if bytes.as_ref().starts_with(BOM) { BOM.len() } else { 0 };
         let json = &bytes.as_ref()[start..];
@@ -243,10 +243,10 @@ impl<B: AsRef<[u8]>> Elements<B> {
         }
     }
 
-    /// Calls `read` with the next element; `None` at the end.
+    /// Calls `read` with the next element and returns what it returned, or `None` at the end.
     pub fn next<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let bytes = self.bytes.as_ref();
-        // Before an element stands the array's bracket, or the comma behind the element before.
+        // What precedes an element is the array's bracket or a comma.
         let before = self.at + bytes[self.at..].iter().position(|byte| matches!(byte, b'[' | b','))?;
         let start = before + 1 + bytes[before + 1..].iter().position(|byte| !byte.is_ascii_whitespace())?;
         let element = serde_json::Deserializer::from_slice(&bytes[start..]).into_iter::<&RawValue>().next()?.ok()?;

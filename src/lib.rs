@@ -1,15 +1,16 @@
 //! The endpoint for nightly employee lists.
 //!
-//! A push travels through the modules in this order:
+//! The modules in reading order, which is the order in which a push meets them:
 //!
-//! 1. [`command`] starts the program; [`config`] and [`limits`] say how, and [`spelling`] what a wrong name was meant to be.
-//! 2. [`server`] listens, routes, authenticates ([`signature`], [`token`], [`until`]) and receives ([`digest`]).
-//! 3. [`dialect`] knows the wire format: it turns an element of the body ([`json`]) into an [`employee off the wire`](roster::Pushed).
-//! 4. [`sync`] is the push itself: split, recognise, check, write, check the roster, commit.
-//! 5. [`profile`] has the fields of an employee and the rules of their values; what breaks them is a [`rejection`].
-//! 6. [`store`] keeps the [`roster`]; [`export`] writes it out.
-//! 7. [`client`] pushes to such a server, and [`sample`] makes rosters to push.
+//! 1. [`command`] starts the program, as [`config`] and [`limits`] say; [`spelling`] guesses what a misspelt name was meant to be.
+//! 2. [`server`] listens, routes, authenticates ([`signature`], [`token`], [`until`]) and receives the body ([`digest`]).
+//! 3. [`dialect`] knows the wire formats: it turns an element of the body ([`json`]) into what a push says about an employee.
+//! 4. [`sync`] is the push itself, from splitting the body to the commit.
+//! 5. [`profile`] has the fields of an employee and the rules for their values; a value that breaks one becomes a [`rejection`].
+//! 6. [`roster`] is all employees of an account, [`store`] keeps it, and [`export`] writes it to a file, safe from [`formula`]s.
+//! 7. `client` (with the feature of that name) pushes to a server, and [`sample`] invents rosters to push.
 
+#[cfg(feature = "client")]
 pub mod client;
 pub mod command;
 pub mod config;

@@ -1,116 +1,127 @@
-//! Every limit of the server, by name and with its unit last.
+//! Every limit of the server, with its unit at the end of its name.
+//!
+//! ```
+//! use rollcall::limits::Limits;
+//!
+//! let limits: Limits = toml::from_str("body_bytes_max = \"500 MB\"\nhead_seconds_max = 0")?;
+//! assert_eq!(limits.body_bytes_max, 500_000_000);
+//! assert_eq!(limits.employees_max, Limits::default().employees_max);
+//! assert_eq!(limits.zero(), Some("head_seconds_max"));
+//! # Ok::<(), toml::de::Error>(())
+//! ```
 
 mod size;
 
 use serde::Deserialize;
 
-/// How many names of ignored members and fields an answer has.
+/// How many names of ignored members and fields an answer lists.
 pub const IGNORED_NAMES_MAX: usize = 50;
 
-/// How long such a name may be, in characters; a longer one is cut.
+/// How long such a name may be, in characters; longer ones are cut.
 pub const IGNORED_NAME_CHARS_MAX: usize = 100;
 
-/// How long the header with them may be, in bytes: proxies take some 4 KiB of headers in all.
+/// How long the header that lists them may be, in bytes: proxies accept some 4 KiB of headers in all.
 pub const IGNORED_HEADER_BYTES_MAX: usize = 2_000;
 
-/// The `[limits]` table of the configuration file. What is left out has the value of [`Limits::default`].
+/// The `[limits]` table of the configuration file. A limit that is left out has its value of [`Limits::default`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The longest body of a push, in bytes, as `Content-Length` says it: over it 413, before the body is read.
+    /// The longest body of a push, in bytes, by its `Content-Length`. A longer one is answered 413 before it is read.
     #[serde(deserialize_with = "size::bytes")]
     pub body_bytes_max: u64,
     /// The longest single employee in a body, in bytes.
     #[serde(deserialize_with = "size::bytes")]
     pub employee_bytes_max: usize,
-    /// The longest rest of a body without its employees, in bytes.
+    /// The longest body without its employees, in bytes.
     #[serde(deserialize_with = "size::bytes")]
     pub envelope_bytes_max: usize,
     /// The most employees in one push.
     pub employees_max: u64,
-    /// The longest body of an import that is read as a whole, in bytes: a user, a batch, a CSV.
+    /// The longest body of an import that is read as a whole (a user, a batch, a CSV), in bytes.
     #[serde(deserialize_with = "size::bytes")]
     pub import_bytes_max: usize,
-    /// The most columns of a CSV or a workbook, in an import as in `rollcall push`.
+    /// The most columns of a CSV or a workbook, in an import and in `rollcall push`.
     pub columns_max: usize,
     /// The longest form of one of EchoSpan's commands, in bytes.
     #[serde(deserialize_with = "size::bytes")]
     pub form_bytes_max: usize,
-    /// The most records that an account may queue in a day (UTC) by EchoSpan's commands.
+    /// The most records that an account may queue by EchoSpan's commands in a day (UTC).
     pub queued_per_day_max: u64,
-    /// The most text of references that one push may hold until its end, in bytes.
+    /// The most text that one push may hold until its end because employees refer to others by it, in bytes.
     #[serde(deserialize_with = "size::bytes")]
     pub references_bytes_max: usize,
     /// The most data rows of one employee.
     pub data_rows_max: usize,
     /// The deepest nesting of objects and arrays in a body; the body's own object is the first level.
     pub depth_max: u32,
-    /// The most rejections that an answer lists, and the most causes; all are counted.
+    /// The most rejections that an answer lists, and the most causes. All are counted.
     pub errors_listed_max: usize,
-    /// The time a connection has to send a request's head, from its first byte; a new connection from its beginning.
+    /// The time for a request's head, in seconds, from its first byte; on a new connection from the beginning.
     pub head_seconds_max: u64,
-    /// The longest head of a request, in bytes: over it 431.
+    /// The longest head of a request, in bytes. A longer one is answered 431.
     #[serde(deserialize_with = "size::bytes")]
     pub head_bytes_max: usize,
-    /// The most bytes of heads that have not ended, over all connections: one that exceeds it loses its connection.
+    /// The most bytes of unfinished heads, over all connections. The connection that exceeds it is closed.
     #[serde(deserialize_with = "size::bytes")]
     pub heads_bytes_max: usize,
-    /// The time a connection may stay idle between two requests; longer than a proxy keeps it in its pool, so that the proxy closes first.
+    /// The time a connection may stay idle between two requests, in seconds. It should be longer than a proxy keeps idle connections, so
+    /// that the proxy closes first.
     pub idle_seconds_max: u64,
-    /// How long a refused body is still received, so that its client reads the answer.
+    /// How long a refused body is still received, in seconds, so that its client reads the answer.
     pub drain_seconds_max: u64,
-    /// The longest pause between two pieces of a body, or of an answer that a client takes.
+    /// The longest pause between two pieces of a body, or of an answer that a client takes, in seconds.
     pub body_pause_seconds_max: u64,
     /// The slowest body or answer, in bytes a second on average, once `body_grace_seconds` have passed.
     #[serde(deserialize_with = "size::bytes")]
     pub body_bytes_per_second_min: u64,
-    /// How long a body or an answer may be slower than `body_bytes_per_second_min`.
+    /// How long a body or an answer may be slower than `body_bytes_per_second_min`, in seconds.
     pub body_grace_seconds: u64,
-    /// The most connections at once: one more takes the place of the one whose client has kept the server waiting longest, or gets 503.
+    /// The most connections at once. One more takes the place of the one whose client has kept the server waiting longest, or gets 503.
     pub connections_max: usize,
-    /// The most pushes at once over all accounts: one more waits, then gets 503. While it waits, whoever is slowest to send a body
-    /// loses its place.
+    /// The most pushes at once over all accounts. One more waits, then gets 503; while it waits, the client that is slowest to send its
+    /// body loses its place.
     pub pushes_max: usize,
-    /// The most exports that are written at once over all accounts, and half of them for one account: one more waits, then gets 503.
+    /// The most exports that are written at once over all accounts; one account may have half of them. One more waits, then gets 503.
     pub exports_max: usize,
-    /// The longest write-ahead log of an account, in bytes, beside which a new export may begin: over it 503, until those under way
-    /// have ended and the log is folded in.
+    /// The longest write-ahead log of an account, in bytes, with which a new export may begin. With a longer one it gets 503 until the
+    /// exports under way have ended and the log is folded in.
     #[serde(deserialize_with = "size::bytes")]
     pub log_bytes_max: u64,
-    /// The most requests that read at once over all accounts: one more waits, then gets 503.
+    /// The most requests that read at once over all accounts. One more waits, then gets 503.
     pub reads_max: usize,
     /// The most requests of one account that read at once.
     pub account_reads_max: usize,
     /// The most requests of one account that wait for their turn: to push, to read, or to export.
     pub account_waiting_max: usize,
-    /// The most bytes of bodies that are collected before they are applied, over all connections; an account's share is a quarter.
+    /// The most bytes of bodies that are collected before they are applied, over all connections. One account may have a quarter.
     #[serde(deserialize_with = "size::bytes")]
     pub collected_bytes_max: usize,
-    /// The most bytes of answers that clients have not taken, over all connections; an account's share is a quarter.
+    /// The most bytes of answers that clients have not taken, over all connections. One account may have a quarter.
     #[serde(deserialize_with = "size::bytes")]
     pub answers_bytes_max: usize,
-    /// How long a push waits for another of the same account, or for its turn among all; then it gets 409, or 503. Reads and exports
-    /// wait as long.
+    /// How long a push waits for another of the same account, or for its turn among all, in seconds; then it gets 409 or 503. Reads and
+    /// exports wait as long.
     pub push_wait_seconds_max: u64,
-    /// How long requests under way may still take after the server was told to stop.
+    /// How long requests under way may still take after the server was told to stop, in seconds.
     pub stop_seconds_max: u64,
-    /// The most memory for the indexes of all accounts that wait for their next push, in bytes; the least recently used go first.
+    /// The most memory for the indexes of the accounts that wait for their next push, in bytes. The least recently used go first.
     #[serde(deserialize_with = "size::bytes")]
     pub index_bytes_max: usize,
-    /// The most rosters that stay open for their accounts' next pushes. They close when they were not used for some seconds. Each holds
-    /// three files and some 100 KB.
+    /// The most rosters that stay open for their accounts' next pushes. Each holds three files and some 100 KB, and closes after some
+    /// seconds without use.
     pub rosters_open_max: usize,
-    /// The most refused pushes that the history of an account has; the oldest go first.
+    /// The most refused pushes in the history of an account. The oldest go first.
     pub refusals_kept_max: u64,
     /// The most employees on a page of `GET /v1/employees`.
     pub page_employees_max: usize,
-    /// The most data on such a page, in bytes; the employee that reaches it is the page's last.
+    /// The most data on such a page, in bytes. The employee that reaches it is the last on its page.
     #[serde(deserialize_with = "size::bytes")]
     pub page_bytes_max: usize,
 }
 
 impl Limits {
-    /// The name of a limit that is 0 and would let nothing through.
+    /// Returns the name of a limit that is 0 and would let nothing through, if there is one.
     pub fn zero(&self) -> Option<&'static str> {
         let limits = [
             ("body_bytes_max", self.body_bytes_max == 0),

@@ -3,30 +3,29 @@
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// How long the name of a field may be in an answer, in characters; a longer one is cut.
+/// How long the name of a field may be in an answer, in characters; longer ones are cut.
 const FIELD_CHARS_MAX: usize = 100;
 
-/// One thing wrong with one employee's value or with the employee itself, before it is known whose.
+/// One thing wrong with an employee's value or with the employee itself, before it is known which employee it is.
 ///
-/// Nothing in it quotes a value: it names the field, the rule and what to do.
+/// It names the field, the rule and what to do, and never quotes a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The field as the push calls it, or the employee's own `id`, `status` or `data`.
     pub field: String,
-    /// Whether the profile or the dialect has a field of that name. A name that only the client has may be anything, also a person's, and is
-    /// never logged.
+    /// Whether the profile or the dialect has a field of that name. A name that only the client has may be anything, even a person's, and
+    /// is never logged.
     pub known: bool,
-    /// The rule that is broken, by the name that it has in a profile.
+    /// The rule that is broken, as a profile names it.
     pub rule: &'static str,
     /// What to do about it.
     pub message: String,
-    /// The index in the push of the other employee that the message speaks of. `None` if it speaks of none, or of one that the
-    /// push does not carry.
+    /// The place in the push of the other employee that the message is about, or `None` if there is none or the push does not carry it.
     pub other_index: Option<u64>,
 }
 
 impl Fault {
-    /// A fault of a known `field` against `rule`; the message says what to do.
+    /// Makes a fault of a value of a known `field` that breaks `rule`. The message says what to do.
     pub fn new(field: &str, rule: &'static str, message: impl Into<String>) -> Fault {
         let mut field = field.to_owned();
         if let Some((end, _)) = field.char_indices().nth(FIELD_CHARS_MAX) {
@@ -36,12 +35,12 @@ impl Fault {
         Fault { field, known: true, rule, message: message.into(), other_index: None }
     }
 
-    /// The same of a field that only the client has a name for, as far as is known.
+    /// Makes such a fault of a field whose name may come from the client alone.
     pub fn of_client(field: &str, rule: &'static str, message: impl Into<String>) -> Fault {
         Fault { known: false, ..Fault::new(field, rule, message) }
     }
 
-    /// The same fault with the index in the push of the other employee that its message speaks of.
+    /// Returns the fault with the place in the push of the other employee that its message is about.
     pub fn with_other(self, other_index: Option<u64>) -> Fault {
         Fault { other_index, ..self }
     }
@@ -53,7 +52,7 @@ impl Fault {
 pub struct Rejection {
     /// The employee's place in the push, counted from 0; `None` for an employee that the push did not carry.
     pub index: Option<u64>,
-    /// The employee's id, where it has a usable one.
+    /// The employee's id, or `None` if it has no usable one.
     pub id: Option<String>,
     /// See [`Fault::field`].
     pub field: String,
@@ -83,7 +82,7 @@ pub struct Cause {
     pub message: String,
 }
 
-/// The rejections of one push: all counted, the first ones kept.
+/// The rejections of one push. All are counted, and the first are kept.
 #[derive(Debug, Clone)]
 pub struct Rejections {
     listed_max: usize,
@@ -95,30 +94,30 @@ pub struct Rejections {
 }
 
 impl Rejections {
-    /// No rejections yet; at most `listed_max` of them, and of causes, will be kept.
+    /// Begins without rejections. At most `listed_max` of them, and as many causes, will be kept.
     pub fn new(listed_max: usize) -> Rejections {
         Rejections { listed_max, listed: Vec::new(), count: 0, causes: HashMap::new(), cause_count: 0 }
     }
 
-    /// How many there were, kept or not.
+    /// Returns how many there are, kept or not.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Whether a rejection of the employee at `index` would be among the kept ones.
+    /// Returns whether a rejection of the employee at `index` would be kept.
     pub fn lists(&self, index: Option<u64>) -> bool {
         let full = self.listed.len() >= self.listed_max;
         !full || self.listed.last().is_some_and(|last| order(index) < order(last.index))
     }
 
-    /// Counts a rejection that is not kept. `message` is one for all rejections of this field and rule.
+    /// Counts a rejection without keeping it. `message` must be the same for all rejections of this field and rule.
     pub fn count_one(&mut self, field: &str, rule: &'static str, message: &str) {
-        self.count_cause((field, true), rule, message);
+        self.count_cause(field, true, rule, message);
     }
 
     /// Adds a fault of the employee at `index` of the push.
     pub fn add(&mut self, index: Option<u64>, id: Option<&str>, fault: Fault) {
-        self.count_cause((&fault.field, fault.known), fault.rule, &fault.message);
+        self.count_cause(&fault.field, fault.known, fault.rule, &fault.message);
         if !self.lists(index) {
             return;
         }
@@ -131,7 +130,7 @@ impl Rejections {
         self.listed.insert(place, Rejection { index, id, field, rule, message, other_index });
     }
 
-    fn count_cause(&mut self, (field, known): (&str, bool), rule: &'static str, message: &str) {
+    fn count_cause(&mut self, field: &str, known: bool, rule: &'static str, message: &str) {
         self.count += 1;
         let of_rule = self.causes.entry(rule).or_default();
         if let Some(cause) = of_rule.get_mut(field) {
@@ -144,7 +143,7 @@ impl Rejections {
         }
     }
 
-    /// The kept rejections in the order of the push, and the causes, the most frequent first.
+    /// Returns the kept rejections in the order of the push, and the causes, the most frequent first.
     pub fn into_parts(self) -> (Vec<Rejection>, Vec<Cause>) {
         let mut causes: Vec<Cause> = self.causes.into_values().flat_map(HashMap::into_values).collect();
         causes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.field, a.rule).cmp(&(&b.field, b.rule))));
@@ -152,9 +151,9 @@ impl Rejections {
     }
 }
 
-/// Employees that the push did not carry come last.
-fn order(index: Option<u64>) -> u64 {
-    index.unwrap_or(u64::MAX)
+/// Returns the key by which rejections are sorted: employees that the push does not carry come last.
+fn order(index: Option<u64>) -> (bool, Option<u64>) {
+    (index.is_none(), index)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Rosters of invented people, the same for the same numbers: for the demo, the tests and the benches.
+//! Rosters of invented people for the demo, the tests and the benches. The same number is always the same person.
 
 use std::io::{self, Write};
 
-/// The profile that the program ships, which the invented people are valid by.
+/// The profile in `profiles/employees.toml`, by which the invented people are valid.
 pub const PROFILE_TOML: &str = include_str!("../profiles/employees.toml");
 
 /// The id of that profile.
@@ -20,10 +20,10 @@ const DEPARTMENTS: [&str; 8] =
     ["Sales", "Logistics", "Finance", "Support", "Research", "Production", "Legal", "Human Resources"];
 const LOCATIONS: [&str; 4] = ["Berlin", "Paris", "Praha", "Kraków"];
 
-/// The employee with this number, as one element of a push of some 290 bytes. Another `version` has another department.
+/// Writes the employee with this number as an element of a push, some 290 bytes. Another `version` has another department.
 pub fn write_employee(out: &mut impl Write, number: u64, version: u32, status: &str) -> io::Result<()> {
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let pick = |list: &[&'static str], shift: u32| list[(mixed >> shift) as usize % list.len()];
+    let pick = |list: &[&'static str], shift: u32| list[(mixed >> shift & 0xff) as usize % list.len()];
     let (first, last) = (pick(&FIRST_NAMES, 60), pick(&LAST_NAMES, 56));
     let department = DEPARTMENTS[((mixed >> 40) as usize + version as usize) % DEPARTMENTS.len()];
     let (year, month, day) = (1960 + (mixed >> 20) % 45, 1 + (mixed >> 12) % 12, 1 + (mixed >> 4) % 28);
@@ -34,7 +34,7 @@ pub fn write_employee(out: &mut impl Write, number: u64, version: u32, status: &
     write!(out, r#"{{"name":"Location","value":"{}"}}]}}"#, pick(&LOCATIONS, 32))
 }
 
-/// A roster to push: employees 0 to `employees`, each in the version and with the status that `state` says.
+/// Writes a push of the employees with these numbers, each in the version and with the status that `state` returns for it.
 pub fn write_body(
     out: &mut impl Write,
     numbers: impl Iterator<Item = u64>,

@@ -4,6 +4,24 @@
 //! StringToSign = VERB + " " + CanonicalPath + " " + Date + " " + Content-Length
 //! Signature    = Base64( HMAC-SHA256( key = the secret's bytes, message = UTF-8(StringToSign) ) )
 //! ```
+//!
+//! A client signs the head of its request, and the server verifies it:
+//!
+//! ```
+//! use rollcall::signature::{Head, check_date, format_date, parse_authorization};
+//!
+//! let now = jiff::Timestamp::now();
+//! let date = format_date(now);
+//! let head = Head { verb: "POST", path: "/v1/employees", date: &date, content_length: "744" };
+//! let header = format!("SharedKey 99:{}", head.sign(b"secret"));
+//!
+//! let authorization = parse_authorization(&header)?;
+//! assert_eq!(authorization.account, 99);
+//! assert!(head.verify(b"secret", &authorization.signature));
+//! assert!(!head.verify(b"another", &authorization.signature));
+//! check_date(&date, now)?;
+//! # Ok::<(), &str>(())
+//! ```
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +29,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
-/// How far the `Date` of a request may lie from the server's clock, in seconds, either way.
+/// How far the `Date` of a request may be from the server's clock, in either direction, in seconds.
 pub const DATE_SECONDS_MAX: i64 = 15 * 60;
 
 /// What a signature covers: the head of a request, never its body.
@@ -34,12 +52,12 @@ impl Head<'_> {
         mac
     }
 
-    /// The signature of this head, in base64.
+    /// Returns the signature of this head, in base64.
     pub fn sign(&self, secret: &[u8]) -> String {
         STANDARD.encode(self.mac(secret).finalize().into_bytes())
     }
 
-    /// Whether `signature`, decoded from base64, is this head's under `secret`; in a time that does not tell how nearly.
+    /// Returns whether `signature`, decoded from base64, is this head's under `secret`. The time does not depend on how much of it is right.
     pub fn verify(&self, secret: &[u8], signature: &[u8]) -> bool {
         self.mac(secret).verify_slice(signature).is_ok()
     }
@@ -47,13 +65,13 @@ impl Head<'_> {
 
 /// The value of an `Authorization` header, taken apart.
 pub struct Authorization {
-    /// The account that the request says it is of.
+    /// The account that the request claims to come from.
     pub account: i64,
     /// The signature's bytes.
     pub signature: Vec<u8>,
 }
 
-/// Takes `SharedKey <AccountId>:<Signature>` apart; the error says what is wrong with it.
+/// Parses `SharedKey <AccountId>:<Signature>`. The error says what is wrong with it.
 pub fn parse_authorization(value: &str) -> Result<Authorization, &'static str> {
     let (scheme, rest) = value.trim().split_once(' ').ok_or("it must read 'SharedKey <AccountId>:<Signature>'")?;
     if !scheme.eq_ignore_ascii_case("SharedKey") {
@@ -66,19 +84,19 @@ pub fn parse_authorization(value: &str) -> Result<Authorization, &'static str> {
     Ok(Authorization { account, signature })
 }
 
-/// The value of a `Date` header for `now`: RFC 1123, always in GMT.
+/// Returns the value of a `Date` header for `now`: RFC 1123, always in GMT.
 pub fn format_date(now: Timestamp) -> String {
     jiff::fmt::rfc2822::DateTimePrinter::new()
         .timestamp_to_rfc9110_string(&now)
         .expect("the years of a clock are within 0 to 9999")
 }
 
-/// The time in the value of a `Date` header; `None` if it is not one of RFC 1123.
+/// Returns the time in the value of a `Date` header, or `None` if it is not a date of RFC 1123.
 pub fn parse_date(value: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()
 }
 
-/// Checks that the value of a `Date` header lies within [`DATE_SECONDS_MAX`] of `now`; the error says what is wrong.
+/// Checks that the value of a `Date` header is within [`DATE_SECONDS_MAX`] of `now`. The error says what is wrong.
 pub fn check_date(value: &str, now: Timestamp) -> Result<(), &'static str> {
     let date = parse_date(value).ok_or("it must be a date of RFC 1123 in GMT, like 'Sun, 19 Jan 2014 09:55:37 GMT'")?;
     match now.as_second() - date.as_second() {

@@ -1,16 +1,23 @@
 //! "Did you mean": the known name that somebody most likely wanted to write.
+//!
+//! ```
+//! use rollcall::spelling::nearest;
+//!
+//! assert_eq!(nearest("lisen", ["listen", "data"]), Some("listen"));
+//! assert_eq!(nearest("colour", ["listen", "data"]), None);
+//! ```
 
-/// The longest name that is compared, in bytes; the comparison is quadratic in it.
+/// The longest name that is compared, in bytes: the time for a comparison grows with its square.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Returns the name of `known` that is most like `written`, or `None` if none is alike.
+/// Returns the name of `known` that is most similar to `written`, or `None` if none is similar.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > NAME_BYTES_MAX {
         return None;
     }
     let plain = |name: &str| name.to_lowercase().replace('-', "_");
     let written = plain(written);
-    // One mistake in three letters, as a slip of the hand or a forgotten ending makes it.
+    // One mistake in three letters: a slip of the hand, or a forgotten ending.
     let mistakes_max = (written.chars().count() / 3).max(1);
     let known = known.into_iter().filter(|name| name.len() <= NAME_BYTES_MAX);
     known
@@ -20,11 +27,11 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
-/// Returns the suggestion that belongs behind one of serde's messages about an unknown field or variant, as in
-/// ``unknown field `lisen`, expected one of `data`, `listen` ``; `None` for any other message, or if nothing is alike.
+/// Returns a suggestion for one of serde's messages about an unknown field or variant, as in
+/// ``unknown field `lisen`, expected one of `data`, `listen` ``, or `None` for any other message or if no name is similar.
 pub fn suggestion(message: &str) -> Option<&str> {
     let names = message.strip_prefix("unknown field ").or_else(|| message.strip_prefix("unknown variant "))?;
-    // Names stand between backticks: every other piece is one.
+    // Names are between backticks, so every other piece is one.
     let mut names = names.split('`').skip(1).step_by(2);
     nearest(names.next()?, names)
 }

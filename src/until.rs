@@ -1,11 +1,22 @@
 //! Until when an account or a key may be used.
+//!
+//! ```
+//! use rollcall::until::Until;
+//!
+//! let until = Until::parse("2027-01-31")?;
+//! assert!(!until.has_passed("2027-01-31T23:59:59Z".parse()?));
+//! assert!(until.has_passed("2027-02-01T00:00:00Z".parse()?));
+//! assert_eq!(until.to_string(), "2027-01-31");
+//! assert_eq!(until.moment(), "2027-02-01T00:00:00Z");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
-/// How long before an end lists and the log warn of it.
+/// How long before an end the lists and the log warn of it.
 pub const WARNED: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
@@ -15,7 +26,7 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 pub struct Until(i64);
 
 impl Until {
-    /// Reads a day, which counts until its end in UTC, or a time. The error says what is expected.
+    /// Parses a day, which is included to its end in UTC, or a time. The error says what is expected.
     pub fn parse(text: &str) -> Result<Until, String> {
         let expected = || format!("{text:?} must be a day (2027-01-31) or a time (2027-01-31T18:00:00Z)");
         let time = match text.parse::<Date>() {
@@ -28,34 +39,34 @@ impl Until {
         Ok(Until(time.as_second()))
     }
 
-    /// The end at a second of Unix time.
+    /// Returns the end at a second of Unix time.
     pub fn from_second(second: i64) -> Until {
         Until(second)
     }
 
-    /// The end as a second of Unix time.
+    /// Returns the end as a second of Unix time.
     pub fn as_second(self) -> i64 {
         self.0
     }
 
-    /// Whether it has come.
+    /// Returns whether it has passed.
     pub fn has_passed(self, now: Timestamp) -> bool {
         now.as_second() >= self.0
     }
 
-    /// Whether it is to come within [`WARNED`].
+    /// Returns whether it comes within [`WARNED`].
     pub fn is_near(self, now: Timestamp) -> bool {
         !self.has_passed(now) && self.0 - now.as_second() <= WARNED.as_secs()
     }
 
-    /// The moment, RFC 3339 in UTC, for programs.
+    /// Returns the moment for programs: RFC 3339 in UTC.
     pub fn moment(self) -> String {
         Timestamp::from_second(self.0).map_or_else(|_| self.0.to_string(), |moment| moment.to_string())
     }
 }
 
 impl fmt::Display for Until {
-    /// The end as people give it: the day at whose end it is, else the moment.
+    /// Writes the end as people write it: the last day, or the moment if that is not the end of a day.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match Timestamp::from_second(self.0 - 1) {
             Ok(before) if self.0.rem_euclid(DAY_SECONDS) == 0 => {

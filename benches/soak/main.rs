@@ -4,6 +4,16 @@
 //! Says how long the good pushes took and how much memory the server had, then and a minute later; fails if a good push was not
 //! answered 200 within a second, or the memory was not within 300 MB, and 60 MB a minute later.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench stops at a failure, prints, and counts in numbers that fit"
+)]
+
 mod attacks;
 mod target;
 
@@ -41,7 +51,7 @@ fn main() {
             named
                 .spawn_scoped(threads, move || {
                     while !target.stop.load(Ordering::Relaxed) {
-                        attack(&target)
+                        attack(&target);
                     }
                 })
                 .unwrap();

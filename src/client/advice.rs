@@ -1,14 +1,16 @@
 //! What the client knows about a refusal and the server does not: the secret that was used, two clocks, a proxy, a redirect.
 
 use super::connection::proxy;
-use super::{Answer, AnswerRefusal, Target};
+use super::{Answer, Target};
 use crate::signature::DATE_SECONDS_MAX;
 use ureq::http::Uri;
+use ureq::http::uri::Authority;
 
-/// The longest `Location` that is repeated in a message, in characters.
+/// How much of a `Location` a message repeats, in characters.
 const LOCATION_CHARS_MAX: usize = 500;
 
-/// Returns what to do about an answer that is no success, as far as the client knows. `secret_variable` is where its secret is from.
+/// Returns what to do about an answer that is not a success, or `None` if the client has nothing to add to it. `secret_variable` is the
+/// environment variable that the secret came from.
 pub fn advice(answer: &Answer, target: &Target, secret_variable: &str) -> Option<String> {
     match answer.status {
         300..400 => Some(redirect(answer, target)),
@@ -17,7 +19,7 @@ pub fn advice(answer: &Answer, target: &Target, secret_variable: &str) -> Option
         400 if target.url.starts_with("http:") && answer.text.contains("HTTPS") => {
             Some("the port speaks TLS: write https:// instead of http://".into())
         }
-        _ if is_rollcalls(answer) => None,
+        _ if is_from_rollcall(answer) => None,
         _ => Some(match proxy(&target.url) {
             Some(proxy) => format!("this is not rollcall's answer; the push passed through {proxy}"),
             None => "this is not rollcall's answer but another program's; check the URL".into(),
@@ -25,8 +27,8 @@ pub fn advice(answer: &Answer, target: &Target, secret_variable: &str) -> Option
     }
 }
 
-/// Whether the advice says all that is in the answer's own words: the page of a redirect says less than where it leads to, and what
-/// is said of a signature is meant for who writes a client.
+/// Returns whether the advice makes the answer's own words superfluous. The page of a redirect says less than its target, and what the
+/// server says about a signature is meant for people who write a client.
 pub fn is_replaced(answer: &Answer) -> bool {
     (300..400).contains(&answer.status) || is_wrong_signature(answer)
 }
@@ -35,9 +37,9 @@ fn is_wrong_signature(answer: &Answer) -> bool {
     answer.status == 403 && answer.text.contains("'Authorization' is incorrect: no such account has this signature")
 }
 
-/// Whether an answer has a request's id, or the form of rollcall's refusals.
-fn is_rollcalls(answer: &Answer) -> bool {
-    answer.request.is_some() || serde_json::from_str::<AnswerRefusal>(&answer.text).is_ok()
+/// Returns whether an answer has a request's id, or the form of rollcall's refusals.
+fn is_from_rollcall(answer: &Answer) -> bool {
+    answer.request.is_some() || answer.refusal().is_some()
 }
 
 fn redirect(answer: &Answer, target: &Target) -> String {
@@ -48,7 +50,7 @@ fn redirect(answer: &Answer, target: &Target) -> String {
     let moved = match location.starts_with('/').then(|| target.url.parse::<Uri>()) {
         Some(Ok(uri)) => {
             let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority());
-            format!("{scheme}://{}{location}", authority.map(|a| a.as_str()).unwrap_or_default())
+            format!("{scheme}://{}{location}", authority.map(Authority::as_str).unwrap_or_default())
         }
         _ => location,
     };

@@ -2,7 +2,7 @@
 
 use super::places::Places;
 use super::rows::Columns;
-use super::{collaborator, csv, xlsx};
+use super::{collaborator, csv};
 use crate::dialect::collaborator::csv::is_utf16;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -12,19 +12,19 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek as _, Write};
 use std::path::Path;
 use uuid::Uuid;
 
-/// How strongly bodies are compressed: already the fastest level makes a tenth of them.
+/// The level of compression. Already the fastest makes a body ten times smaller.
 const ZSTD_LEVEL: i32 = 1;
 
-/// How much of a file is looked at to see what it is, in bytes: more than its first row.
+/// How much of a file is examined to recognise its form, in bytes: more than its first row.
 const START_BYTES: u64 = 1 << 16;
 
 /// A body to push.
 pub struct Body {
     /// How many bytes it has before it is compressed.
     pub length: u64,
-    /// Where its employees are in the file that was read.
+    /// Where its employees are in the file that it was read from.
     pub places: Places,
-    /// What to say of the way that the file was understood, if that is not plain.
+    /// What to tell the user about how the file was understood, if that is not obvious.
     pub note: Option<String>,
     compressed: File,
 }
@@ -35,7 +35,7 @@ pub struct Payload {
     pub file: File,
     /// How many there are.
     pub length: u64,
-    /// How they are compressed, as `Content-Encoding` has it.
+    /// How they are compressed, as the value of `Content-Encoding`.
     pub encoding: Option<&'static str>,
 }
 
@@ -46,10 +46,10 @@ impl Payload {
     }
 }
 
-/// Where the bytes of a body are written.
+/// Where [`Body::of`] has the bytes of a body written.
 pub type Writer = BufWriter<Compressor>;
 
-/// Compresses into a temporary file, and counts what goes in.
+/// Compresses into a temporary file, and counts the bytes before that.
 pub struct Compressor {
     encoder: zstd::stream::Encoder<'static, File>,
     length: u64,
@@ -74,17 +74,18 @@ pub enum InputError {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// It is not a workbook.
+    #[cfg(feature = "workbooks")]
     #[error("this is not an Excel workbook (.xlsx), or a damaged one: {0}")]
     Xlsx(#[from] calamine::XlsxError),
-    /// The server does not return what is needed to read it.
+    /// The server did not return the fields of the profile.
     #[error("{0}")]
     Server(Box<super::PushError>),
-    /// It does not say what a roster needs; the message says where and what to do.
+    /// Its contents cannot become a roster; the message says where and what to do.
     #[error("{0}")]
     Wrong(String),
 }
 
-/// What a file is.
+/// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Form {
     Json,
@@ -94,12 +95,10 @@ enum Form {
 
 impl Body {
     /// Reads `path`, or the standard input for `-`: a StartExam body, a CSV or an Excel workbook, plain or compressed by gzip or
-    /// zstd. `tell` is called with the number of rows read so far.
+    /// zstd. A CSV or a workbook needs `columns`. `tell` is called with the number of rows read so far.
     pub fn read(path: &Path, columns: Option<&Columns>, tell: impl FnMut(u64)) -> Result<Body, InputError> {
-        let input: Box<dyn Read> = match path == Path::new("-") {
-            true => Box::new(io::stdin().lock()),
-            false => Box::new(File::open(path)?),
-        };
+        let input: Box<dyn Read> =
+            if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
         let (start, mut input) = unpacked(input)?;
         let mut out = writer()?;
         let form = form(path, &start)?;
@@ -115,11 +114,7 @@ impl Body {
         })?;
         let mut note = None;
         let places = if form == Form::Workbook {
-            // A workbook is read from its end.
-            let mut workbook = tempfile::tempfile()?;
-            io::copy(&mut input, &mut workbook)?;
-            workbook.rewind()?;
-            let (places, left_out) = xlsx::convert(workbook, columns, &mut out, tell)?;
+            let (places, left_out) = convert_workbook(input, columns, &mut out, tell)?;
             note = left_out;
             places
         } else if columns.collaborator || collaborator::is_one(&start, columns) {
@@ -132,7 +127,7 @@ impl Body {
         Ok(Body { note, ..Body::written(out, places)? })
     }
 
-    /// The body that `write` writes, which is JSON.
+    /// Makes a body of the JSON that `write` writes.
     pub fn of(write: impl FnOnce(&mut Writer) -> io::Result<()>) -> io::Result<Body> {
         let mut out = writer()?;
         write(&mut out)?;
@@ -144,13 +139,13 @@ impl Body {
         Ok(Body { compressed: encoder.finish()?, length, places, note: None })
     }
 
-    /// The body as it is stored, compressed by zstd.
+    /// Returns the body as it is kept, compressed by zstd.
     pub(super) fn compressed(&self) -> io::Result<Payload> {
         let file = self.compressed.try_clone()?;
         Ok(Payload { length: file.metadata()?.len(), file, encoding: Some("zstd") })
     }
 
-    /// The body without compression, for a server that does not take it compressed.
+    /// Returns the body uncompressed, for a server that does not accept compressed ones.
     pub(super) fn plain(&self) -> io::Result<Payload> {
         let mut file = tempfile::tempfile()?;
         io::copy(&mut self.unpack()?, &mut file)?;
@@ -163,7 +158,7 @@ impl Body {
         Ok(BufReader::with_capacity(1 << 17, zstd::stream::Decoder::new(file)?))
     }
 
-    /// Refuses a StartExam body that names another profile than the one that was asked for.
+    /// Refuses a StartExam body that names a profile other than `wanted`.
     fn check_profile(&self, wanted: &str) -> Result<(), InputError> {
         match named_profile(self.unpack()?) {
             Some(named) if Uuid::parse_str(wanted.trim()) != Ok(named) => Err(InputError::Wrong(format!(
@@ -175,13 +170,39 @@ impl Body {
     }
 }
 
+/// Writes the rows of a workbook as a body, by way of a file, since a workbook is read from its end.
+#[cfg(feature = "workbooks")]
+fn convert_workbook(
+    mut input: impl Read,
+    columns: &Columns,
+    out: &mut Writer,
+    tell: impl FnMut(u64),
+) -> Result<(Places, Option<String>), InputError> {
+    let mut workbook = tempfile::tempfile()?;
+    io::copy(&mut input, &mut workbook)?;
+    workbook.rewind()?;
+    super::xlsx::convert(workbook, columns, out, tell)
+}
+
+#[cfg(not(feature = "workbooks"))]
+fn convert_workbook(
+    _: impl Read,
+    _: &Columns,
+    _: &mut Writer,
+    _: impl FnMut(u64),
+) -> Result<(Places, Option<String>), InputError> {
+    let message =
+        "this is an Excel workbook, and this program was built without them (feature workbooks); save it as CSV UTF-8";
+    Err(InputError::Wrong(message.into()))
+}
+
 fn writer() -> io::Result<Writer> {
     let mut encoder = zstd::stream::Encoder::new(tempfile::tempfile()?, ZSTD_LEVEL)?;
     encoder.include_checksum(true)?;
     Ok(BufWriter::with_capacity(1 << 17, Compressor { encoder, length: 0 }))
 }
 
-/// The profile that a StartExam body names; `None` if it cannot be read, which the server then explains.
+/// Returns the profile that a StartExam body names, or `None` if the body cannot be read: the server explains why.
 fn named_profile(mut json: impl BufRead) -> Option<Uuid> {
     /// Stops reading at the profile, which most bodies begin with.
     struct Envelope<'n>(&'n mut Option<String>);
@@ -207,7 +228,7 @@ fn named_profile(mut json: impl BufRead) -> Option<Uuid> {
         json.consume(3);
     }
     let mut named = None;
-    // That the body goes on behind the profile is reported as an error, which is none here.
+    // Reading stops behind the profile, which serde_json reports as an error.
     let _ = serde_json::Deserializer::from_reader(json).deserialize_map(Envelope(&mut named));
     Uuid::parse_str(named?.trim()).ok()
 }
@@ -222,7 +243,7 @@ fn unpacked(input: impl Read + 'static) -> io::Result<(Vec<u8>, Box<dyn BufRead>
     }
 }
 
-/// A compressed file, which says of an early end what it means.
+/// A compressed file, whose unexpected end is explained.
 struct Whole<R>(R);
 
 impl<R: Read> Read for Whole<R> {
@@ -234,8 +255,7 @@ impl<R: Read> Read for Whole<R> {
     }
 }
 
-/// Returns the first bytes of the input, and all of it to read. However small the pieces are in which it comes, the first bytes are
-/// all there.
+/// Returns the first [`START_BYTES`] of the input, however small the pieces are in which it comes, and all of it to read.
 fn looked_at(mut input: impl Read + 'static) -> io::Result<(Vec<u8>, Box<dyn BufRead>)> {
     let mut start = Vec::new();
     input.by_ref().take(START_BYTES).read_to_end(&mut start)?;
@@ -264,14 +284,14 @@ fn form(path: &Path, start: &[u8]) -> Result<Form, InputError> {
     }
 }
 
-/// Checks that the file has what the options for tables speak of.
+/// Checks that the options for tables fit the form of the file.
 fn check_options(form: Form, columns: Option<&Columns>) -> Result<(), InputError> {
     let Some(columns) = columns else {
         return Ok(());
     };
     let message = match form {
-        Form::Json | Form::Workbook if columns.collaborator => "--columns collaborator is for a CSV, and this is none",
-        Form::Json | Form::Csv if columns.sheet.is_some() => "--sheet is for a workbook, and this is none",
+        Form::Json | Form::Workbook if columns.collaborator => "--columns collaborator is for a CSV, which this is not",
+        Form::Json | Form::Csv if columns.sheet.is_some() => "--sheet is for a workbook, which this is not",
         _ => return Ok(()),
     };
     Err(InputError::Wrong(message.into()))

@@ -1,4 +1,4 @@
-//! LMS Collaborator's CSV becomes a StartExam body; the server tells what its columns are in the profile.
+//! LMS Collaborator's CSV becomes a StartExam body. The profile, which the server is asked for, says what its columns mean.
 
 use super::places::{Places, letters};
 use super::rows::{Columns, Employees};
@@ -14,15 +14,15 @@ use std::io::{BufRead, Write};
 /// The most fields that a message lists.
 const FIELDS_LISTED_MAX: usize = 40;
 
-/// Whether a file that begins so is read as one: its header is known to be one of Collaborator's, and no column is called `id`, as
-/// one must be in any other CSV.
+/// Returns whether a file that begins with `start` is one of Collaborator's: its header is one that Collaborator is known to write, and
+/// has no column `id`, which any other CSV must have.
 pub fn is_one(start: &[u8], columns: &Columns) -> bool {
     let is_id = |heading: &String| columns.map.get(heading).unwrap_or(heading) == "id";
     known_header(start).is_some_and(|header| !header.iter().any(is_id))
 }
 
-/// Writes the users of `input`, which fits into memory, to `out` as a body. `tell` is called with the number of users so far. Returns
-/// also what to say of the way that the columns were understood.
+/// Writes the users of `input`, all of which is read into memory, to `out` as a body. `tell` is called with the number of users so far.
+/// Returns where they are in the file, and what to tell the user about how the columns were understood.
 pub fn convert(
     mut input: impl BufRead,
     columns: &Columns,
@@ -39,13 +39,13 @@ pub fn convert(
     let known_by = csv.known_by().as_str();
     let fields = (columns.fields)().map_err(|error| InputError::Server(Box::new(error)))?;
     if !columns.empty_missing {
-        loses_nothing(&csv, &fields).map_err(InputError::Wrong)?;
+        check_no_field_is_lost(&csv, &fields).map_err(InputError::Wrong)?;
     }
     let fields: HashMap<String, String> = fields.into_iter().filter_map(by_wire_name).collect();
     if csv.known_by() == KnownBy::Name {
-        all_known(&csv, &fields).map_err(InputError::Wrong)?;
+        check_all_known(&csv, &fields).map_err(InputError::Wrong)?;
     }
-    // A row's cells are the first of the header's, so that one with this column has all others.
+    // A row may be shorter than the header. One that reaches the last column of a field has all of them.
     let last = csv.columns().iter().rfind(|column| fields.contains_key(&column.to_ascii_lowercase())).cloned();
     let last = last.filter(|_| !columns.empty_missing);
     let mut employees = Employees::new(out, columns, tell)?;
@@ -89,16 +89,17 @@ pub fn convert(
         let more = if rows > 1 { format!("; and {} more rows", rows - 1) } else { String::new() };
         return Err(InputError::Wrong(format!("{message}{more}")));
     }
-    let ignored = match ignored.is_empty() {
-        true => String::new(),
-        false => format!("; the profile has no field for {}", ignored.into_iter().collect::<Vec<_>>().join(", ")),
+    let ignored = if ignored.is_empty() {
+        String::new()
+    } else {
+        format!("; the profile has no field for {}", ignored.into_iter().collect::<Vec<_>>().join(", "))
     };
     Ok((employees.end()?, format!("read as LMS Collaborator's CSV, its columns known by {known_by}{ignored}")))
 }
 
-/// The error lists the fields of the profile that the file has no column for. A push carries the whole data of an employee, and would
-/// empty them, while an import by Collaborator's own endpoint keeps what is stored.
-fn loses_nothing(csv: &Csv, fields: &[ProfileField]) -> Result<(), String> {
+/// Checks that the file has a column for every field of the profile. A push carries all data of an employee, so the others would be
+/// emptied; an import at Collaborator's own endpoint keeps what is stored. The error lists the fields.
+fn check_no_field_is_lost(csv: &Csv, fields: &[ProfileField]) -> Result<(), String> {
     let columns: HashSet<String> = csv.columns().iter().map(|column| column.to_ascii_lowercase()).collect();
     let has_column = |wire: &String| columns.contains(&wire.to_ascii_lowercase());
     let missing = fields.iter().filter(|field| !field.collaborator.as_ref().is_some_and(has_column));
@@ -115,8 +116,8 @@ fn loses_nothing(csv: &Csv, fields: &[ProfileField]) -> Result<(), String> {
     ))
 }
 
-/// The error names a heading that neither the profile nor Collaborator knows.
-fn all_known(csv: &Csv, fields: &HashMap<String, String>) -> Result<(), String> {
+/// Checks that the profile or Collaborator knows every heading. The error names one that neither knows.
+fn check_all_known(csv: &Csv, fields: &HashMap<String, String>) -> Result<(), String> {
     let is_unknown =
         |column: &str| !column.is_empty() && !is_known(column) && !fields.contains_key(&column.to_ascii_lowercase());
     let Some((position, column)) = csv.columns().iter().enumerate().find(|(_, column)| is_unknown(column)) else {

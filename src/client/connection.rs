@@ -6,17 +6,17 @@ use std::time::Duration;
 use ureq::http::Uri;
 use ureq::{Agent, Error, Proxy, Timeout};
 
-/// How long finding the server's address may take, and then connecting to it, TLS and proxy included, in seconds.
+/// The time limit for finding the server's address, and again for connecting to it, TLS and proxy included, in seconds.
 const CONNECT_SECONDS_MAX: u64 = 30;
 
-/// The longest time in which the server takes no byte of a body that is being sent, in seconds. The system's own buffers go on taking
-/// a little at first, so that a server which has stopped is noticed after up to three times as long.
+/// The longest pause in which the server accepts no byte of a body, in seconds. Because the system's own buffers still accept some, it
+/// can take three times as long until a server that has stopped is noticed.
 const SEND_PAUSE_SECONDS_MAX: u64 = 30;
 
-/// The variables of the environment that name a proxy, the first one that is set winning.
+/// The environment variables that name a proxy. The first that is set wins.
 const PROXY_VARIABLES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 
-/// A client that waits at most `answer` for the answer to a request that has been sent.
+/// Returns an HTTP client that waits at most `answer` for the answer once a request has been sent.
 pub fn agent(answer: Duration) -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
@@ -30,12 +30,12 @@ pub fn agent(answer: Duration) -> Agent {
         .into()
 }
 
-/// How much of a body had left when the connection broke, which says whether the push may have been applied.
+/// How much of a body was sent before the connection broke, which decides whether the push may have been applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// None of it.
     Nothing,
-    /// Some of it. A server applies nothing of a body that is cut.
+    /// Some of it. A server applies nothing of an incomplete body.
     Part {
         /// How many bytes.
         bytes: u64,
@@ -67,22 +67,22 @@ impl fmt::Display for Sent {
 pub struct Broken {
     /// The URL.
     pub url: String,
-    /// How much of the body had left.
+    /// How much of the body was sent.
     pub sent: Sent,
-    /// Whether the next attempt may succeed without anybody changing anything.
+    /// Whether another attempt may succeed although nobody changes anything.
     pub transient: bool,
     /// How many attempts there were.
     pub tries: u32,
     what: String,
 }
 
-/// How many attempts there were, for the end of a message; nothing if there was one.
+/// Returns the number of attempts for the end of a message, as in ` (tried 3 times)`, or nothing if there was one.
 pub fn tried(tries: u32) -> String {
     if tries > 1 { format!(" (tried {tries} times)") } else { String::new() }
 }
 
 impl Broken {
-    /// What `error` means for a request to `url`, `sent` of which had left, and whose answer was waited for `answer`.
+    /// Explains `error`, which ended a request to `url` after `sent` of it; `answer` is the time limit for the answer.
     pub fn new(url: &str, error: &Error, sent: Sent, answer: Duration) -> Broken {
         let (what, transient) = explain(url, error, answer);
         let proxy = proxy(url).map(|proxy| format!(" (through {proxy})")).unwrap_or_default();
@@ -90,7 +90,7 @@ impl Broken {
     }
 }
 
-/// What happened, and whether it may be different the next time.
+/// Returns what happened, and whether it may be different the next time.
 fn explain(url: &str, error: &Error, answer: Duration) -> (String, bool) {
     let tls = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     match error {
@@ -128,8 +128,8 @@ fn explain(url: &str, error: &Error, answer: Duration) -> (String, bool) {
     }
 }
 
-/// The proxy that requests to `url` pass through, and the variable that names it; `None` if there is none, or if `NO_PROXY`
-/// exempts the host. A user name and a password are left out.
+/// Returns the proxy that requests to `url` pass through and the variable that names it, without user name and password, or `None` if
+/// there is no proxy or `NO_PROXY` exempts the host.
 pub fn proxy(url: &str) -> Option<String> {
     let proxy = Proxy::try_from_env()?;
     if url.parse::<Uri>().is_ok_and(|uri| proxy.is_no_proxy(&uri)) {

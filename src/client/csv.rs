@@ -1,7 +1,7 @@
 //! A CSV (RFC 4180) becomes a StartExam body, row by row.
 //!
-//! It is read by code of its own because the csv crate takes what is not well-formed: a quote that never closes swallows the rest of
-//! the file as one cell, and text behind a closing quote is joined to the cell. Either would change people without a word.
+//! It has a parser of its own because the csv crate accepts what is not well-formed: with it a quote that never closes makes one cell
+//! of the rest of the file, and text behind a closing quote becomes part of the cell. Either would silently change people.
 
 use super::InputError;
 use super::places::{Places, letters};
@@ -10,6 +10,7 @@ use crate::formula::unguard;
 use std::io::{self, BufRead, Read, Write};
 
 /// Writes the rows of `input`, whose first bytes are `start`, to `out` as a body. `tell` is called with the number of rows so far.
+/// Returns where the employees are in the file.
 pub fn convert(
     mut input: impl BufRead,
     start: &[u8],
@@ -56,8 +57,8 @@ pub fn convert(
     }
 }
 
-/// How many bytes are before the headings, and the separator of the cells: the one that a spreadsheet's line `sep=;` names, or what
-/// the first line has most of.
+/// Returns how many bytes precede the headings, and the separator of the cells: the one that a spreadsheet's line `sep=;` names, else
+/// [`delimiter`]'s.
 fn beginning(start: &[u8]) -> (usize, u8) {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let length = text.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(text.len());
@@ -70,7 +71,8 @@ fn beginning(start: &[u8]) -> (usize, u8) {
     (start.len() - text.len(), delimiter(text))
 }
 
-/// What the first line with anything in it has most of outside of quotes: a comma, or what spreadsheets of some countries write for it.
+/// Returns the separator that is most frequent, outside of quotes, in the first line that is not blank. Spreadsheets of some countries
+/// write a semicolon instead of a comma.
 fn delimiter(text: &[u8]) -> u8 {
     let mut lines = text.split(|byte| matches!(byte, b'\r' | b'\n'));
     let line = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
@@ -84,7 +86,7 @@ struct Rows<'c, R> {
     input: R,
     columns: &'c Columns,
     delimiter: u8,
-    /// The row that was read last, as a spreadsheet counts: line breaks in a cell make no row, a blank line does.
+    /// The number of the row that was read last, as a spreadsheet counts: a blank line is a row, a line break within a cell is not.
     row: u64,
     /// Whether a line feed that comes next belongs to the carriage return before it.
     is_after_return: bool,
@@ -110,7 +112,7 @@ enum At {
     Plain,
     /// Between quotes.
     Quoted,
-    /// Behind a quote that was opened before: it closes, or is the first of two that mean one.
+    /// Behind a quote within quotes: it closes the cell, or is the first of two that mean one.
     Quote,
     /// In blanks behind a closing quote.
     Behind,
@@ -186,7 +188,7 @@ impl<R: BufRead> Rows<'_, R> {
         InputError::Wrong(format!("row {}: it has {what}{quote}", self.row))
     }
 
-    /// The cells of the row that was read last.
+    /// Returns the cells of the row that was read last.
     fn cells(&self) -> Result<Vec<&str>, InputError> {
         let starts = std::iter::once(0).chain(self.record.ends.iter().copied());
         let cells = starts.zip(&self.record.ends).enumerate().map(|(position, (start, end))| {
@@ -201,7 +203,7 @@ impl<R: BufRead> Rows<'_, R> {
 }
 
 impl Record {
-    /// Takes the next byte of the row. Returns whether the row ends with it; the error says what is wrong with its cell.
+    /// Takes the next byte of the row, and returns whether the row ends with it. The error says what is wrong with the cell.
     fn take(&mut self, byte: u8, delimiter: u8) -> Result<bool, &'static str> {
         match (self.at, byte) {
             (At::Quoted, b'"') => self.at = At::Quote,

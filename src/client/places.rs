@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// The most ranges of rows that a message lists.
 const RANGES_LISTED_MAX: usize = 10;
 
-/// Where the employees of a body are in its file. The rows are counted as a spreadsheet shows them: the headings are mostly row 1.
+/// Where the employees of a body are in its file. Rows are counted as a spreadsheet shows them, so the headings usually are row 1.
 #[derive(Debug)]
 pub struct Places {
     tables: Vec<Table>,
@@ -43,56 +43,56 @@ struct Run {
 }
 
 impl Places {
-    /// The employees of a StartExam body, which are known by their order only.
-    pub fn of_body() -> Places {
+    /// Returns the places in a StartExam body, where employees are known by their order only.
+    pub(super) fn of_body() -> Places {
         let table = Table { unit: "employee", sheet: None, columns: HashMap::new() };
         Places { tables: vec![table], runs: vec![Run { index: 0, row: 1, table: 0 }], next_row: 0 }
     }
 
-    /// The employees of tables, none of which has begun yet.
-    pub fn of_tables() -> Places {
+    /// Returns the places in tables, none of which has begun yet.
+    pub(super) fn of_tables() -> Places {
         Places { tables: Vec::new(), runs: Vec::new(), next_row: 0 }
     }
 
-    /// Begins a table; the sheet's name is needed if there are several.
-    pub fn begin(&mut self, sheet: Option<String>) {
+    /// Begins a table. `sheet` is its name if there are several.
+    pub(super) fn begin(&mut self, sheet: Option<String>) {
         self.tables.push(Table { unit: "row", sheet, columns: HashMap::new() });
         self.next_row = 0;
     }
 
-    /// Notes that a column of the table holds a field, or the employee's own `id` or `status`.
-    pub fn note_column(&mut self, position: usize, heading: &str, field: &str) {
+    /// Notes that a column of the table holds a field, or the employee's `id` or `status`.
+    pub(super) fn note_column(&mut self, position: usize, heading: &str, field: &str) {
         let column = Column { position, heading: heading.to_owned() };
         let table = self.tables.last_mut().expect("a table has begun");
         table.columns.insert(field.to_owned(), column);
     }
 
-    /// Notes the row of the employee at an index of the push; indexes and rows increase.
-    pub fn note_row(&mut self, index: u64, row: u64) {
+    /// Notes the row of the employee at an index of the push. Indexes and rows must increase.
+    pub(super) fn note_row(&mut self, index: u64, row: u64) {
         if row != self.next_row {
             self.runs.push(Run { index, row, table: self.tables.len() - 1 });
         }
         self.next_row = row + 1;
     }
 
-    /// The place of a row of the table that has begun last.
-    pub fn of_row(&self, row: u64) -> String {
+    /// Returns the place of a row of the current table.
+    pub(super) fn of_row(&self, row: u64) -> String {
         let sheet = self.tables.last().and_then(|table| table.sheet.as_ref());
-        sheet.map(|sheet| format!("sheet {sheet:?}, row {row}")).unwrap_or_else(|| format!("row {row}"))
+        sheet.map_or_else(|| format!("row {row}"), |sheet| format!("sheet {sheet:?}, row {row}"))
     }
 
-    /// Whether the table that has begun last is one of several sheets.
-    pub fn is_of_several(&self) -> bool {
+    /// Returns whether the current table is one of several sheets.
+    pub(super) fn is_of_several(&self) -> bool {
         self.tables.last().is_some_and(|table| table.sheet.is_some())
     }
 
-    /// The place of the employee at an index of the push, as in `row 3`.
+    /// Returns the place of the employee at an index of the push, as in `row 3`.
     pub fn place(&self, index: u64) -> String {
         self.list(&[index])
     }
 
-    /// The column that holds a field of the employee at an index of the push, as in `column C`; with its heading if that is not the
-    /// field's name. `None` if no column holds it.
+    /// Returns the column that holds a field of the employee at an index of the push, as in `column C`, with its heading if that differs
+    /// from the field's name, or `None` if no column holds it.
     pub fn column(&self, index: u64, field: &str) -> Option<String> {
         let (table, _) = self.find(index)?;
         let Column { position, heading } = self.tables[table].columns.get(field)?;
@@ -100,7 +100,7 @@ impl Places {
         Some(format!("column {}{heading}", letters(*position)))
     }
 
-    /// The places of the employees at these indexes, which increase, as in `rows 2–101, 105`.
+    /// Returns the places of the employees at these indexes, which must increase, as in `rows 2–101, 105`.
     pub fn list(&self, indexes: &[u64]) -> String {
         let mut ranges: Vec<(usize, u64, u64)> = Vec::new();
         for (table, row) in indexes.iter().filter_map(|index| self.find(*index)) {
@@ -131,7 +131,7 @@ impl Places {
         text
     }
 
-    /// The table, by its position, and the row of the employee at an index of the push.
+    /// Returns the table's position, and the row, of the employee at an index of the push.
     fn find(&self, index: u64) -> Option<(usize, u64)> {
         let before = self.runs.partition_point(|run| run.index <= index);
         let run = &self.runs[before.checked_sub(1)?];
@@ -139,13 +139,13 @@ impl Places {
     }
 }
 
-/// A column as spreadsheets name it: A is the first, AA follows Z.
+/// Returns the name that spreadsheets have for a column: A is the first, AA follows Z.
 pub fn letters(position: usize) -> String {
     let mut letters = Vec::new();
     let mut rest = position + 1;
     while rest > 0 {
         rest -= 1;
-        letters.push(b'A' + (rest % 26) as u8);
+        letters.extend((b'A'..=b'Z').nth(rest % 26));
         rest /= 26;
     }
     letters.iter().rev().map(|letter| char::from(*letter)).collect()

@@ -1,4 +1,4 @@
-//! A push that fails for a passing reason is sent again: the same push twice does no harm.
+//! A push is sent again after a failure that may pass: the same push twice does no harm.
 
 use super::connection::{Broken, Sent};
 use super::send::send;
@@ -22,13 +22,13 @@ impl Default for Patience {
     }
 }
 
-/// The waits before another attempt, where the server does not say how long, in seconds. The last one is repeated.
+/// The waits before further attempts if the server does not ask for one, in seconds. The last is repeated.
 const WAITS_SECONDS: [u64; 4] = [1, 4, 16, 60];
 
 /// The longest wait that a server may ask for, in seconds.
 const RETRY_AFTER_SECONDS_MAX: u64 = 300;
 
-/// The answers that may be different the next time: another push is under way (409), the server is busy (503), or a proxy did not
+/// The statuses after which another attempt may succeed: another push is under way (409), the server is busy (503), or a proxy did not
 /// reach it (502, 504).
 const PASSING: [u16; 4] = [409, 502, 503, 504];
 
@@ -36,7 +36,7 @@ const PASSING: [u16; 4] = [409, 502, 503, 504];
 pub enum Progress<'a> {
     /// Bytes of the body were sent.
     Sent {
-        /// How many by now.
+        /// How many so far.
         bytes: u64,
         /// How many there are.
         length: u64,
@@ -52,7 +52,8 @@ pub enum Progress<'a> {
     },
 }
 
-/// Sends a body, compressed if the server takes it so, and again if it fails for a passing reason. `tell` hears of the progress.
+/// Sends a body, compressed unless the server refuses that, and again after a failure that may pass. `tell` is called with the
+/// progress. The answer may be a refusal; an error means that there is no answer.
 pub fn push(
     target: &Target,
     body: &Body,
@@ -85,7 +86,7 @@ pub fn push(
     }
 }
 
-/// Asks the server for what is needed before the push, and again if the connection breaks.
+/// Calls `ask`, and again as often as `patience` says if the connection breaks.
 pub fn ask<T>(patience: Patience, ask: impl Fn() -> Result<T, PushError>) -> Result<T, PushError> {
     let mut tries = 1;
     loop {
@@ -101,7 +102,7 @@ pub fn ask<T>(patience: Patience, ask: impl Fn() -> Result<T, PushError>) -> Res
     }
 }
 
-/// How long to wait after so many attempts, if the server does not say it.
+/// Returns how long to wait after this many attempts if the server does not ask for a wait.
 fn growing(tries: u32) -> Duration {
     Duration::from_secs(WAITS_SECONDS[(tries as usize).min(WAITS_SECONDS.len()) - 1])
 }
@@ -113,7 +114,7 @@ fn passing(result: &Result<Answer, Box<Broken>>) -> bool {
     }
 }
 
-/// How many seconds the server asks to wait.
+/// Returns how many seconds the server asks to wait.
 fn asked(answer: &Answer) -> Option<u64> {
     let value = answer.retry_after.as_deref()?.trim();
     let until = |date: jiff::Timestamp| (date.as_second() - answer.received.as_second()).max(0).unsigned_abs();

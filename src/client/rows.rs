@@ -15,13 +15,13 @@ const HEADINGS_LISTED_MAX: usize = 20;
 pub struct Columns {
     /// The profile to check the rows by.
     pub profile: String,
-    /// Headings of the file that mean others: heading → `id`, `status` or a field.
+    /// What headings of the file mean if not what they say: heading → `id`, `status` or a field.
     pub map: BTreeMap<String, String>,
-    /// Whether the table is a CSV of LMS Collaborator's; if not, its header shows whether it is one.
+    /// Whether to read a CSV as LMS Collaborator's even if its header does not show that it is.
     pub collaborator: bool,
     /// Whether a CSV of LMS Collaborator's may empty the fields that it has no column for.
     pub empty_missing: bool,
-    /// The sheet of a workbook to read; without one all are read.
+    /// The sheet of a workbook to read, or `None` for all visible ones.
     pub sheet: Option<String>,
     /// The most columns of a table; see [`crate::limits::Limits::columns_max`].
     pub columns_max: usize,
@@ -36,7 +36,7 @@ enum Heading {
     Status,
     /// A field's name, as JSON.
     Field(String),
-    /// None: the column must be empty.
+    /// There is no heading, so the column must be empty.
     Empty,
 }
 
@@ -45,44 +45,44 @@ pub struct Employees<'o, W, F> {
     out: &'o mut W,
     tell: F,
     columns: &'o Columns,
-    /// The fields of the profile; `None` if the server does not serve them.
+    /// The fields of the profile, once the server was asked; `None` if it does not serve them.
     known: OnceCell<Option<Vec<String>>>,
     headings: Vec<Heading>,
     places: Places,
     written: u64,
 }
 
-/// The text of a cell or a heading without outer white space (Unicode's, no-break spaces included) and byte order marks, which a
-/// person does not see.
+/// Returns a cell or a heading without the characters around it that nobody sees: white space, no-break spaces and byte order marks.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
-    /// Begins a body. `tell` is called with the number of employees written so far.
+    /// Begins a body in `out`. `tell` is called with the number of employees written so far.
     pub fn new(out: &'o mut W, columns: &'o Columns, tell: F) -> Result<Self, InputError> {
         write!(out, "{{\"profileId\":{},\"employees\":[", json!(columns.profile))?;
         let (headings, places) = (Vec::new(), Places::of_tables());
         Ok(Employees { out, tell, columns, known: OnceCell::new(), headings, places, written: 0 })
     }
 
-    /// Begins a table; the sheet's name is needed if there are several.
+    /// Begins a table. `sheet` is its name if there are several.
     pub fn begin(&mut self, sheet: Option<String>) {
         self.headings.clear();
         self.places.begin(sheet);
     }
 
-    /// The places of the rows that were written.
+    /// Returns the places of the rows that were written.
     pub fn places(&mut self) -> &mut Places {
         &mut self.places
     }
 
-    /// The position of the column that holds the ids.
+    /// Returns the position of the column that holds the ids.
+    #[cfg(feature = "workbooks")]
     pub fn id_column(&self) -> Option<usize> {
         self.headings.iter().position(|heading| matches!(heading, Heading::Id))
     }
 
-    /// Takes the headings of the table, which are in this row.
+    /// Takes the headings of the table, which are in `row`.
     pub fn headings(&mut self, headings: &[String], row: u64) -> Result<(), InputError> {
         let headings: Vec<&str> = headings.iter().map(|heading| trimmed(heading)).collect();
         let map: HashMap<&str, &str> = self.columns.map.iter().map(|(from, to)| (trimmed(from), trimmed(to))).collect();
@@ -92,9 +92,9 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
                 Some(from) => Err(format!("--map names a column {from:?}, but the file has {}", listed(&headings))),
                 None => Ok(positions),
             })
-            .and_then(|positions| match positions.contains_key("id") {
-                true => Ok(()),
-                false => Err(without_id(&names, self.places.is_of_several())),
+            .and_then(|positions| match positions.get("id") {
+                Some(_) => Ok(()),
+                None => Err(without_id(&names, self.places.is_of_several())),
             });
         let place = self.places.of_row(row);
         let wrong = |message| InputError::Wrong(format!("{place}: {message}"));
@@ -103,7 +103,7 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
             let known = self.ask_fields()?;
             self.known.get_or_init(|| known);
         }
-        self.all_known(&names).map_err(wrong)?;
+        self.check_all_known(&names).map_err(wrong)?;
         for (position, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             self.places.note_column(position, headings[position], name);
         }
@@ -117,8 +117,8 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         Ok(())
     }
 
-    /// Asks for the fields of the profile. A server that refuses them would refuse the rows, too; one that does not serve them says
-    /// what is wrong when the rows are pushed.
+    /// Asks for the fields of the profile. A server that refuses to say them would refuse the push, too. One that does not serve
+    /// profiles reports unknown fields when the rows are pushed.
     fn ask_fields(&self) -> Result<Option<Vec<String>>, InputError> {
         match (self.columns.fields)() {
             Ok(fields) => Ok(Some(fields.into_iter().map(|field| field.name).collect())),
@@ -127,8 +127,8 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         }
     }
 
-    /// The error lists the headings that are no fields of the profile, if the server serves its fields.
-    fn all_known(&self, names: &[&str]) -> Result<(), String> {
+    /// Checks that every heading is a field of the profile, if the server serves that. The error lists those that are not.
+    fn check_all_known(&self, names: &[&str]) -> Result<(), String> {
         let Some(Some(fields)) = self.known.get() else {
             return Ok(());
         };
@@ -141,16 +141,16 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         });
         let first: Vec<String> = first.collect();
         let more = and_more(unknown.len());
-        match first.is_empty() {
-            true => Ok(()),
-            false => Err(format!(
-                "the profile has no such field: {}{more}; rename the column, map it with --map 'HEADING=FIELD', or remove it",
-                first.join(", ")
-            )),
+        if first.is_empty() {
+            return Ok(());
         }
+        Err(format!(
+            "the profile has no such field: {}{more}; rename the column, map it with --map 'HEADING=FIELD', or remove it",
+            first.join(", ")
+        ))
     }
 
-    /// Writes the employee of a row; a row of empty cells only is passed over.
+    /// Writes the employee of a row, unless all its cells are empty.
     pub fn write(&mut self, cells: &[&str], row: u64) -> Result<(), InputError> {
         if cells.iter().all(|cell| trimmed(cell).is_empty()) {
             return Ok(());
@@ -175,7 +175,7 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         self.employee(id, status, &data, row)
     }
 
-    /// Writes an employee by the names of the fields, which are JSON already.
+    /// Writes an employee whose data is pairs of a field's name, as JSON, and a value.
     pub fn write_named(&mut self, id: &str, status: &str, named: &[(&str, &str)], row: u64) -> Result<(), InputError> {
         let mut data = Vec::new();
         named.iter().try_for_each(|(name, value)| add(&mut data, name, value))?;
@@ -200,7 +200,7 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
     }
 }
 
-/// Returns the columns with a name, by it. The error says that two have the same.
+/// Returns the positions of the columns that have a name. The error names two columns with the same name.
 fn unambiguous<'n>(names: &[&'n str]) -> Result<HashMap<&'n str, usize>, String> {
     let mut positions = HashMap::new();
     for (position, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
@@ -215,9 +215,10 @@ fn unambiguous<'n>(names: &[&'n str]) -> Result<HashMap<&'n str, usize>, String>
 }
 
 fn without_id(names: &[&str], is_of_several: bool) -> String {
-    let otherwise = match is_of_several {
-        true => "if other sheets hold the employees, push one with --sheet NAME",
-        false => "if this is a CSV of LMS Collaborator's, add --columns collaborator",
+    let otherwise = if is_of_several {
+        "if other sheets hold the employees, push one with --sheet NAME"
+    } else {
+        "if this is a CSV of LMS Collaborator's, add --columns collaborator"
     };
     let alike = names.iter().find(|name| name.eq_ignore_ascii_case("id")).unwrap_or(&"HEADING");
     let listed = listed(names);
@@ -230,7 +231,7 @@ fn listed(names: &[&str]) -> String {
     format!("{}{}", names[..names.len().min(HEADINGS_LISTED_MAX)].join(", "), and_more(names.len()))
 }
 
-/// How many of so many headings a message does not list.
+/// Returns how many of `count` headings a message does not list, as in ` and 3 more`.
 fn and_more(count: usize) -> String {
     match count.saturating_sub(HEADINGS_LISTED_MAX) {
         0 => String::new(),
@@ -238,7 +239,7 @@ fn and_more(count: usize) -> String {
     }
 }
 
-/// Adds a row of data; the name is JSON already.
+/// Adds a row of data. The name is JSON already.
 fn add(data: &mut Vec<u8>, name: &str, value: &str) -> Result<(), InputError> {
     let comma = if data.is_empty() { "" } else { "," };
     write!(data, "{comma}{{\"name\":{name},\"value\":")?;

@@ -1,4 +1,4 @@
-//! A body is signed and sent once, and the answer read.
+//! One attempt: a body is signed and sent, and the answer is read.
 
 use super::body::Payload;
 use super::connection::{Broken, Sent, agent};
@@ -19,16 +19,16 @@ pub struct Target {
     secret: String,
 }
 
-/// The longest answer that is read, in bytes: a refusal lists what is wrong with up to a thousand employees.
+/// The longest answer that is read, in bytes. A refusal lists the faults of up to a thousand employees.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
-/// How long the answer to a question about profiles may take, in seconds.
+/// The time limit for an answer about profiles, in seconds.
 const PROFILE_SECONDS_MAX: u64 = 30;
 
 /// The most profiles that a message lists.
 const PROFILES_LISTED_MAX: usize = 20;
 
-/// What a server says to a push, whatever it says.
+/// The answer to a push, whether it was applied or not.
 #[derive(Debug)]
 pub struct Answer {
     /// Whether the push was applied.
@@ -37,71 +37,83 @@ pub struct Answer {
     pub status: u16,
     /// The body, as it was sent.
     pub text: String,
-    /// The request's id in the server's log; `None` if it was no rollcall server that answered.
+    /// The request's id in the server's log, or `None` if another program answered.
     pub request: Option<String>,
-    /// Where the server says that the push belongs, if it redirects.
+    /// Where the server redirects to.
     pub location: Option<String>,
     /// The server's clock.
     pub date: Option<Timestamp>,
     /// How long the server asks to wait before the next attempt: seconds, or a date.
     pub retry_after: Option<String>,
-    /// The clock of this machine when the answer came.
+    /// The clock of this machine when the answer arrived.
     pub received: Timestamp,
     /// How many attempts there were.
     pub tries: u32,
-    /// Whether an attempt before had sent everything, but got no answer: it may have been applied.
+    /// Whether an earlier attempt sent everything but got no answer, so it may have been applied.
     pub sent_before: bool,
 }
 
-/// The members of an answer to a push that was applied.
+impl Answer {
+    /// Returns the five counts, or `None` if the push was not applied.
+    pub fn counts(&self) -> Option<AnswerCounts> {
+        serde_json::from_str(&self.text).ok().filter(|_| self.ok)
+    }
+
+    /// Returns why the push was refused, or `None` if this is not one of rollcall's refusals.
+    pub fn refusal(&self) -> Option<AnswerRefusal> {
+        serde_json::from_str(&self.text).ok()
+    }
+}
+
+/// What a push that was applied did: numbers of employees.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerCounts {
-    /// Had not existed.
+    /// Were not stored before.
     pub employees_created: u64,
-    /// Had existed, and the data changed.
+    /// Were stored, and their data changed.
     pub employees_data_updated: u64,
-    /// Had existed, and became active.
+    /// Were hidden, and became active.
     pub employees_status_changed_to_active: u64,
-    /// Had existed, and became hidden.
+    /// Were active, and became hidden.
     pub employees_status_changed_to_hidden: u64,
-    /// Had existed, and did not change.
+    /// Were stored, and did not change.
     pub employees_not_changed: u64,
 }
 
-/// The members of an answer to a push that was refused.
+/// Why a push was refused.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerRefusal {
     /// What to do.
     pub message: String,
-    /// How many rejections there are.
+    /// How many rejections there are, listed or not.
     #[serde(default)]
     pub error_count: u64,
-    /// The first of them.
+    /// The first rejections, in the order of the push.
     #[serde(default)]
     pub errors: Vec<AnswerRejection>,
-    /// All of them by field and rule, the most frequent first.
+    /// All rejections by field and rule, the most frequent first.
     #[serde(default)]
     pub causes: Vec<AnswerCause>,
 }
 
-/// One of the causes of a refusal.
+/// Rejections of the same field and rule.
 #[derive(Debug, Deserialize)]
 pub struct AnswerCause {
     /// The field.
     pub field: String,
     /// The rule.
     pub rule: String,
-    /// The number of rejections that have it.
+    /// How many rejections there are.
     pub count: u64,
 }
 
-/// One of the errors of a refusal.
+/// One thing wrong with one employee.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerRejection {
-    /// The place in the push, counted from 0.
+    /// The employee's place in the push, counted from 0, or `None` if the push does not carry it.
     pub index: Option<u64>,
     /// The employee's id.
     pub id: Option<String>,
@@ -111,7 +123,7 @@ pub struct AnswerRejection {
     pub rule: String,
     /// What to do.
     pub message: String,
-    /// The place in the push of the other employee that the message speaks of.
+    /// The place in the push of the other employee that the message is about, if there is one.
     pub other_index: Option<u64>,
 }
 
@@ -120,7 +132,7 @@ pub struct AnswerRejection {
 pub struct ProfileField {
     /// What a push calls it.
     pub name: String,
-    /// What LMS Collaborator calls it, if it has it.
+    /// What LMS Collaborator calls it, if it has such a field.
     pub collaborator: Option<String>,
 }
 
@@ -130,7 +142,7 @@ pub enum PushError {
     /// The URL cannot be pushed to.
     #[error("{0:?} is not the URL of a server; write one like http://127.0.0.1:8080")]
     Url(String),
-    /// The URL has a port that cannot be.
+    /// The URL has an impossible port.
     #[error("{0:?}: there is no port {1:?}; ports are from 1 to 65535")]
     Port(String, String),
     /// The server refuses the profile, as it would refuse the push.
@@ -143,7 +155,7 @@ pub enum PushError {
         /// What it answered.
         answer: Box<Answer>,
     },
-    /// The server serves no profiles, or not now. It may take the push.
+    /// The server does not serve profiles. It may still accept the push.
     #[error("{url}: the server does not say which fields the profile has, but answers {status}; nothing was sent")]
     NotServed {
         /// The URL.
@@ -160,14 +172,12 @@ pub enum PushError {
 }
 
 impl Target {
-    /// The server at `url`, with the account's id and secret.
+    /// Makes the target of pushes to the server at `url`, for an account with this SharedKey secret. The error says what is wrong with the URL.
     pub fn new(url: &str, account: i64, secret: &str) -> Result<Target, PushError> {
         let wrong = || PushError::Url(url.to_owned());
         let trimmed = url.trim_end_matches('/');
-        let full = match trimmed.to_ascii_lowercase().ends_with("/v1/employees") {
-            true => trimmed.to_owned(),
-            false => format!("{trimmed}/v1/employees"),
-        };
+        let is_full = trimmed.to_ascii_lowercase().ends_with("/v1/employees");
+        let full = if is_full { trimmed.to_owned() } else { format!("{trimmed}/v1/employees") };
         let uri: Uri = full.parse().map_err(|_| wrong())?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.query().is_some() {
             return Err(wrong());
@@ -181,8 +191,7 @@ impl Target {
     }
 }
 
-/// Asks the server for the fields of a profile, by a signed request whose answer is waited for `wait`, but no longer than a profile
-/// can take.
+/// Asks the server for the fields of a profile by a signed request. Waits at most `wait` for the answer, and at most 30 seconds.
 pub fn profile_fields(target: &Target, profile: &str, wait: Duration) -> Result<Vec<ProfileField>, PushError> {
     let wait = wait.min(Duration::from_secs(PROFILE_SECONDS_MAX));
     let (url, answer) = get(target, &format!("profiles/{profile}"), wait)?;
@@ -206,7 +215,7 @@ pub fn profile_fields(target: &Target, profile: &str, wait: Duration) -> Result<
     Ok(fields.iter().filter_map(field).collect())
 }
 
-/// The profiles that the account has, for the end of a message; nothing if the server does not say it.
+/// Returns the profiles that the account has for the end of a message, or nothing if the server does not say.
 fn profiles(target: &Target, wait: Duration) -> String {
     let listed = || {
         let (_, answer) = get(target, "profiles", wait).ok()?;
@@ -223,7 +232,7 @@ fn profiles(target: &Target, wait: Duration) -> String {
     listed().unwrap_or_default()
 }
 
-/// Asks the server by a signed request for what is beside the employees under this name; returns its URL, too.
+/// Asks the server by a signed request for `name`, which is beside `employees` in its URL. Returns the whole URL and the answer.
 fn get(target: &Target, name: &str, wait: Duration) -> Result<(String, Answer), Box<Broken>> {
     let beside = |employees: &str| format!("{}{name}", &employees[..employees.len() - "employees".len()]);
     let (url, path) = (beside(&target.url), beside(&target.path));
@@ -255,7 +264,7 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     })
 }
 
-/// Sends a body once; `tell` hears how many of how many bytes were sent.
+/// Sends a body once. `tell` is called with the number of bytes sent so far and of all.
 pub fn send(
     target: &Target,
     body: &Payload,
@@ -297,7 +306,7 @@ pub fn send(
     read(response).map_err(broken)
 }
 
-/// A reader that tells how much was read.
+/// A reader that reports how much was read.
 struct Told<R, F> {
     inner: R,
     tell: F,

@@ -1,5 +1,5 @@
-//! An Excel workbook becomes a StartExam body: every visible sheet that has anything, or the one that was named; the first row of each holds
-//! the headings.
+//! An Excel workbook becomes a StartExam body: every visible sheet that is not empty, or the one that is named. The first row of each
+//! sheet holds the headings.
 
 use super::InputError;
 use super::places::{Places, letters};
@@ -8,13 +8,13 @@ use calamine::{DataRef, ExcelDateTime, Reader as _, SheetType, SheetVisible, Sty
 use std::fs::File;
 use std::io::{BufReader, Write};
 
-/// The digits that a spreadsheet keeps of a number; it changes those behind them to zeros.
-const DIGITS_KEPT: usize = 15;
+/// How many digits of a number a spreadsheet keeps; the others become zeros.
+const DIGITS_KEPT: i32 = 15;
 
 type Workbook = Xlsx<BufReader<File>>;
 
-/// Writes the rows of a workbook to `out` as a body. `tell` is called with the number of rows so far. Returns also which sheets were
-/// left out because they are hidden, if any.
+/// Writes the rows of a workbook to `out` as a body. `tell` is called with the number of rows so far. Returns where the employees are in
+/// the file, and what to tell the user about hidden sheets that were left out.
 pub fn convert(
     file: File,
     columns: &Columns,
@@ -40,7 +40,7 @@ pub fn convert(
         employees.begin(several.then(|| name.clone()));
         let mut sheet = Sheet { place, row: Row::default(), has_headings: false, has_empty_cells: false };
         let read = sheet.read(&mut workbook, &name, columns, &mut employees);
-        // A formula without a value looks like an empty cell, and can be the cause of what is wrong.
+        // A formula without a value looks like an empty cell, so it may be why the sheet could not be read.
         if sheet.has_empty_cells
             && let Some(cell) = uncalculated(&mut workbook, &name)?
         {
@@ -52,17 +52,15 @@ pub fn convert(
         read?;
         any |= sheet.has_headings;
     }
-    match any {
-        true => Ok((employees.end()?, left_out)),
-        false => {
-            let left_out = left_out.map(|left_out| format!("; {left_out}")).unwrap_or_default();
-            let message = format!("the workbook has no rows; the first must hold the headings{left_out}");
-            Err(InputError::Wrong(message))
-        }
+    if !any {
+        let left_out = left_out.map(|left_out| format!("; {left_out}")).unwrap_or_default();
+        let message = format!("the workbook has no rows; the first must hold the headings{left_out}");
+        return Err(InputError::Wrong(message));
     }
+    Ok((employees.end()?, left_out))
 }
 
-/// Removes the sheets that nobody sees, and returns what to say of them.
+/// Removes the hidden sheets, and returns what to tell the user about them.
 fn hide(workbook: &Workbook, sheets: &mut Vec<String>) -> Option<String> {
     let hidden = workbook.sheets_metadata().iter().filter(|sheet| sheet.visible != SheetVisible::Visible);
     let hidden: Vec<&String> = hidden.map(|sheet| &sheet.name).filter(|name| sheets.contains(name)).collect();
@@ -86,7 +84,7 @@ struct Row {
     /// Counted from 0.
     number: u32,
     cells: Vec<String>,
-    /// The columns whose cell is no id as it is, and why.
+    /// The columns whose cell could not be an id, and why.
     doubts: Vec<(usize, &'static str)>,
 }
 
@@ -103,7 +101,7 @@ impl Sheet {
         while let Some((cell, style)) = cells.next_cell_with_style_id()? {
             let (row, column) = cell.get_position();
             let column = column as usize;
-            // A row is whole when a cell of another comes.
+            // A cell of another row ends this one.
             if row != self.row.number {
                 self.write(employees)?;
                 self.row = Row { number: row, ..Row::default() };
@@ -160,11 +158,11 @@ fn uncalculated(workbook: &mut Workbook, sheet: &str) -> Result<Option<String>, 
     Ok(None)
 }
 
-/// Why a value is no id: there would be several ways to write it.
+/// Returns why a value cannot be an id: there would be several ways to write it.
 fn doubt(value: &DataRef) -> Option<&'static str> {
     match value {
         DataRef::Float(number) if number.fract() != 0.0 => Some("a number with a fraction"),
-        DataRef::Float(number) if number.abs() >= 10f64.powi(DIGITS_KEPT as i32) => {
+        DataRef::Float(number) if number.abs() >= 10f64.powi(DIGITS_KEPT) => {
             Some("a number of more than 15 digits, of which a spreadsheet keeps 15")
         }
         DataRef::DateTime(_) | DataRef::DateTimeIso(_) | DataRef::DurationIso(_) => Some("a date or a time"),
@@ -173,7 +171,7 @@ fn doubt(value: &DataRef) -> Option<&'static str> {
     }
 }
 
-/// A cell as text; a whole number by its code. The error is what it holds that is none.
+/// Returns a cell as text, a whole number as its code shows it. The error says what it holds that has no text.
 fn text(value: &DataRef, code: Option<&Code>) -> Result<String, String> {
     Ok(match value {
         DataRef::Empty => String::new(),
@@ -205,7 +203,7 @@ fn date_text(date: &ExcelDateTime) -> String {
 struct Code(Vec<Option<char>>);
 
 impl Code {
-    /// The code of a style. `None` if it shows numbers as numbers.
+    /// Returns the code of a style, or `None` if it shows numbers as numbers.
     fn of(style: &Style) -> Option<Code> {
         let mut characters = Vec::new();
         let mut format = style.number_format.as_ref()?.format_code.chars();
@@ -224,7 +222,7 @@ impl Code {
         (zeros > 1).then_some(Code(characters))
     }
 
-    /// A number, of which these are the digits, as the code shows it.
+    /// Returns the number with these digits as the code shows it.
     fn shown(&self, digits: &str) -> String {
         let zeros = self.0.iter().filter(|character| character.is_none()).count();
         let padded = format!("{digits:0>zeros$}");

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use uuid::Uuid;
 
-/// Add, change, list and remove accounts; a server that is running knows of it at once
+/// Add, change, list and remove accounts; a running server knows at once
 #[derive(Args)]
 pub struct Account {
     #[command(flatten)]
@@ -34,15 +34,15 @@ enum Action {
         /// What people call it
         #[arg(long, env = "ROLLCALL_ACCOUNT_NAME", default_value = "")]
         name: String,
-        /// With -, its secret is read from the standard input; else it is what ROLLCALL_ACCOUNT_SECRET says, or 256 random bits.
-        /// A secret that is typed here is taken too, for older scripts, but shows in the list of processes while this runs
+        /// With -, read the secret from the standard input. Otherwise it is the value of ROLLCALL_ACCOUNT_SECRET, or 256 random bits.
+        /// A secret given here works too, for older scripts, but everybody can see it in the list of processes
         #[arg(long, value_name = "-")]
         secret: Option<String>,
         /// When it ends: a day, which counts until its end in UTC, or a time (2027-01-31T18:00:00Z)
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
         until: Option<Until>,
     },
-    /// Change when an account ends: then requests for it are refused
+    /// Change when an account ends; from then on its requests are refused
     Set {
         /// The account
         id: i64,
@@ -123,7 +123,7 @@ impl Account {
 /// The most bytes of a secret on the standard input.
 const SECRET_BYTES_MAX: u64 = 4_096;
 
-/// The secret of a new account: from the standard input, the environment, or random.
+/// Returns the secret of a new account: from the standard input, the environment, or random.
 fn new_secret(option: Option<String>) -> Result<String, Failed> {
     let secret = match option {
         Some(option) if option == "-" => {
@@ -148,10 +148,10 @@ fn new_secret(option: Option<String>) -> Result<String, Failed> {
             Err(_) => return Err(Failed::Usage("ROLLCALL_ACCOUNT_SECRET is not UTF-8".into())),
         },
     };
-    match secret.trim().is_empty() || secret.contains('\n') {
-        true => Err(Failed::Usage("the secret must be one line, and not empty".into())),
-        false => Ok(secret),
+    if secret.trim().is_empty() || secret.contains('\n') {
+        return Err(Failed::Usage("the secret must be one line, and not empty".into()));
     }
+    Ok(secret)
 }
 
 fn add(store: &Store, id: i64, name: &str, secret: &str, until: Option<Until>) -> Result<(), Failed> {
@@ -215,7 +215,7 @@ fn in_json(account: &store::Account, summary: &Result<Summary, store::Error>) ->
     listed
 }
 
-/// What an account has; nothing if its removal was interrupted.
+/// Returns what an account has: nothing if its removal was interrupted.
 fn summary(store: &Store, id: i64) -> Result<Summary, store::Error> {
     match store.key(id)? {
         Some(key) => store.reader(&key)?.summary(),

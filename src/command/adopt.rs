@@ -6,7 +6,7 @@ use crate::token;
 use clap::Args;
 use serde_json::json;
 
-/// Make an account around a file that was put into the data folder as accounts/ID.db, and print its new secret, as JSON
+/// Make an account of a file that was put into the data folder as accounts/ID.db, and print its new secret, as JSON
 #[derive(Args)]
 pub struct Adopt {
     /// The id, a positive integer

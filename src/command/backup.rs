@@ -9,13 +9,13 @@ use clap::builder::FalseyValueParser;
 use std::fs;
 use std::path::PathBuf;
 
-/// Copy accounts to a folder, also beside a running server
+/// Copy accounts to a folder; a server may be running
 ///
-/// Each database is copied as it is at one moment, and checked. The folder is laid out as the data folder is. Without accounts all
-/// are copied, and rollcall.db with their names and keys.
+/// Each database is copied as it is at one moment, and checked. The folder is laid out like the data folder. Unless accounts are named,
+/// all are copied, and rollcall.db with their names and keys.
 #[derive(Args)]
 pub struct Backup {
-    /// The folder; it is made if there is none
+    /// The folder; it is made if it does not exist
     dir: PathBuf,
     /// The accounts [default: all]
     accounts: Vec<i64>,
@@ -44,17 +44,14 @@ impl Backup {
         let server_key = store.key_file();
         if self.with_key {
             store.back_up_server_key(dir, self.replace)?;
-            out!("server key: it is in the backup, so whoever has that can open the secrets in it")?;
+            out!("server key: it is in the backup, so whoever has the backup can open its secrets")?;
         } else if all && server_key.exists() {
             out!(
                 "server key: not in the backup, which cannot be served without; keep a copy of {} apart from it, or add --with-key",
                 server_key.display()
             )?;
         }
-        let accounts = match all {
-            true => store.accounts()?.iter().map(|account| account.id).collect(),
-            false => self.accounts,
-        };
+        let accounts = if all { store.accounts()?.iter().map(|account| account.id).collect() } else { self.accounts };
         let copy = |account: &i64| -> Result<Copied, Error> {
             let key = store.key(*account)?.ok_or(Error::NoAccount(*account))?;
             store.back_up_account(&key, dir, self.replace)
@@ -63,7 +60,7 @@ impl Backup {
     }
 }
 
-/// Copies accounts one by one and says what became of each. One that fails does not keep the others from being copied.
+/// Copies accounts one by one and reports each. If one fails, the others are still copied.
 pub fn each(accounts: &[i64], copy: impl Fn(&i64) -> Result<Copied, Error>) -> Result<(), Failed> {
     let mut failed = 0;
     for account in accounts {

@@ -5,14 +5,14 @@ use crate::store::{Checkup, Error, Store};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-/// Check the file of an account: the database, its rows, and what is derived from them; also beside a running server
+/// Check the file of an account: the database, its rows, and what is derived from them; a server may be running
 ///
-/// Exit codes: 0 all is well (or was repaired), 1 something is wrong.
+/// Exit codes: 0 if nothing is wrong or everything was repaired, 1 if something is wrong.
 #[derive(Args)]
 pub struct Check {
     /// The account
     id: i64,
-    /// Make anew what is derived from the rows: indexes and unique values; the rows stay as they are
+    /// Rebuild what is derived from the rows: indexes and unique values; the rows stay as they are
     #[arg(long, env = "ROLLCALL_REPAIR", value_parser = FalseyValueParser::new())]
     repair: bool,
 }

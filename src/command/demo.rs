@@ -4,7 +4,7 @@ use super::push::send;
 use super::refused::refused;
 use super::serve::{DEFAULT_PORT, bind, open_profiles, runtime, told_to_stop};
 use super::{Failed, out, setting};
-use crate::client::{AnswerCounts, Body, Patience, Target};
+use crate::client::{Body, Patience, Target};
 use crate::config::{Address, Config};
 use crate::dialect::Dialect;
 use crate::sample;
@@ -19,7 +19,7 @@ use std::time::Instant;
 
 /// Start a server in a temporary folder, push an invented roster three times, and keep serving
 ///
-/// The pushes are those of any client: compressed, signed, and sent over a socket. The folder is erased at the end.
+/// It pushes as any client does: compressed, signed, over a socket. The folder is erased at the end.
 #[derive(Args)]
 pub struct Demo {
     /// How many employees to invent [default: 10000]
@@ -112,7 +112,7 @@ fn push(
     if !answer.ok {
         return Err(refused(&answer, &body));
     }
-    let counts: AnswerCounts = serde_json::from_str(&answer.text).map_err(Failed::refused)?;
+    let counts = answer.counts().ok_or_else(|| Failed::Refused("the answer has no counts".into()))?;
     out!(
         "{name:<24}{:>10}{:>10}{:>10}{:>10}{:>11}{:>10.1}{seconds:>9.3}",
         counts.employees_created,
@@ -125,7 +125,7 @@ fn push(
     Ok(())
 }
 
-/// A key of the account for each dialect beside StartExam's.
+/// The account's keys for the dialects other than StartExam's.
 struct Keys {
     springest: String,
     collaborator: String,
@@ -159,7 +159,7 @@ The server keeps running until Ctrl-C; then its folder is erased. Push to it you
       rollcall push team.csv --url {url} --account {ACCOUNT} --profile {profile}
 
 In a checkout `rollcall` is `target/release/rollcall`. The profile is {profiles}: break one of
-its rules, with an address that is none or a birthday before 1900, and read the answer.
+its rules, say with a wrong e-mail address or a birthday before 1900, and read the answer.
 
 Keys of the account for the README's lines about other systems' clients (EchoSpan's client id is 1234):
 

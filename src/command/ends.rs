@@ -4,7 +4,7 @@ use super::Failed;
 use crate::until::Until;
 use jiff::Timestamp;
 
-/// Takes the end of what is added; one that has passed is a mistake.
+/// Returns the end of something that is added. An end in the past is an error.
 pub fn to_come(until: Option<Until>) -> Result<Option<Until>, Failed> {
     match until.filter(|until| until.has_passed(Timestamp::now())) {
         Some(until) => Err(Failed::Usage(format!("--until {until} has passed already; name a later day"))),
@@ -25,7 +25,7 @@ impl End {
     }
 }
 
-/// How it stands with an end: `valid`, `ends soon` or `ended`.
+/// Returns the state of something that ends at `until`: `valid`, `ends soon` or `ended`.
 pub fn state(until: Option<Until>) -> &'static str {
     let now = Timestamp::now();
     match until {
@@ -35,13 +35,13 @@ pub fn state(until: Option<Until>) -> &'static str {
     }
 }
 
-/// The columns `until` and `state` of a list.
+/// Returns the columns `until` and `state` of a list.
 pub fn columns(until: Option<Until>) -> String {
     let shown = until.map_or_else(|| "never".to_owned(), |until| until.to_string());
     format!("{shown:<20}  {:<9}", state(until))
 }
 
-/// The headings of [`columns`].
+/// Returns the headings of [`columns`].
 pub fn headings() -> String {
     format!("{:<20}  {:<9}", "until", "state")
 }

@@ -53,7 +53,7 @@ impl Export {
         }
         let key = store.key(self.account)?.ok_or(crate::store::Error::NoAccount(self.account))?;
         let roster = store.reader(&key)?;
-        // What is there under the file's name stays until the export is whole.
+        // An older file of this name stays until the export is complete.
         let to_stdout = self.file == Path::new("-");
         let dir = self.file.parent().filter(|dir| !to_stdout && !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir = if to_stdout { store.dir() } else { dir };

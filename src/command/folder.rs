@@ -1,4 +1,4 @@
-//! The options of every subcommand that opens a store.
+//! The options of the subcommands that open a store.
 
 use super::{Failed, setting};
 use crate::config::Config;
@@ -12,8 +12,7 @@ pub struct StoreFolder {
     /// The folder of the store [default: ./data]
     #[arg(long, global = true, env = "ROLLCALL_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The file of the server key, with which secrets are sealed; it is made if there is none [default: server.key in the data
-    /// folder]
+    /// The file of the server key, which seals the secrets; it is made if it does not exist [default: server.key in the data folder]
     #[arg(long, global = true, env = "ROLLCALL_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
@@ -28,7 +27,7 @@ pub enum IfMissing {
 }
 
 impl StoreFolder {
-    /// Opens the store that the options name, else the configuration.
+    /// Opens the store that the options name, or else the configuration.
     pub fn open(&self, config: &Config, if_missing: IfMissing) -> Result<Store, Failed> {
         let data = setting(self.data.clone(), config.data.clone(), || PathBuf::from("./data"));
         let key_file = self.key_file.as_deref().or(config.key_file.as_deref());

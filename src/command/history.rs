@@ -7,9 +7,9 @@ use crate::store::{Error, Outcome, Past, RESTORE};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Show the last pushes: what they did, or why they were refused; and restores
+/// Show the last pushes and restores: what they did, or why they were refused
 ///
-/// The latest comes first. Only pushes that showed a good key are recorded; others are in the server's log.
+/// The latest comes first. Only pushes with a good key are recorded; others are in the server's log.
 #[derive(Args)]
 pub struct History {
     /// The account [default: all]
@@ -36,7 +36,7 @@ impl History {
         for account in accounts {
             let key = store.key(account)?.ok_or(Error::NoAccount(account))?;
             pushes.extend(store.roster(&key)?.history(last)?.into_iter().map(|past| (account, past)));
-            // Those of a thousand accounts are never held together.
+            // So that the pushes of a thousand accounts are never in memory together.
             pushes.sort_by(|(_, a), (_, b)| b.finished_at.cmp(&a.finished_at));
             pushes.truncate(last);
         }
@@ -50,7 +50,7 @@ impl History {
     }
 }
 
-/// The status of the answer to a push that was applied; `None` if it was a restore.
+/// Returns the status that answered a push, or `None` for a restore.
 fn applied_status(past: &Past) -> Option<u16> {
     match past.dialect.as_deref() {
         Some(RESTORE) => None,

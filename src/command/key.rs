@@ -12,7 +12,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-/// Add, list and revoke the keys of accounts, and replace the server key; a server that is running knows of it at once
+/// Add, list and revoke the keys of accounts, and replace the server key; a running server knows at once
 #[derive(Args)]
 pub struct Key {
     #[command(flatten)]
@@ -30,17 +30,17 @@ enum Action {
         /// What it is for: startexam, springest, collaborator or echospan
         #[arg(long, env = "ROLLCALL_DIALECT", value_parser = dialect)]
         dialect: Dialect,
-        /// With echospan: the four digits that every request names beside the key
+        /// With echospan: the four digits that every request must name beside the key
         #[arg(long, env = "ROLLCALL_CLIENT_ID", value_name = "NNNN")]
         client_id: Option<String>,
-        /// With springest: the host that requests with this key must name, as its sites do
+        /// With springest: the host that requests with this key must name, like one of Springest's sites
         #[arg(long, env = "ROLLCALL_SITE", value_name = "HOST")]
         site: Option<String>,
         /// When it ends: a day, which counts until its end in UTC, or a time (2027-01-31T18:00:00Z)
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
         until: Option<Until>,
     },
-    /// List the keys of an account, or of all, and which have ended or end within three days; without what is secret of them
+    /// List the keys of an account, or of all, and which have ended or end within three days; secrets are never shown
     List {
         /// The account
         account: Option<i64>,
@@ -48,16 +48,16 @@ enum Action {
         #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
         json: bool,
     },
-    /// Revoke a key: the next request with it is refused
+    /// Revoke a key; the next request with it is refused
     Revoke {
         /// The account
         account: i64,
         /// The number of the key, as `list` shows it
         key: i64,
     },
-    /// Replace the server key, with which the secrets in the database are sealed, also beside a running server
+    /// Replace the server key, which seals the secrets in the database; a server may be running
     ///
-    /// The accounts' secrets stay the same. The old server key still opens older copies of the database: keep it as long as those.
+    /// The accounts' secrets stay the same. Keep the old server key as long as older copies of the database: only it opens them.
     Rewrap,
 }
 
@@ -72,8 +72,18 @@ impl Key {
         let store = self.store.open(&config, IfMissing::Fail)?;
         match self.action {
             Action::Add { account, dialect, client_id, site, until } => {
-                let with = (client_id.as_deref(), site.as_deref());
-                add(&store, account, dialect, with, ends::to_come(until)?)
+                check_options(dialect, client_id.as_deref(), site.as_deref())?;
+                let random = if dialect == Dialect::EchoSpan { token::random_guid() } else { token::random() };
+                let secret = random.map_err(Failed::refused)?;
+                let (client_id, site) = (client_id.as_deref(), site.as_deref());
+                let credential = match dialect {
+                    Dialect::StartExam => Credential::Secret(&secret),
+                    _ => Credential::Token { dialect, hash: token::hash(&secret), client_id, site },
+                };
+                let key = store.add_key(account, &credential, ends::to_come(until)?)?;
+                let name = if dialect == Dialect::StartExam { "secret" } else { "token" };
+                out!("{}", json!({ "account": account, "key": key, "dialect": dialect.name(), name: secret }))?;
+                Ok(())
             }
             Action::List { account, json } => list(&store, account, json),
             Action::Revoke { account, key } => {
@@ -91,33 +101,18 @@ impl Key {
     }
 }
 
-fn add(
-    store: &Store,
-    account: i64,
-    dialect: Dialect,
-    (client_id, site): (Option<&str>, Option<&str>),
-    until: Option<Until>,
-) -> Result<(), Failed> {
+/// Checks that a key of this dialect can have these options, and has those that it needs.
+fn check_options(dialect: Dialect, client_id: Option<&str>, site: Option<&str>) -> Result<(), Failed> {
     let usage = |message: &str| Err(Failed::Usage(message.into()));
     match (dialect, client_id, site) {
-        (Dialect::EchoSpan, None, _) => return usage("an echospan key needs --client-id NNNN, four digits"),
+        (Dialect::EchoSpan, None, _) => usage("an echospan key needs --client-id NNNN, four digits"),
         (Dialect::EchoSpan, Some(id), _) if id.len() != 4 || !id.bytes().all(|digit| digit.is_ascii_digit()) => {
-            return usage("--client-id must be four digits");
+            usage("--client-id must be four digits")
         }
-        (Dialect::EchoSpan, _, None) | (Dialect::Springest, None, _) | (_, None, None) => {}
-        (_, Some(_), _) => return usage("--client-id goes with --dialect echospan"),
-        (_, _, Some(_)) => return usage("--site goes with --dialect springest"),
+        (Dialect::EchoSpan, _, None) | (Dialect::Springest, None, _) | (_, None, None) => Ok(()),
+        (_, Some(_), _) => usage("--client-id goes with --dialect echospan"),
+        (_, _, Some(_)) => usage("--site goes with --dialect springest"),
     }
-    let random = if dialect == Dialect::EchoSpan { token::random_guid() } else { token::random() };
-    let secret = random.map_err(Failed::refused)?;
-    let credential = match dialect {
-        Dialect::StartExam => Credential::Secret(&secret),
-        _ => Credential::Token { dialect, hash: token::hash(&secret), client_id, site },
-    };
-    let id = store.add_key(account, &credential, until)?;
-    let name = if dialect == Dialect::StartExam { "secret" } else { "token" };
-    out!("{}", json!({ "account": account, "key": id, "dialect": dialect.name(), name: secret }))?;
-    Ok(())
 }
 
 fn list(store: &Store, account: Option<i64>, as_json: bool) -> Result<(), Failed> {

@@ -1,4 +1,4 @@
-//! `rollcall completions` and `rollcall man`: what a shell and `man` know of the program.
+//! `rollcall completions` and `rollcall man`.
 
 use super::{Cli, Failed, output};
 use clap::{Args, Command, CommandFactory as _};
@@ -8,7 +8,7 @@ use std::io;
 
 /// Print the completions for a shell
 ///
-/// To install those for bash:
+/// To install them for bash:
 ///
 /// rollcall completions bash > ~/.local/share/bash-completion/completions/rollcall
 #[derive(Args)]
@@ -40,7 +40,7 @@ impl ManPage {
     }
 }
 
-/// The page: the program's own sections, then one section for each subcommand.
+/// Returns the page: the program's own sections, then one for each subcommand.
 fn page() -> io::Result<Vec<u8>> {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
@@ -57,7 +57,7 @@ fn page() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// A subcommand and those below it, each a section whose own sections are one level lower.
+/// Adds a section for a subcommand, whose own sections are one level lower, and for the subcommands below it.
 fn section(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
     let man = Man::new(command.clone());

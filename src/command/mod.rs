@@ -1,12 +1,10 @@
-//! The program: one file a subcommand.
-
-// These panic if nobody reads what they write; `out!` and `complain!` do not.
-#![warn(clippy::print_stdout, clippy::print_stderr)]
+//! The program: one file for each subcommand.
 
 mod account;
 mod adopt;
 mod backup;
 mod check;
+#[cfg(feature = "client")]
 mod demo;
 mod ends;
 mod export;
@@ -16,16 +14,24 @@ mod key;
 mod manual;
 mod output;
 mod profile;
+#[cfg(feature = "client")]
 mod push;
+#[cfg(feature = "client")]
 mod refused;
 mod restore;
 mod serve;
+#[cfg(not(feature = "client"))]
+mod without_client;
 
 use crate::config::{self, Config};
 use clap::{Parser, Subcommand};
 use output::{complain, out};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+#[cfg(not(feature = "client"))]
+use without_client::{Demo, Push};
+#[cfg(feature = "client")]
+use {demo::Demo, push::Push};
 
 /// The endpoint for nightly employee lists.
 ///
@@ -47,18 +53,18 @@ struct Cli {
     command: Command,
 }
 
-/// Where the configuration is looked for if no other place is named.
+/// The configuration file that is read if no other is named.
 const CONFIG_FILE: &str = "rollcall.toml";
 
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
-    Demo(demo::Demo),
+    Demo(Demo),
     Account(account::Account),
     Key(key::Key),
     History(history::History),
     Profile(profile::Profile),
-    Push(push::Push),
+    Push(Push),
     Export(export::Export),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -67,11 +73,11 @@ enum Command {
     ManPage(manual::ManPage),
 }
 
-/// Why a subcommand did not do what it was asked to.
+/// Why a subcommand failed.
 enum Failed {
-    /// What was typed or configured cannot be: exit code 2.
+    /// The command line or the configuration is wrong: exit code 2.
     Usage(String),
-    /// The server or the data refused it: exit code 1.
+    /// The server, the data or the system refused it: exit code 1.
     Refused(String),
 }
 
@@ -80,7 +86,8 @@ impl Failed {
         Failed::Refused(error.to_string())
     }
 
-    /// The same failure, with what was done before it.
+    /// Returns the same failure with what was done before it.
+    #[cfg(feature = "client")]
     fn after(self, done: &str) -> Failed {
         match self {
             Failed::Usage(message) => Failed::Usage(format!("{done} {message}")),
@@ -100,11 +107,11 @@ pub fn run() -> ExitCode {
     let result = match Cli::try_parse() {
         Ok(cli) => carry_out(cli),
         Err(error) if error.use_stderr() => {
-            // Nobody is left to hear that this cannot be written.
+            // If this cannot be written, there is nowhere to say so.
             let _ = error.print();
             return ExitCode::from(2);
         }
-        // What was asked for is the help, or the version.
+        // The help or the version was asked for.
         Err(help) => output::written(|_| help.print()),
     };
     let (code, message) = match result {
@@ -134,7 +141,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
     }
 }
 
-/// What the named file says, else the one in the working folder, if it exists.
+/// Reads the named configuration file, or else the one in the working folder, if there is one.
 fn configured(named: Option<PathBuf>) -> Result<Config, Failed> {
     let found = Path::new(CONFIG_FILE).symlink_metadata().is_ok().then(|| PathBuf::from(CONFIG_FILE));
     match named.or(found) {
@@ -143,7 +150,7 @@ fn configured(named: Option<PathBuf>) -> Result<Config, Failed> {
     }
 }
 
-/// The option, else what the configuration file says, else the default.
+/// Returns the option, or else what the configuration file says, or else the default.
 fn setting<T>(option: Option<T>, configured: Option<T>, default: impl FnOnce() -> T) -> T {
     option.or(configured).unwrap_or_else(default)
 }

@@ -1,28 +1,28 @@
 //! What the program writes: results to the standard output, where a failure to write is an error, and messages to the standard
-//! error, where there is nobody left to tell.
+//! error, where it is ignored. `println!` and `eprintln!` would panic instead.
 
 use super::Failed;
 use std::fmt::Arguments;
 use std::io::{self, Write as _};
 
-/// Writes a line to the standard output, as `println!` does; the failure says why it could not be written.
+/// Writes a line to the standard output. The failure says why it could not be written.
 macro_rules! out {
     ($($text:tt)*) => { $crate::command::output::line(format_args!($($text)*)) };
 }
 
-/// Writes a line to the standard error, as `eprintln!` does, but does not panic if nobody reads it.
+/// Writes a line to the standard error, if it can be written.
 macro_rules! complain {
     ($($text:tt)*) => { $crate::command::output::complaint(format_args!($($text)*)) };
 }
 
 pub(super) use {complain, out};
 
-/// The line of [`out!`].
+/// Writes the line of [`out!`].
 pub(super) fn line(text: Arguments<'_>) -> Result<(), Failed> {
     written(|out| writeln!(out, "{text}"))
 }
 
-/// Lets `write` write to the standard output; it has all of it when this returns `Ok`.
+/// Lets `write` write to the standard output. All of it is written when this returns `Ok`.
 pub(super) fn written(write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>) -> Result<(), Failed> {
     let mut out = io::stdout().lock();
     let written = if closed::at_start() {
@@ -33,21 +33,21 @@ pub(super) fn written(write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Re
     written.map_err(|error| Failed::Refused(format!("cannot write to the standard output: {error}")))
 }
 
-/// The line of [`complain!`].
+/// Writes the line of [`complain!`].
 pub(super) fn complaint(text: Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Whether the standard output was closed when the program was started. Rust opens `/dev/null` in its place before `main`, so that
-/// writing to it succeeds: it has to be asked before that.
+/// Whether the standard output was closed when the program started. Rust opens `/dev/null` in its place before `main`, and writing to
+/// that succeeds, so the question must be asked earlier.
 #[cfg(target_os = "linux")]
 mod closed {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     static CLOSED: AtomicBool = AtomicBool::new(false);
 
-    // SAFETY: the loader calls the functions in this section before `main`. This one only asks the kernel for the flags of a file
-    // descriptor and sets an atomic, so it needs nothing that the runtime sets up later.
+    // SAFETY: the loader calls the functions in this section before `main`, and this one needs nothing that the runtime sets up later:
+    // it only asks the kernel for the flags of a file descriptor and sets an atomic.
     #[used]
     #[unsafe(link_section = ".init_array")]
     static AT_START: extern "C" fn() = {

@@ -16,7 +16,7 @@ pub struct Profile {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Say whether files are profiles, and what is wrong with those that are not: file, line, rule and what to do
+    /// Report every mistake in profiles, with its file, line, rule and what to do, and which systems each profile serves
     Check {
         /// Files, or folders of them
         #[arg(required = true, value_name = "FILE|FOLDER")]
@@ -58,7 +58,7 @@ impl Profile {
     }
 }
 
-/// Prints what is to be said about each file, and returns the number of errors.
+/// Reports on each file, and returns the number of errors.
 fn check(files: &[PathBuf]) -> Result<usize, Failed> {
     let mut errors = 0;
     let mut ids = HashMap::new();
@@ -88,7 +88,7 @@ fn check(files: &[PathBuf]) -> Result<usize, Failed> {
     Ok(errors)
 }
 
-/// Whether the profile serves a dialect, and what of it.
+/// Says whether the profile serves a dialect, and what it leaves out.
 fn served(profile: &profile::Profile, dialect: Dialect) -> String {
     let name = dialect.name();
     match profile.serves(dialect) {

@@ -15,18 +15,18 @@ use std::time::{Duration, Instant};
 /// Push a file to a server
 ///
 /// A CSV or a workbook has a column `id`, optionally a column `status` (without it everybody is active), and a column for each
-/// field, named as the profile names it; or a CSV is one of LMS Collaborator's. The file is read once and need not fit into memory.
+/// field, named as in the profile; a CSV may also be one of LMS Collaborator's. The file is read once and need not fit into memory.
 ///
 /// The push is sent compressed. If another push is under way, the server is busy or the connection breaks, it is sent again: the
 /// same push twice does no harm. Messages say whether nothing was sent, or whether the push may have been applied.
 ///
-/// A proxy is taken from ALL_PROXY, HTTPS_PROXY or HTTP_PROXY; NO_PROXY exempts hosts from it.
+/// ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names a proxy; NO_PROXY exempts hosts from it.
 ///
 /// Exit codes: 0 if the push was applied; 1 if the server or the data refused it, there is no answer, or the counts could not be
 /// written; 2 if the command line or the configuration is wrong.
 #[derive(Args)]
 pub struct Push {
-    /// A StartExam body (.json), a CSV (.csv) or a workbook (.xlsx), plain or compressed (.gz, .zst); - is the standard input
+    /// A StartExam body (.json), a CSV (.csv) or an Excel workbook (.xlsx), plain or compressed (.gz, .zst); - is the standard input
     file: PathBuf,
     /// The server, like http://127.0.0.1:8080
     #[arg(long, env = "ROLLCALL_URL")]
@@ -34,7 +34,7 @@ pub struct Push {
     /// The account to push for
     #[arg(long, env = "ROLLCALL_ACCOUNT", value_name = "ID")]
     account: Option<i64>,
-    /// The profile that a CSV or a workbook is checked by; a StartExam body names its own, which must be the same
+    /// The profile that the employees of a CSV or a workbook are checked by; a StartExam body names its own, which must be the same
     #[arg(long, env = "ROLLCALL_PROFILE", value_name = "GUID")]
     profile: Option<String>,
     /// The environment variable that holds the account's secret [default: ROLLCALL_SECRET]
@@ -43,13 +43,13 @@ pub struct Push {
     /// What a column with another heading means, like 'Emp No=id'; can be given several times
     #[arg(long, env = "ROLLCALL_MAP", value_name = "HEADING=NAME", value_parser = mapping)]
     map: Vec<(String, String)>,
-    /// Whose columns a CSV has, if its headings do not show it: LMS Collaborator's are known by their position
+    /// Whose columns a CSV has, if its headings do not show that; LMS Collaborator's are known by their position
     #[arg(long, env = "ROLLCALL_COLUMNS", value_enum)]
     columns: Option<ColumnsOf>,
-    /// Empty the fields of the profile that LMS Collaborator's CSV has no column for. Without it such a CSV is refused
+    /// Empty the fields of the profile that LMS Collaborator's CSV has no column for; otherwise such a CSV is refused
     #[arg(long, env = "ROLLCALL_EMPTY_MISSING", value_parser = FalseyValueParser::new())]
     empty_missing: bool,
-    /// The sheet of a workbook to push [default: all]
+    /// The sheet of a workbook to push [default: all visible ones]
     #[arg(long, env = "ROLLCALL_SHEET", value_name = "NAME")]
     sheet: Option<String>,
     /// How long to wait for the answer once the push has been sent, from 1 to 86400 [default: 300]
@@ -119,7 +119,7 @@ impl Push {
         let started = Instant::now();
         let answer = send(&target, &body, patience, quiet)?;
         let json = self.json || config.json == Some(true);
-        let counts = serde_json::from_str::<AnswerCounts>(&answer.text).ok().filter(|_| answer.ok);
+        let counts = answer.counts();
         if json {
             let printed = out!("{}", answer.text);
             printed
@@ -141,10 +141,10 @@ impl Push {
     }
 }
 
-/// Tells why a file cannot be pushed.
+/// Explains why a file cannot be pushed.
 fn unreadable(file: &Path, error: &InputError, target: &Target, variable: &str) -> Failed {
-    let told = match error {
-        // What was asked of the server says itself that nothing was sent.
+    let message = match error {
+        // These errors say themselves that nothing was sent.
         InputError::Server(error) => match &**error {
             PushError::NoProfile { url, message, answer } => match client::advice(answer, target, variable) {
                 Some(advice) if client::is_replaced(answer) => {
@@ -159,10 +159,10 @@ fn unreadable(file: &Path, error: &InputError, target: &Target, variable: &str) 
         },
         _ => format!("{error}; nothing was sent"),
     };
-    Failed::Refused(format!("{}: {told}", file.display()))
+    Failed::Refused(format!("{}: {message}", file.display()))
 }
 
-/// What was typed, else what the configuration says, else the default.
+/// Returns what was typed, or else what the configuration says, or else the default.
 fn patience(timeout: Option<u32>, retry: Option<u32>, config: &PushConfig) -> Result<Patience, Failed> {
     for (name, value, range) in
         [("timeout_seconds", config.timeout_seconds, TIMEOUT_SECONDS), ("retry", config.retry, RETRIES)]
@@ -180,7 +180,7 @@ fn patience(timeout: Option<u32>, retry: Option<u32>, config: &PushConfig) -> Re
     Ok(Patience { answer: seconds.unwrap_or(default.answer), retries })
 }
 
-/// Sends a body with a progress bar, which `quiet` hides together with what is said of retries.
+/// Sends a body with a progress bar. `quiet` hides the bar and the messages about retries.
 pub fn send(target: &Target, body: &Body, patience: Patience, quiet: bool) -> Result<Answer, Failed> {
     let template = "sending: {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
     let sending = bar(ProgressBar::new(0), quiet, template);
@@ -219,7 +219,7 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) -> Result<(), Failed>
     out!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64())
 }
 
-/// Tells why a push was refused, with what the client knows about it and the server does not.
+/// Explains why a push was refused, with what the client knows about it and the server does not.
 fn explained(answer: &Answer, body: &Body, target: &Target, variable: &str) -> Failed {
     let message = match refused(answer, body) {
         _ if client::is_replaced(answer) => format!("the server answered {}", answer.status),

@@ -1,4 +1,4 @@
-//! What a server rejected of a push, printed by the rows and columns of the file.
+//! The rejections of a push, printed by the rows and columns of its file.
 
 use super::{Failed, complain};
 use crate::client::{Answer, AnswerRefusal, AnswerRejection, Body};
@@ -10,10 +10,10 @@ const LINES_MAX: usize = 100;
 /// The fewest rejections with the same field, rule and message that are printed as one line.
 const GROUPED_MIN: usize = 10;
 
-/// Prints the rejections of a push that was refused, and returns the refusal as a whole.
+/// Prints the rejections of a push that was refused, and returns what to say of the push as a whole.
 pub fn refused(answer: &Answer, body: &Body) -> Failed {
     let request = answer.request.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
-    let Ok(refusal) = serde_json::from_str::<AnswerRefusal>(&answer.text) else {
+    let Some(refusal) = answer.refusal() else {
         let start: String = answer.text.chars().take(500).collect();
         return Failed::Refused(format!("the server answered {}{request}: {start}", answer.status));
     };
@@ -38,7 +38,7 @@ pub fn refused(answer: &Answer, body: &Body) -> Failed {
     ))
 }
 
-/// The rejections in the order of the push: one a line, or one line for many that say the same.
+/// Returns a line for each rejection, in the order of the push, or one line for many that say the same.
 fn lines(refusal: &AnswerRefusal, body: &Body) -> Vec<String> {
     let mut groups: HashMap<(&str, &str, &str), Vec<&AnswerRejection>> = HashMap::new();
     for error in &refusal.errors {
@@ -52,7 +52,7 @@ fn lines(refusal: &AnswerRefusal, body: &Body) -> Vec<String> {
                 let group = groups.remove(&key(error)).unwrap_or_default();
                 lines.push(line_of_all(&group, refusal, body));
             }
-            // Printed with its group.
+            // Its group was printed.
             None => {}
         }
     }
@@ -73,7 +73,7 @@ fn line(error: &AnswerRejection, body: &Body) -> String {
     format!("{place}{column}: {id}: {field}: {message}{} [{rule}]", other.unwrap_or_default())
 }
 
-/// One line for rejections of the same field and rule with the same message.
+/// Returns one line for rejections of the same field and rule with the same message.
 fn line_of_all(group: &[&AnswerRejection], refusal: &AnswerRefusal, body: &Body) -> String {
     let AnswerRejection { field, rule, message, .. } = group[0];
     let indexes: Vec<u64> = group.iter().filter_map(|error| error.index).collect();

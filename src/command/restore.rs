@@ -7,10 +7,10 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use std::path::PathBuf;
 
-/// Take accounts back from a folder that `rollcall backup` has written, also beside a running server
+/// Restore accounts from a folder that `rollcall backup` has written; a server may be running
 ///
-/// A backup is checked before anything is replaced, and each account is replaced as a whole or not at all. Without accounts all are
-/// taken back, with their names and keys: keys of today that the backup does not have are gone then.
+/// A backup is checked before anything is replaced, and each account is replaced as a whole or not at all. Unless accounts are named,
+/// all are restored, with their names and keys; keys that were added since the backup are lost.
 #[derive(Args)]
 pub struct Restore {
     /// The folder of the backup
@@ -27,23 +27,20 @@ pub struct Restore {
 impl Restore {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let mut store = self.store.open(&config, IfMissing::Make)?;
-        let accounts = match self.accounts.is_empty() {
-            false => self.accounts,
-            true => {
-                store.restore_shared(&self.dir, self.replace)?;
-                drop(store);
-                store = self.store.open(&config, IfMissing::Make)?;
-                let accounts: Vec<i64> = store.accounts()?.iter().map(|account| account.id).collect();
-                out!("accounts and keys: {} accounts", accounts.len())?;
-                if !store.restore_server_key(&self.dir)? {
-                    out!(
-                        "server key: {} is another one than the backup's, and stays; the restored secrets need the backup's",
-                        store.key_file().display()
-                    )?;
-                }
-                accounts
+        let mut accounts = self.accounts;
+        if accounts.is_empty() {
+            store.restore_shared(&self.dir, self.replace)?;
+            drop(store);
+            store = self.store.open(&config, IfMissing::Make)?;
+            accounts = store.accounts()?.iter().map(|account| account.id).collect();
+            out!("accounts and keys: {} accounts", accounts.len())?;
+            if !store.restore_server_key(&self.dir)? {
+                out!(
+                    "server key: {} differs from the backup's, and stays; the restored secrets need the backup's",
+                    store.key_file().display()
+                )?;
             }
-        };
+        }
         let restored = backup::each(&accounts, |account| store.restore_account(*account, &self.dir, self.replace));
         for account in store.files_without_account()? {
             out!(

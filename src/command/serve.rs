@@ -14,14 +14,14 @@ use tokio::net::{TcpListener, TcpSocket};
 
 /// Run the server
 ///
-/// SIGTERM and SIGINT stop it gracefully: it takes no new connections, and pushes under way finish within the limit
-/// stop_seconds_max. SIGHUP makes it read the profiles again; where a file is broken, its last good version stays in force.
+/// SIGTERM and SIGINT stop it gracefully: it accepts no new connections, and pushes under way finish within the limit
+/// stop_seconds_max. SIGHUP makes it read the profiles again; if a file is broken, its last good version stays in force.
 #[derive(Args)]
 pub struct Serve {
     /// Where to listen: a host name or an address, and a port; all addresses of a name are listened on [default: 127.0.0.1:8080]
     #[arg(long, env = "ROLLCALL_LISTEN", value_name = "HOST:PORT")]
     listen: Option<Address>,
-    /// Where to serve GET /metrics, for monitoring alone: whoever reaches it learns the accounts' ids [default: nowhere]
+    /// Where to serve GET /metrics, for monitoring only: whoever reaches it learns the accounts' ids [default: nowhere]
     #[arg(long, env = "ROLLCALL_METRICS", value_name = "HOST:PORT")]
     metrics: Option<Address>,
     #[command(flatten)]
@@ -46,7 +46,7 @@ impl Serve {
         let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?);
         let runtime = runtime()?;
         let served = runtime.block_on(async {
-            // A signal that comes as soon as it is known that the server listens must not be its end.
+            // Before it is logged that the server listens, since a signal may come right after that.
             let stop = told_to_stop()?;
             reload_on_hangup(&server)?;
             let listeners = bind(&listen).await?;
@@ -71,13 +71,13 @@ impl Serve {
             tracing::info!("stopped");
             Ok(())
         });
-        // A push that is still being written after the limit is given up, as by a crash: nothing of it is stored.
+        // A push that is still being written after the limit is abandoned as in a crash: nothing of it is stored.
         runtime.shutdown_background();
         served
     }
 }
 
-/// The port of a server for which no other is named.
+/// The port of a server if no other is named.
 pub const DEFAULT_PORT: u16 = 8080;
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
@@ -85,7 +85,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
     tokio::runtime::Runtime::new().map_err(Failed::refused)
 }
 
-/// How many connections may wait to be accepted; one more has to knock again, after a second. The system may allow fewer.
+/// How many connections may wait to be accepted. The client of one more tries again after a second. The system may allow fewer.
 const WAITING_MAX: u32 = 4_096;
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
@@ -96,13 +96,13 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(WAITING_MAX)
 }
 
-/// Listens on every address of `listen`, at least one. With port 0 the first gets any free port, and the others the same.
+/// Listens on every address of `listen`, of which there must be at least one. With port 0 all listen on the same free port.
 pub async fn bind(listen: &Address) -> Result<Vec<TcpListener>, Failed> {
     let failed = |error: io::Error| {
         Failed::Refused(format!("cannot listen on {listen}: {error}; choose another place with --listen, or --metrics"))
     };
     let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen.as_str()).await.map_err(failed)?.collect();
-    // 127.0.0.1 comes before ::1, as who reads the log expects; and a hosts file may name an address twice.
+    // So that 127.0.0.1 comes before ::1, as readers of the log expect. A hosts file may name an address twice.
     addresses.sort();
     addresses.dedup();
     let (mut listeners, mut unusable) = (Vec::<TcpListener>::new(), None);
@@ -112,7 +112,7 @@ pub async fn bind(listen: &Address) -> Result<Vec<TcpListener>, Failed> {
         }
         match listen_on(address) {
             Ok(listener) => listeners.push(listener),
-            // A name often has an address of IPv6 on a machine that has no IPv6.
+            // A name often has an IPv6 address although the machine has no IPv6.
             Err(error) if matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported) => {
                 unusable = Some(error);
             }
@@ -125,7 +125,7 @@ pub async fn bind(listen: &Address) -> Result<Vec<TcpListener>, Failed> {
     Ok(listeners)
 }
 
-/// Opens a folder of profiles; the failure is all that is wrong with them.
+/// Opens a folder of profiles. The failure lists everything that is wrong with them.
 pub fn open_profiles(dir: &Path) -> Result<Folder, Failed> {
     Folder::open(dir).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -143,7 +143,7 @@ fn start_log(format: LogFormat) {
     }
 }
 
-/// Done when the process is told to stop.
+/// Returns a future that is done when the process is told to stop.
 #[cfg(unix)]
 pub fn told_to_stop() -> Result<impl Future<Output = ()>, Failed> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -166,7 +166,7 @@ pub fn told_to_stop() -> Result<impl Future<Output = ()>, Failed> {
 fn reload_on_hangup(server: &Arc<Server>) -> Result<(), Failed> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup()).map_err(Failed::refused)?;
-    // A server whose start fails is dropped then, and with it its lock.
+    // Weak, so that a server whose start fails is dropped together with its lock.
     let server = Arc::downgrade(server);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {

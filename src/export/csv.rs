@@ -11,7 +11,7 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins with the headings.
+    /// Begins a CSV in `out` with the headings.
     pub fn new(out: W, columns: &Columns) -> Result<Writer<W>, Error> {
         let mut inner = csv::Writer::from_writer(out);
         inner.write_record(columns.headings().map(|heading| guard(heading).into_owned())).map_err(io::Error::from)?;

@@ -1,4 +1,4 @@
-//! Exports: the whole roster in one file, to be looked at, or pushed again.
+//! Exports: the whole roster in one file, for people to read or to be pushed again.
 
 mod csv;
 mod ndjson;
@@ -14,7 +14,7 @@ use std::path::Path;
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Comma-separated values (RFC 4180) in UTF-8, as `rollcall push` takes them.
+    /// Comma-separated values (RFC 4180) in UTF-8, as `rollcall push` accepts them.
     Csv,
     /// An Excel workbook.
     Xlsx,
@@ -22,7 +22,7 @@ pub enum Form {
     Ndjson,
 }
 
-/// Why there is no export.
+/// Why an export failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store failed.
@@ -40,20 +40,20 @@ impl Form {
     /// Every form, by the ending of a file's name.
     pub const ENDINGS: [(&'static str, Form); 3] = [("csv", Form::Csv), ("xlsx", Form::Xlsx), ("ndjson", Form::Ndjson)];
 
-    /// The form of a file by the ending of its name.
+    /// Returns the form of a file by the ending of its name.
     pub fn of(name: &str) -> Option<Form> {
         let (_, ending) = name.rsplit_once('.')?;
         Form::ENDINGS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, form)| form)
     }
 
-    /// The ending of a file's name.
+    /// Returns the ending of such a file's name.
     pub fn ending(self) -> &'static str {
         Form::ENDINGS.into_iter().find(|(_, form)| *form == self).map_or("", |(ending, _)| ending)
     }
 }
 
-/// Writes the employees of a roster that the filter lets through to `file`, from its beginning, as they were at one moment. What does
-/// not fit into memory waits in `dir`. Returns the number of employees and the roster's revision.
+/// Writes the employees of a roster that the filter accepts to `file`, from its beginning, as they were at one moment. Temporary files are
+/// made in `dir`. Returns the number of employees and the roster's revision.
 pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<(u64, u64), Error> {
     let snapshot = roster.snapshot()?;
     let revision = snapshot.revision()?;
@@ -88,14 +88,14 @@ pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir:
     Ok((count, revision))
 }
 
-/// Goes back to the beginning of a file that was written, and gives its length in bytes.
+/// Goes back to the beginning of a file that was written, and returns its length in bytes.
 pub fn rewind(file: &mut File) -> io::Result<u64> {
     let length = file.stream_position()?;
     file.rewind()?;
     Ok(length)
 }
 
-/// The fields of which somebody has a value: numbers and names, in the order in which the account came to have them.
+/// The fields that somebody has a value in: their numbers and names, in the order in which the account came to have them.
 pub struct Columns(Vec<(u32, String)>);
 
 impl Columns {
@@ -109,12 +109,12 @@ impl Columns {
         Ok(Columns(named.collect()))
     }
 
-    /// What stands above the columns: the id, the status, and the fields.
+    /// Returns the headings of the columns: the id, the status, and the fields.
     fn headings(&self) -> impl Iterator<Item = &str> {
         ["id", "status"].into_iter().chain(self.0.iter().map(|(_, name)| name.as_str()))
     }
 
-    /// The values of an employee, a column each.
+    /// Returns the values of an employee, one for each column.
     fn values<'e>(&self, employee: &'e Employee) -> Vec<&'e str> {
         let mut values = vec![""; self.0.len() + 2];
         (values[0], values[1]) = (&employee.id, employee.status.as_str());

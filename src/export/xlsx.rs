@@ -6,14 +6,14 @@ use rust_xlsxwriter::{Format, Worksheet};
 use std::io::{Seek, Write};
 use std::path::Path;
 
-/// The most rows of a sheet in Excel, the headings among them.
+/// The most rows of a sheet in Excel, including the headings.
 pub const ROWS_MAX: u32 = 1_048_576;
 
 /// The most characters of a cell.
 const CELL_CHARS_MAX: usize = 32_767;
 
-/// A workbook that is being written: rows go to a file in a folder as they come. A text in a cell is a text, whatever it begins
-/// with, and never a formula.
+/// A workbook that is being written. The rows so far are kept in a temporary file. A text in a cell is a text and never a formula,
+/// whatever it begins with.
 pub struct Workbook<'c> {
     inner: rust_xlsxwriter::Workbook,
     columns: &'c Columns,
@@ -22,7 +22,7 @@ pub struct Workbook<'c> {
 }
 
 impl<'c> Workbook<'c> {
-    /// Begins with the headings of the first sheet; a sheet has `rows_max` rows, then comes another.
+    /// Begins a workbook, whose temporary files are made in `dir`. After `rows_max` rows, headings included, another sheet begins.
     pub fn new(columns: &'c Columns, dir: &Path, rows_max: u32) -> Result<Workbook<'c>, Error> {
         let mut inner = rust_xlsxwriter::Workbook::new();
         inner.set_tempdir(dir)?;
@@ -38,7 +38,7 @@ impl<'c> Workbook<'c> {
         sheet.set_freeze_panes(1, 0)?;
         let bold = Format::new().set_bold();
         for (column, heading) in (0..).zip(self.columns.headings()) {
-            sheet.write_string_with_format(0, column, told(heading), &bold)?;
+            sheet.write_string_with_format(0, column, as_cell(heading), &bold)?;
         }
         self.row = 1;
         Ok(())
@@ -53,7 +53,7 @@ impl<'c> Workbook<'c> {
         let sheet: &mut Worksheet = self.inner.worksheet_from_index(last)?;
         for (column, value) in (0..).zip(self.columns.values(employee)) {
             if !value.is_empty() {
-                sheet.write_string(self.row, column, told(value))?;
+                sheet.write_string(self.row, column, as_cell(value))?;
             }
         }
         self.row += 1;
@@ -66,12 +66,13 @@ impl<'c> Workbook<'c> {
     }
 }
 
-/// A value as a cell can hold it; a picture, for one, is too long for that.
-fn told(value: &str) -> String {
-    match value.len() > CELL_CHARS_MAX && value.chars().map(char::len_utf16).sum::<usize>() > CELL_CHARS_MAX {
-        true => format!("({} characters, more than a cell holds)", value.chars().count()),
-        false => value.to_owned(),
+/// Returns a value as a cell can hold it. An image, for example, is too long for a cell.
+fn as_cell(value: &str) -> String {
+    // There are at most as many units of UTF-16 as bytes, so most values need no counting.
+    if value.len() > CELL_CHARS_MAX && value.chars().map(char::len_utf16).sum::<usize>() > CELL_CHARS_MAX {
+        return format!("({} characters, more than a cell holds)", value.chars().count());
     }
+    value.to_owned()
 }
 
 #[cfg(test)]

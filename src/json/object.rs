@@ -7,19 +7,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Which members of an object are known: `N` of them.
+/// The `N` members of an object that are known.
 pub trait Shape<const N: usize> {
     /// The two spellings of each name, in camelCase and in PascalCase.
     const NAMES: [[&'static str; 2]; N];
 }
 
-/// An object read by its [`Shape`]: a known member may appear once, in one of its spellings. It is read from an object only; a derived
-/// struct would also take an array.
+/// An object read by its [`Shape`]. A known member may appear once, in one of its spellings. Unlike a derived struct it cannot be read
+/// from an array.
 #[derive(Debug)]
 pub struct Object<'a, S, T, const N: usize> {
-    /// The values of the known members, in the order of [`Shape::NAMES`]; `None` for one that is absent.
+    /// The values of the known members, in the order of [`Shape::NAMES`]; `None` if one is absent.
     pub members: [Option<T>; N],
-    /// The names of the others, the first [`UNKNOWN_MAX`]; more would not be told to anybody.
+    /// The names of the first [`UNKNOWN_MAX`] other members; no answer lists more.
     pub unknown: Vec<Cow<'a, str>>,
     shape: PhantomData<S>,
 }
@@ -59,7 +59,7 @@ impl<'de: 'a, 'a, S: Shape<N>, T: Deserialize<'de>, const N: usize> Visitor<'de>
     }
 }
 
-/// The name of a member, borrowed if it has no escapes.
+/// The name of a member, borrowed unless it has escapes.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {

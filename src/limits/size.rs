@@ -20,7 +20,7 @@ const UNITS: [(&str, u64); 7] = [
 const FORM: &str =
     "a number of bytes like 5_000_000, or a size like \"5 MB\" (kB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024)";
 
-/// Reads a number of bytes.
+/// Deserializes a number of bytes.
 pub fn bytes<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(Size(PhantomData))
 }
@@ -68,7 +68,7 @@ fn parsed(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*bytes)
 }
 
-/// Whether a text is a size but for a fraction, like `0.5 MiB`.
+/// Returns whether a text would be a size if fractions were accepted, like `0.5 MiB`.
 fn is_fraction(text: &str) -> bool {
     let whole = |(before, after): (&str, &str)| {
         let digit = |text: &str| text.bytes().next().is_some_and(|first| first.is_ascii_digit());

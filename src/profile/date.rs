@@ -1,4 +1,4 @@
-//! Dates, as they are written in several countries; stored as ISO 8601.
+//! Dates as several countries write them, stored as ISO 8601.
 
 use jiff::civil::Date;
 use std::borrow::Cow;
@@ -25,12 +25,12 @@ impl Format {
         ("m/d/yyyy", Format::ShortSlashed),
     ];
 
-    /// The name in a profile.
+    /// Returns the name in a profile.
     pub fn name(self) -> &'static str {
         Format::NAMES.iter().find(|(_, format)| *format == self).expect("every format has a name").0
     }
 
-    /// The date in ISO form, where `value` is one that exists, of the years 1 to 9999, written in this format to the digit.
+    /// Returns the date in ISO form, or `None` unless `value` is exactly in this format and the date exists, in the years 1 to 9999.
     pub fn canonical(self, value: &str) -> Option<Cow<'_, str>> {
         if self == Format::ShortSlashed {
             let (month, rest) = value.split_once('/')?;
@@ -54,8 +54,8 @@ impl Format {
             let add = |sum: i16, b: &u8| b.is_ascii_digit().then(|| sum * 10 + i16::from(b - b'0'));
             bytes[range].iter().try_fold(0, add)
         };
-        let (year, month, day) = (number(year)?, number(month)?, number(day)?);
-        let date = Date::new(year, month as i8, day as i8).ok().filter(|date| date.year() > 0)?;
+        let (month, day) = (i8::try_from(number(month)?).ok()?, i8::try_from(number(day)?).ok()?);
+        let date = Date::new(number(year)?, month, day).ok().filter(|date| date.year() > 0)?;
         Some(match self {
             Format::Iso => Cow::Borrowed(value),
             _ => Cow::Owned(date.to_string()),

@@ -1,8 +1,8 @@
-//! The e-mail address rule of HTML: what `<input type=email>` takes.
+//! E-mail addresses by the rule of HTML: what `<input type=email>` accepts.
 
 use std::borrow::Cow;
 
-/// The address in lower case, where it is one by the HTML standard's rule
+/// Returns the address in lower case, or `None` if it is not one by the HTML standard
 /// (<https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address>).
 pub fn canonical(value: &str) -> Option<Cow<'_, str>> {
     let (local, domain) = value.split_once('@')?;
@@ -11,10 +11,8 @@ pub fn canonical(value: &str) -> Option<Cow<'_, str>> {
     if !valid {
         return None;
     }
-    Some(match value.bytes().any(|b| b.is_ascii_uppercase()) {
-        true => Cow::Owned(value.to_ascii_lowercase()),
-        false => Cow::Borrowed(value),
-    })
+    let has_upper_case = value.bytes().any(|b| b.is_ascii_uppercase());
+    Some(if has_upper_case { Cow::Owned(value.to_ascii_lowercase()) } else { Cow::Borrowed(value) })
 }
 
 fn is_label(label: &str) -> bool {
@@ -29,7 +27,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The expression that the standard gives.
+    /// The regular expression in the standard.
     const HTML: &str = r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$";
 
     fn agree(value: &str) -> bool {

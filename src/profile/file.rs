@@ -1,4 +1,4 @@
-//! A profile's file: TOML, one file a profile.
+//! The file of a profile: TOML, one profile in each file.
 
 mod define;
 mod parse;
@@ -16,9 +16,9 @@ use toml::Spanned;
 pub struct ProfileError {
     /// The file.
     pub file: PathBuf,
-    /// The line, counted from 1; `None` if the file itself is at fault.
+    /// The line, counted from 1, or `None` if the mistake is in no line.
     pub line: Option<usize>,
-    /// The rule, and what to do.
+    /// The rule that is broken, and what to do.
     pub message: String,
 }
 
@@ -31,10 +31,10 @@ impl fmt::Display for ProfileError {
     }
 }
 
-/// What is wrong with a file: where, in bytes, and what to do.
+/// The mistakes in a file: where, in bytes, and what to do.
 type Faults = Vec<(Range<usize>, String)>;
 
-/// Reads a profile from its file. The errors are all that is wrong with it, in the order of its lines.
+/// Reads a profile from its file. The errors are all mistakes in it, in the order of its lines.
 pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
     let error = |line, message| ProfileError { file: file.to_owned(), line, message };
     let bytes = std::fs::read(file).map_err(|e| vec![error(None, format!("cannot be read: {e}"))])?;
@@ -56,9 +56,9 @@ pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
     Err(faults.into_iter().map(|(span, message)| error(Some(line_of(span.start)), message)).collect())
 }
 
-/// The text of a file; or the line at fault, if that says anything, and what to do.
+/// Decodes a file. The error is the line that cannot be decoded, if one can be named, and what to do.
 fn text_of(bytes: Vec<u8>) -> Result<String, (Option<usize>, String)> {
-    // Every other byte of plain letters is zero in UTF-16; a text has none.
+    // In UTF-16 every other byte of plain letters is zero, which no UTF-8 text has.
     let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0);
     if is_utf16 {
         return Err((None, "is not UTF-8 but, as it seems, UTF-16; save it as UTF-8".into()));
@@ -70,7 +70,7 @@ fn text_of(bytes: Vec<u8>) -> Result<String, (Option<usize>, String)> {
     })
 }
 
-/// What a file says, as far as it can be read.
+/// The contents of a file, as far as they can be read.
 struct ProfileFile {
     id: Option<Spanned<String>>,
     name: Option<Spanned<String>>,
@@ -78,7 +78,7 @@ struct ProfileFile {
     fields: Vec<Spanned<FieldFile>>,
 }
 
-/// A `[[field]]` as it is written; which of the rules a type has is checked afterwards, for a better message.
+/// A `[[field]]` as it is written. Whether its type has these rules is checked later, for a better message.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FieldFile {
@@ -124,7 +124,7 @@ struct FieldFile {
     acyclic: Option<Spanned<bool>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     wire: BTreeMap<Spanned<String>, Spanned<String>>,
-    /// The members that are written and cannot be read; also the name and the type if they are missing.
+    /// The members that are there but cannot be read, and the name and the type if they are missing.
     #[serde(skip)]
     unreadable: Vec<&'static str>,
 }
@@ -180,7 +180,7 @@ impl Kind {
         }
     }
 
-    /// The rules that a field of this type may have, beside those of every field.
+    /// Returns the rules that a field of this type may have, besides those of every field.
     fn rules(self) -> &'static [&'static str] {
         match self {
             Kind::Text => &["min_length", "max_length", "pattern", "trim", "case"],

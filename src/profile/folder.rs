@@ -1,4 +1,4 @@
-//! The profiles of a server: a folder of files, read at the start and again when the operator asks for it.
+//! The profiles of a server: a folder of files that is read at the start and whenever the operator asks for it.
 
 use super::{Profile, ProfileError, read};
 use std::collections::BTreeMap;
@@ -15,14 +15,14 @@ pub struct Folder {
     by_file: RwLock<BTreeMap<PathBuf, Arc<Profile>>>,
 }
 
-/// What came of reading a folder.
+/// The result of reading a folder.
 #[derive(Debug)]
 pub struct Reading {
     /// What is wrong with the files.
     pub errors: Vec<ProfileError>,
-    /// What looks like a profile and is not read as one.
+    /// What looks like a profile but is not read as one.
     pub passed_over: Vec<PassedOver>,
-    /// The profiles that are or were in force, each with its file, in the order of the files.
+    /// The profiles that are or were in force, in the order of their files.
     pub profiles: Vec<(PathBuf, Arc<Profile>, Change)>,
 }
 
@@ -31,18 +31,18 @@ pub struct Reading {
 pub enum Change {
     /// It was not in force before.
     Added,
-    /// Its definition, name or accounts are others.
+    /// Its definition, name or accounts changed.
     Changed,
-    /// It is as it was.
+    /// It did not change.
     Unchanged,
     /// It is no longer in force.
     Removed,
-    /// It stays in force as it was, although no file that can be read defines it: some file is broken.
+    /// No readable file defines it, but it stays in force because a file is broken, which may be its own.
     Kept,
 }
 
 impl Change {
-    /// A word for it.
+    /// Returns its name in the log.
     pub fn name(self) -> &'static str {
         match self {
             Change::Added => "added",
@@ -54,12 +54,12 @@ impl Change {
     }
 }
 
-/// Something in a folder of profiles that is not read as one.
+/// A file or folder that looks like a profile but is not read as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedOver {
-    /// The file or folder.
+    /// Its path.
     pub path: PathBuf,
-    /// Why.
+    /// Why it is not read.
     pub why: &'static str,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for PassedOver {
 }
 
 impl Folder {
-    /// Reads every `.toml` file of the folder. The errors are those of all files; a folder without a profile is one, too.
+    /// Reads every `.toml` file of the folder, of which there must be one at least. The errors are those of all files.
     pub fn open(dir: &Path) -> Result<Folder, Vec<ProfileError>> {
         let folder = Folder { dir: dir.to_owned(), by_file: RwLock::default() };
         let errors = folder.reload().errors;
@@ -131,19 +131,19 @@ impl Folder {
         Reading { errors, passed_over, profiles }
     }
 
-    /// The profile with this id, if it exists for the account.
+    /// Returns the profile with this id, if it exists for the account.
     pub fn get(&self, id: Uuid, account: i64) -> Option<Arc<Profile>> {
         self.of(account).into_iter().find(|profile| profile.id == id)
     }
 
-    /// All profiles that exist for the account, in the order of their files.
+    /// Returns all profiles that exist for the account, in the order of their files.
     pub fn of(&self, account: i64) -> Vec<Arc<Profile>> {
         self.read().into_values().filter(|profile| profile.belongs_to(account)).collect()
     }
 
-    /// The profiles in force with their files, in the order of these, and what is passed over in the folder.
+    /// Returns the profiles in force with their files, and what is passed over in the folder.
     pub fn in_force(&self) -> (BTreeMap<PathBuf, Arc<Profile>>, Vec<PassedOver>) {
-        // A folder that cannot be read now could be a moment ago.
+        // If the folder cannot be read now, nothing is known to be passed over.
         (self.read(), list_folder(&self.dir).map(|listed| listed.passed_over).unwrap_or_default())
     }
 
@@ -152,7 +152,7 @@ impl Folder {
     }
 }
 
-/// What is wrong with a folder without a profile.
+/// Returns what to say about a folder without a profile.
 pub fn no_profile(passed_over: &[PassedOver]) -> String {
     let mut message = "holds no profile; put a .toml file there, see the README's section on profiles".to_owned();
     if let Some(first) = passed_over.first() {
@@ -161,7 +161,7 @@ pub fn no_profile(passed_over: &[PassedOver]) -> String {
     message
 }
 
-/// What is wrong with a file whose profile has the id of another file's.
+/// Returns what to say about a file whose profile has the same id as the one in `other`.
 pub fn same_id(other: &Path) -> String {
     format!("has the same id as {}; every profile needs its own", other.display())
 }
@@ -174,7 +174,7 @@ fn is_same(one: &Profile, other: &Profile) -> bool {
     (one.version, &one.accounts) == (other.version, &other.accounts)
 }
 
-/// Why no server reads a file under its name; `None` if it does.
+/// Returns why no server reads a file with this name, or `None` if servers read it.
 pub fn wrong_name(file: &Path) -> Option<&'static str> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     if name.starts_with('.') {
@@ -191,13 +191,13 @@ pub fn wrong_name(file: &Path) -> Option<&'static str> {
 /// What is in a folder of profiles.
 #[derive(Debug, Default)]
 pub struct Listed {
-    /// The files that are profiles by their names, sorted.
+    /// The files whose names are those of profiles, sorted.
     pub files: Vec<PathBuf>,
-    /// What somebody may take for a profile, sorted.
+    /// What somebody could take for a profile, sorted.
     pub passed_over: Vec<PassedOver>,
 }
 
-/// Lists a folder of profiles. What is neither, like a text about the profiles or a hidden folder, is not mentioned.
+/// Lists a folder of profiles. Anything else, like a text about the profiles or a hidden folder, is not mentioned.
 pub fn list_folder(dir: &Path) -> io::Result<Listed> {
     let mut listed = Listed::default();
     for entry in std::fs::read_dir(dir)? {

@@ -10,7 +10,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The data URI with the media type that the image's first bytes say, and padded base64.
+/// Returns the data URI with padded base64 and the media type that the first bytes of the image show. The error says what is wrong; an
+/// image may have at most `max_bytes`.
 pub fn canonical(value: &str, max_bytes: Option<u64>) -> Result<String, Broken> {
     let broken = |message: &str| Broken { rule: "image", message: message.into() };
     let (_, encoded) = value
@@ -33,28 +34,28 @@ pub fn canonical(value: &str, max_bytes: Option<u64>) -> Result<String, Broken> 
     }
 }
 
-/// Returns the media type and the bytes of an image in canonical form.
+/// Returns the media type and the bytes of an image in canonical form, or `None` if it is not in that form.
 pub fn decode(canonical: &str) -> Option<(&'static str, Vec<u8>)> {
     let (_, encoded) = canonical.strip_prefix("data:")?.split_once(";base64,")?;
     let bytes = STANDARD.decode(encoded).ok()?;
     Some((media_type(&bytes)?, bytes))
 }
 
-/// What the first bytes of a PNG, JPEG or GIF say of it.
+/// What the first bytes of a PNG, JPEG or GIF say about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
     /// The media type.
     pub media_type: &'static str,
-    /// The usual ending of the names of such files.
+    /// The usual ending of such a file's name.
     pub extension: &'static str,
-    /// How wide it is, in pixels.
+    /// The width in pixels.
     pub width: u32,
-    /// How high it is, in pixels.
+    /// The height in pixels.
     pub height: u32,
 }
 
 impl Picture {
-    /// Reads it from the bytes of a file; `None` if they are no such image, or none that has a size.
+    /// Reads the header of an image file, or returns `None` if it is not a PNG, JPEG or GIF or has no size.
     pub fn of(bytes: &[u8]) -> Option<Picture> {
         let media_type = media_type(bytes)?;
         let big = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
@@ -72,7 +73,7 @@ impl Picture {
     }
 }
 
-/// The width and height of a JPEG: they are in the first segment that begins a frame.
+/// Returns the width and height of a JPEG, which are in the first segment that begins a frame.
 fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let word = |at: usize| Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
     let mut at = 2;
@@ -83,12 +84,12 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
         match *bytes.get(at + 1)? {
             // Any number of 0xff may come before a marker.
             0xff => at += 1,
-            // Markers without a segment.
+            // These markers have no segment.
             0x01 | 0xd0..=0xd8 => at += 2,
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
                 return Some((u32::from(word(at + 7)?), u32::from(word(at + 5)?)));
             }
-            // The end of the image, or the beginning of its data, before any frame.
+            // The image ends, or its data begins, before any frame.
             0xd9 | 0xda => return None,
             _ => at += 2 + usize::from(word(at + 2)?.max(2)),
         }
@@ -138,7 +139,7 @@ mod tests {
         {
             let picture = Picture::of(bytes).unwrap();
             assert_eq!((picture.extension, picture.width, picture.height), (extension, width, height));
-            // Wherever it is cut before its size it is none, and nothing panics.
+            // Cut anywhere before its size it is not an image, and nothing panics.
             assert!((0..10).all(|length| Picture::of(&bytes[..length]).is_none()));
             let uri = format!("data:{};base64,{}", picture.media_type, STANDARD.encode(bytes));
             assert_eq!(decode(&canonical(&uri, None).unwrap()), Some((picture.media_type, bytes.to_vec())));

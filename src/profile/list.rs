@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// The most elements of a list.
 pub const ELEMENTS_MAX: usize = 1_000;
 
-/// Returns the elements of a JSON array of strings, or of a text separated by commas: trimmed, without empty elements and
-/// duplicates. `None` if there are more than [`ELEMENTS_MAX`].
+/// Returns the elements of a JSON array of strings, or of a text with commas between them: trimmed, without empty elements and
+/// duplicates. Returns `None` if there are more than [`ELEMENTS_MAX`].
 pub fn elements(value: &str) -> Option<Vec<Cow<'_, str>>> {
     let array = value.trim_start().starts_with('[').then(|| serde_json::from_str::<Vec<String>>(value).ok()).flatten();
     let elements: Vec<Cow<str>> = match array {
@@ -23,12 +23,13 @@ pub fn elements(value: &str) -> Option<Vec<Cow<'_, str>>> {
     (kept.len() <= ELEMENTS_MAX).then_some(kept)
 }
 
-/// Elements as one value, which [`elements`] takes apart again: with commas, or as a JSON array where that would be misread.
+/// Joins elements into one value, which [`elements`] splits again: with commas, or as a JSON array if commas would be misread.
 pub fn join(elements: &[impl AsRef<str> + serde::Serialize]) -> String {
-    let misread = |element: &str| element.contains(',') || element.starts_with('[');
-    match elements.iter().any(|element| misread(element.as_ref())) {
-        true => serde_json::to_string(elements).expect("strings are JSON"),
-        false => elements.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(","),
+    let is_misread = |element: &str| element.contains(',') || element.starts_with('[');
+    if elements.iter().any(|element| is_misread(element.as_ref())) {
+        serde_json::to_string(elements).expect("strings are JSON")
+    } else {
+        elements.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(",")
     }
 }
 

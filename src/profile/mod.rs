@@ -1,4 +1,28 @@
-//! A profile: the fields that an account's employees have, and the rules of their values.
+//! A profile: the fields that an account's employees have, and the rules for their values.
+//!
+//! ```
+//! use rollcall::profile;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("people.toml");
+//! std::fs::write(
+//!     &file,
+//!     r#"
+//!     id = "5a0c6c0e-8a51-4f0e-9d0b-6f1f6f5a2b11"
+//!     name = "People"
+//!     [[field]]
+//!     name = "Birth Date"
+//!     type = "date"
+//!     formats = ["yyyy-mm-dd", "dd.mm.yyyy"]
+//!     "#,
+//! )?;
+//! let profile = profile::read(&file).map_err(|errors| errors[0].to_string())?;
+//! let birth_date = &profile.fields[profile.position("Birth Date").unwrap()];
+//! assert_eq!(birth_date.canonical("26.07.1988").unwrap().as_deref(), Some("1988-07-26"));
+//! assert_eq!(birth_date.canonical("").unwrap(), None);
+//! assert_eq!(birth_date.canonical("31.02.1988").unwrap_err().rule, "date");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod date;
 mod email;
@@ -17,7 +41,7 @@ pub use file::{ProfileError, read};
 pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id, wrong_name};
 pub use image::{Picture, decode as decode_image};
 pub use reference::{Reference, To};
-pub use rules::{Broken, Rules};
+pub use rules::{Broken, Pattern, Rules};
 
 use crate::dialect::{Dialect, collaborator};
 use std::borrow::Cow;
@@ -38,7 +62,7 @@ pub enum Unique {
 /// One field of a profile.
 #[derive(Debug)]
 pub struct Field {
-    /// What a push calls it.
+    /// Its name, by which a push carries its value.
     pub name: String,
     /// Whether every employee must have a value.
     pub required: bool,
@@ -46,12 +70,12 @@ pub struct Field {
     pub unique: Unique,
     /// The type, with its own rules.
     pub rules: Rules,
-    /// What dialects call it, where they have it.
+    /// What the dialects that have the field call it.
     pub wire: Vec<(Dialect, String)>,
 }
 
 impl Field {
-    /// Returns the canonical form of a pushed value, or `None` if it is empty.
+    /// Returns the canonical form of a pushed value, or `None` if it is empty. The error is the rule that it breaks.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Option<Cow<'v, str>>, Broken> {
         let value = if self.rules.trims() { value.trim() } else { value };
         match value {
@@ -74,13 +98,13 @@ impl Field {
 pub struct Profile {
     /// The GUID that a push names it by.
     pub id: Uuid,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
     /// The accounts that may use it, or `None` for all. To other accounts it does not exist.
     pub accounts: Option<Vec<i64>>,
     /// The fields, in the order of the file.
     pub fields: Vec<Field>,
-    /// Tells this definition from any other: what was valid by the same version still is.
+    /// A hash of the definition: what was valid by the same version still is.
     pub version: u128,
     /// The definition as JSON, the way `GET /v1/profiles/{id}` shows it.
     pub definition: serde_json::Value,
@@ -88,18 +112,18 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The place of the field of this name in [`Profile::fields`].
+    /// Returns the position in [`Profile::fields`] of the field with this name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
-    /// The place in [`Profile::fields`] of the field that the dialect calls so, in any case.
+    /// Returns the position in [`Profile::fields`] of the field that the dialect calls `name`. Case does not matter.
     pub fn wire_position(&self, dialect: Dialect, name: &str) -> Option<usize> {
         let called = |field: &Field| field.wire_name(dialect).is_some_and(|wire| wire.eq_ignore_ascii_case(name));
         self.fields.iter().position(called)
     }
 
-    /// Whether the dialect can be served by this profile: what hinders it, else which of the dialect's fields have no place here.
+    /// Returns which of the dialect's fields this profile leaves out. The error says why the profile cannot serve the dialect at all.
     pub fn serves(&self, dialect: Dialect) -> Result<Vec<&'static str>, String> {
         if dialect == Dialect::StartExam {
             return Ok(Vec::new());
@@ -127,12 +151,12 @@ impl Profile {
         Ok(dialect.fields().iter().copied().filter(unmapped).collect())
     }
 
-    /// The version as people compare it: its first eight hexadecimal digits.
+    /// Returns the version as people compare it: its first eight hexadecimal digits.
     pub fn short_version(&self) -> String {
         format!("{:08x}", self.version >> 96)
     }
 
-    /// Whether the profile exists for this account.
+    /// Returns whether the profile exists for this account.
     pub fn belongs_to(&self, account: i64) -> bool {
         self.accounts.as_ref().is_none_or(|accounts| accounts.contains(&account))
     }

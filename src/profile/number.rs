@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 /// The most digits of a number, written out without an exponent.
 pub const DIGITS_MAX: usize = 60;
 
-/// The number as JSON would write it without an exponent, and without zeros that say nothing: `01`, `1.0` and `1e0` are `1`.
-/// `None` if `value` is no decimal number, or has more than [`DIGITS_MAX`] digits.
+/// Returns the number as JSON writes it, without an exponent and superfluous zeros: `01`, `1.0` and `1e0` are `1`. Returns `None` if
+/// `value` is not a decimal number, or has more than [`DIGITS_MAX`] digits.
 pub fn canonical(value: &str) -> Option<Cow<'_, str>> {
     let plain = value.len() <= 18 && !value.starts_with('0') && value.bytes().all(|b| b.is_ascii_digit());
     if plain && !value.is_empty() {
@@ -33,25 +33,24 @@ pub fn canonical(value: &str) -> Option<Cow<'_, str>> {
     }
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_end_matches('0');
-    let exponent = exponent - fraction.len() as i32 + (digits.len() - significant.len()) as i32;
+    let length = |text: &str| i32::try_from(text.len()).expect("a mantissa has at most 120 characters");
+    let exponent = exponent - length(fraction) + length(&digits) - length(significant);
     let significant = significant.trim_start_matches('0');
     if significant.is_empty() {
         return Some(Cow::Borrowed("0"));
     }
-    let written = match exponent {
-        0.. => format!("{significant}{}", "0".repeat(exponent as usize)),
-        _ => {
-            let places = exponent.unsigned_abs() as usize;
-            let padded = format!("{significant:0>width$}", width = places + 1);
-            let (whole, fraction) = padded.split_at(padded.len() - places);
-            format!("{whole}.{fraction}")
-        }
+    let shift = exponent.unsigned_abs() as usize;
+    let written = if exponent >= 0 {
+        format!("{significant}{}", "0".repeat(shift))
+    } else {
+        let padded = format!("{significant:0>width$}", width = shift + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - shift);
+        format!("{whole}.{fraction}")
     };
-    let digits = written.bytes().filter(u8::is_ascii_digit).count();
-    (digits <= DIGITS_MAX).then(|| match negative {
-        true => Cow::Owned(format!("-{written}")),
-        false => Cow::Owned(written),
-    })
+    if written.bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX {
+        return None;
+    }
+    Some(Cow::Owned(if negative { format!("-{written}") } else { written }))
 }
 
 /// Compares two numbers in canonical form.

@@ -1,4 +1,4 @@
-//! JSON objects that travel in base64.
+//! JSON objects in base64.
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -12,7 +12,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The value in padded base64 (RFC 4648) without line breaks, where it is base64 of a JSON object.
+/// Returns the value in padded base64 (RFC 4648) without line breaks, or `None` if it is not base64 of a JSON object.
 pub fn canonical(value: &str) -> Option<String> {
     let unbroken: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let json = LENIENT.decode(unbroken).ok()?;

@@ -1,14 +1,12 @@
-//! Phone numbers: E.164.
+//! International phone numbers (E.164).
 
 use std::borrow::Cow;
 
-/// `+` and 7 to 15 digits that do not begin with 0, where `value` is that but for spaces, dots, dashes and brackets.
+/// Returns `+` and 7 to 15 digits that do not begin with 0, or `None` if `value` is not that apart from spaces, dots, dashes and brackets.
 pub fn canonical(value: &str) -> Option<Cow<'_, str>> {
-    let stays = |c: char| c == '+' || c.is_ascii_digit();
-    let phone: Cow<str> = match value.chars().all(stays) {
-        true => Cow::Borrowed(value),
-        false => Cow::Owned(value.chars().filter(|&c| !is_separator(c)).collect()),
-    };
+    let has_separators = value.chars().any(is_separator);
+    let phone: Cow<str> =
+        if has_separators { value.chars().filter(|&c| !is_separator(c)).collect() } else { Cow::Borrowed(value) };
     let digits = phone.strip_prefix('+')?;
     let valid =
         (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');

@@ -9,15 +9,15 @@ use std::collections::HashSet;
 /// How one employee names others.
 #[derive(Debug)]
 pub struct Reference {
-    /// By what.
+    /// What it names them by.
     pub to: To,
     /// Whether it may name several.
     pub many: bool,
-    /// Whether one that names nobody is an error; else it is kept, and leads to the employee when there is one.
+    /// Whether a value that names nobody is an error. Otherwise it is kept, and leads to the employee as soon as there is one.
     pub must_exist: bool,
-    /// Whether who is named must be active.
+    /// Whether the employees named must be active.
     pub active: bool,
-    /// Whether following it from employee to employee must come to an end.
+    /// Whether following it from employee to employee must end.
     pub acyclic: bool,
 }
 
@@ -26,26 +26,26 @@ pub struct Reference {
 pub enum To {
     /// The id.
     Id,
-    /// The number that the account's store has given it.
+    /// The number that the store has given it.
     Number,
     /// The value of a unique field.
     Field {
-        /// Its name.
+        /// The field's name.
         name: String,
-        /// Its rules: the value is named in any form that the field takes.
+        /// The field's rules: the value may have any form that the field accepts.
         rules: Box<Rules>,
     },
 }
 
-/// One of several who are named, with what is said of it.
+/// One of the employees that a value names, with what the value says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Named<'a> {
-    /// Nothing but who.
+    /// Only who it is.
     Only(Cow<'a, str>),
-    /// Who and what.
+    /// Who it is, and more.
     As {
-        /// Who.
+        /// Who it is.
         to: Cow<'a, str>,
         /// What it is to the employee, such as `Manager`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub enum Named<'a> {
 }
 
 impl Named<'_> {
-    /// Who is named.
+    /// Returns who is named.
     pub fn to(&self) -> &str {
         match self {
             Named::Only(to) | Named::As { to, .. } => to,
@@ -65,23 +65,25 @@ impl Named<'_> {
     }
 }
 
-/// Who is named by a value, which need not be in canonical form. The error is what is wrong with it.
+/// Returns whom a value names, which need not be in canonical form. The error says what is wrong with it.
 fn named(value: &str) -> Result<Vec<Named<'_>>, Broken> {
     let wrong = |message: &str| Broken { rule: "reference", message: message.into() };
-    let named: Vec<Named> = match value.starts_with('[') {
-        true => serde_json::from_str(value).map_err(|_| {
+    let is_array = value.starts_with('[');
+    let named: Vec<Named> = if is_array {
+        serde_json::from_str(value).map_err(|_| {
             wrong("must be a list like a,b or [{\"to\": \"a\", \"label\": \"Manager\", \"can_approve\": true}]")
-        })?,
-        false => list::elements(value).unwrap_or_default().into_iter().map(Named::Only).collect(),
+        })?
+    } else {
+        list::elements(value).unwrap_or_default().into_iter().map(Named::Only).collect()
     };
-    match named.len() <= ELEMENTS_MAX && (value.starts_with('[') || !named.is_empty()) {
-        true => Ok(named),
-        false => Err(wrong(&format!("names nobody, or more than {ELEMENTS_MAX}"))),
+    if named.len() > ELEMENTS_MAX || (named.is_empty() && !is_array) {
+        return Err(wrong(&format!("names nobody, or more than {ELEMENTS_MAX}")));
     }
+    Ok(named)
 }
 
 impl Reference {
-    /// Brings a value to its canonical form: who is named, in the order in which they are.
+    /// Returns the canonical form of a value: whom it names, in its order. The error is the rule that it breaks.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, Broken> {
         if !self.many {
             return self.to.canonical(value);
@@ -110,7 +112,7 @@ impl Reference {
         }))
     }
 
-    /// Who is named by a value in canonical form.
+    /// Returns whom a value in canonical form names.
     pub fn targets<'v>(&self, canonical: &'v str) -> Vec<Cow<'v, str>> {
         if !self.many {
             return vec![Cow::Borrowed(canonical)];

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-/// The rule that a value breaks. It never quotes the value.
+/// The rule that a value breaks. The message never quotes the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
     /// The rule's name in a profile, or the field's type.
@@ -31,24 +31,24 @@ pub enum Rules {
         min_length: Option<u64>,
         /// The most characters.
         max_length: Option<u64>,
-        /// What the whole value must match, as the profile has it and compiled.
-        pattern: Option<(String, Regex)>,
+        /// What the whole value must match.
+        pattern: Option<Pattern>,
         /// Whether white space around the value is removed.
         trim: bool,
-        /// Whether the value is brought to one case.
+        /// The case that the value is converted to, if any.
         case: Option<Case>,
     },
-    /// An e-mail address by the rule of HTML, in lower case.
+    /// An e-mail address by the rule of HTML, stored in lower case.
     Email,
-    /// A phone number of E.164.
+    /// An international phone number (E.164).
     Phone,
     /// A date, stored as `yyyy-mm-dd`.
     Date {
         /// How it may be written.
         formats: Vec<date::Format>,
-        /// The first allowed, in ISO form.
+        /// The earliest allowed, in ISO form.
         min: Option<String>,
-        /// The last allowed, in ISO form.
+        /// The latest allowed, in ISO form.
         max: Option<String>,
     },
     /// A decimal number.
@@ -76,9 +76,9 @@ pub enum Rules {
     },
     /// Texts, such as tags.
     List {
-        /// Whether their order means something; else they are sorted.
+        /// Whether their order matters. Otherwise they are sorted.
         ordered: bool,
-        /// Whether each is brought to one case.
+        /// The case that each is converted to, if any.
         case: Option<Case>,
         /// The most characters of each.
         max_length: Option<u64>,
@@ -89,7 +89,16 @@ pub enum Rules {
     Reference(Reference),
 }
 
-/// The case that a text is brought to.
+/// A regular expression for a whole value.
+#[derive(Debug)]
+pub struct Pattern {
+    /// As the profile has it.
+    pub written: String,
+    /// Compiled, and anchored at both ends.
+    pub regex: Regex,
+}
+
+/// The case that a text is converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
     /// Lower case.
@@ -106,7 +115,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// A choice of `options`, each a value and its aliases. No spelling may mean two options, in any case.
+    /// Makes a choice of `options`, each a value and its aliases. Spellings that differ only in case must belong to one option.
     pub fn new(options: Vec<(String, Vec<String>)>) -> Choice {
         let mut choice = Choice { options: Vec::new(), by_alias: HashMap::new() };
         for (place, (value, aliases)) in options.into_iter().enumerate() {
@@ -125,12 +134,13 @@ impl Choice {
 }
 
 impl Rules {
-    /// Whether white space around a value means nothing.
+    /// Returns whether white space around a value is ignored.
     pub fn trims(&self) -> bool {
         !matches!(self, Rules::Text { trim: false, .. })
     }
 
-    /// Brings a value that is not empty to its canonical form: two values mean the same where their canonical forms are equal.
+    /// Returns the canonical form of a value that is not empty: two values mean the same if their canonical forms are equal. The error is
+    /// the rule that the value breaks.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, Broken> {
         match self {
             Rules::Text { min_length, max_length, pattern, case, .. } => {
@@ -191,7 +201,7 @@ fn elements(value: &str, ordered: bool, case: Option<Case>, max_length: Option<u
     let elements = list::elements(value)
         .ok_or_else(|| Broken::new("list", format!("has more than {} elements", list::ELEMENTS_MAX)))?;
     let mut kept: Vec<Cow<str>> = Vec::with_capacity(elements.len());
-    // They are different already, unless the case makes two of them equal.
+    // The elements differ already, unless converting the case makes two of them equal.
     let mut known = HashSet::new();
     for element in &elements {
         let element = text(element, None, max_length, None, case)?;
@@ -209,7 +219,7 @@ fn text<'v>(
     value: &'v str,
     min_length: Option<u64>,
     max_length: Option<u64>,
-    pattern: Option<&(String, Regex)>,
+    pattern: Option<&Pattern>,
     case: Option<Case>,
 ) -> Result<Cow<'v, str>, Broken> {
     if value.contains('\0') {
@@ -222,7 +232,7 @@ fn text<'v>(
     };
     length(&value, min_length, max_length)?;
     match pattern {
-        Some((written, regex)) if !regex.is_match(&value) => {
+        Some(Pattern { written, regex }) if !regex.is_match(&value) => {
             Err(Broken::new("pattern", format!("must match the pattern {written} as a whole")))
         }
         _ => Ok(value),
@@ -230,7 +240,7 @@ fn text<'v>(
 }
 
 fn length(value: &str, min: Option<u64>, max: Option<u64>) -> Result<(), Broken> {
-    // Characters are at most bytes, so most values need no counting.
+    // There are at most as many characters as bytes, so most values need no counting.
     if min.is_none() && max.is_none_or(|max| value.len() as u64 <= max) {
         return Ok(());
     }

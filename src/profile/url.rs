@@ -1,6 +1,6 @@
 //! Web addresses.
 
-/// Whether `value` is an `http` or `https` URL with a host, and without spaces, control characters or quotes.
+/// Returns whether `value` is an `http` or `https` URL with a host and without spaces, control characters and quotes.
 pub fn is_valid(value: &str) -> bool {
     let prefixed = |scheme: &str| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let Some(scheme) = ["https://", "http://"].into_iter().find(|scheme| prefixed(scheme)) else {

@@ -61,6 +61,7 @@ pub struct Sender {
 }
 
 /// What becomes of the index with a commit.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time in a push, and it is moved once")]
 pub enum IndexUpdate {
     /// The index of [`Draft::index`], and what the push makes of it.
     Whole(Index, Changes),

@@ -91,11 +91,11 @@ fn number(count: usize) -> u32 {
 }
 
 impl Draft<'_> {
-    pub fn seed(&self) -> u64 {
+    pub(super) fn seed(&self) -> u64 {
         SEED
     }
 
-    pub fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
+    pub(super) fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
         let before = self.next.unique();
         let fields: Vec<u32> = profile.fields.iter().map(|field| self.next.field(&field.name)).collect();
         let demands = profile.fields.iter().zip(&fields).filter(|(field, _)| field.unique != Unique::No);
@@ -115,7 +115,7 @@ impl Draft<'_> {
         Ok(Numbers { profile: number(place + 1), fields, names, unique, unique_changed, next })
     }
 
-    pub fn index(&mut self) -> Result<Index, Error> {
+    pub(super) fn index(&mut self) -> Result<Index, Error> {
         let mut index = Index::default();
         for (number, (employee, _)) in &self.next.employees {
             let id = hash(SEED, employee.id.as_bytes());
@@ -127,7 +127,7 @@ impl Draft<'_> {
         Ok(index)
     }
 
-    pub fn find_ids(&mut self, ids: &[&str]) -> Result<Vec<Option<(u32, Employee)>>, Error> {
+    pub(super) fn find_ids(&mut self, ids: &[&str]) -> Result<Vec<Option<(u32, Employee)>>, Error> {
         let find = |id: &&str| {
             let (number, (employee, _)) = self.next.employees.iter().find(|(_, (employee, _))| employee.id == *id)?;
             Some((*number, employee.clone()))
@@ -135,7 +135,7 @@ impl Draft<'_> {
         Ok(ids.iter().map(find).collect())
     }
 
-    pub fn holders(&mut self, values: &[UniqueValue]) -> Result<Vec<Vec<u32>>, Error> {
+    pub(super) fn holders(&mut self, values: &[UniqueValue]) -> Result<Vec<Vec<u32>>, Error> {
         let holders = |value: &UniqueValue| {
             let held = self.next.held.range(Held::new(*value, 0)..=Held::new(*value, u32::MAX));
             let mut holders: Vec<u32> = held.map(|held| held.number).collect();
@@ -147,28 +147,28 @@ impl Draft<'_> {
         Ok(values.iter().map(holders).collect())
     }
 
-    pub fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
+    pub(super) fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
         let read = |number: &u32| self.next.employees.get(number).map(|(employee, _)| employee.clone());
         Ok(numbers.iter().map(read).collect())
     }
 
-    pub fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
+    pub(super) fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
         let employees = self.next.employees.range(after + 1..).take(limit);
         Ok(employees.map(|(number, (employee, _))| (*number, employee.clone())).collect())
     }
 
-    pub fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+    pub(super) fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
         let employees = self.next.employees.range(after + 1..);
         let active = employees.filter(|(_, (employee, _))| employee.status == crate::roster::Status::Active);
         Ok(active.map(|(number, _)| *number).take(limit).collect())
     }
 
-    pub fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+    pub(super) fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         let records = self.next.queue.range(after + 1..).take(limit);
         Ok(records.map(|(position, record)| (*position, record.clone())).collect())
     }
 
-    pub fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
+    pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
         let revision = self.next.revision + 1;
         for change in changes {
             match change.after {
@@ -179,17 +179,17 @@ impl Draft<'_> {
         Ok(())
     }
 
-    pub fn release(&mut self, held: &[Held]) -> Result<(), Error> {
+    pub(super) fn release(&mut self, held: &[Held]) -> Result<(), Error> {
         self.next.held.retain(|one| !held.contains(one));
         Ok(())
     }
 
-    pub fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
+    pub(super) fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
         self.next.held.extend(held);
         Ok(())
     }
 
-    pub fn commit(mut self, commit: Commit) -> Result<u64, Error> {
+    pub(super) fn commit(mut self, commit: Commit) -> Result<u64, Error> {
         let mut maps = self.roster.maps();
         if maps.revision != self.next.revision {
             return Err(Error::Changed { expected: self.next.revision, found: maps.revision });
@@ -204,5 +204,5 @@ impl Draft<'_> {
         Ok(revision)
     }
 
-    pub fn roll_back(self, _: Option<Index>, _: usize) {}
+    pub(super) fn roll_back(self, _: Option<Index>, _: usize) {}
 }

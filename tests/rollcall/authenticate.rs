@@ -1,4 +1,4 @@
-//! Who may push: every failure of the head is 403, names the header, and stores nothing.
+//! Authentication: whatever is wrong with the head is answered 403 with the name of the header, and nothing is stored.
 
 use super::world::{Answer, Request, SECRET, World, employee, empty_push};
 use jiff::{SignedDuration, Timestamp};

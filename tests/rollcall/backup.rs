@@ -1,4 +1,4 @@
-//! Backups: made and taken back beside a running server, whole, closed to others, and never over something by accident.
+//! Backups: made and restored beside a running server, complete, closed to others, and never over something by accident.
 
 use super::files::{BADGES, command, people, text, wait_until};
 use super::world::{SECRET, World, run};
@@ -207,7 +207,7 @@ fn the_server_key_is_in_a_backup_only_if_told() {
     fs::write(other.path("with.key"), "another key").unwrap();
     fs::copy(other.path("with.key"), world.path("with/server.key")).unwrap();
     let told = command(&other, &["restore", &with, "--replace"], 0);
-    assert!(told.contains("is another one than the backup's, and stays"), "{told}");
+    assert!(told.contains("differs from the backup's, and stays"), "{told}");
     assert_eq!(fs::read(other.path("data/server.key")).unwrap(), fs::read(&key).unwrap());
     assert_eq!(other.started().push_employees(people(300, "Rome")).counts(), [0, 0, 0, 0, 300]);
 }

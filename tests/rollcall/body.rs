@@ -1,9 +1,9 @@
-//! Bodies that are not what they should be: what each gets, and that nothing of it is stored.
+//! Wrong bodies: how each is answered, and that nothing of it is stored.
 
 use super::world::{PROFILE, World, employee};
 use serde_json::json;
 
-/// A body with one good employee around `rest`.
+/// Returns a body of one good employee and `rest`.
 fn with(rest: &str) -> String {
     format!(
         r#"{{"profileId":"{PROFILE}","employees":[{{"id":"1","status":"active","data":[{{"name":"First Name","value":"A"}}]}}{rest}"#

@@ -1,4 +1,4 @@
-//! `rollcall push` against servers that are slow, busy, gone, elsewhere or something else, and what it says then.
+//! `rollcall push` and servers that are slow, busy, gone, somewhere else or another program: what it does and says.
 
 use super::world::{PROFILE, SECRET, World, employee, empty_push, rollcall};
 use rollcall::signature::{Head, format_date};
@@ -10,21 +10,21 @@ use std::thread::JoinHandle;
 
 /// What a server does with a connection after it has read a head.
 enum Act {
-    /// Answers at once, without the body.
+    /// Answers at once, without reading the body.
     Refuse(String),
     /// Asks for the body, reads it and answers.
     Answer(String),
-    /// Closes the connection without the body.
+    /// Closes the connection without reading the body.
     Close,
     /// Asks for the body and closes in the middle of it.
     CloseInBody,
     /// Reads the body and closes.
     CloseAfterBody,
-    /// Reads the body and says nothing.
+    /// Reads the body and never answers.
     Silence,
 }
 
-/// A request as a server heard it.
+/// A request as a server received it.
 struct Heard {
     head: String,
     body: Vec<u8>,
@@ -37,7 +37,7 @@ impl Heard {
     }
 }
 
-/// A server that treats its connections, one after another, as it was told.
+/// A server that treats its connections in the given ways, one after another.
 struct Script {
     address: SocketAddr,
     server: JoinHandle<Vec<Heard>>,
@@ -119,7 +119,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A folder for the files of a test; no server.
+/// Returns a world for the files of a test, without a server.
 fn folder() -> World {
     World::stopped(super::world::PEOPLE, "")
 }

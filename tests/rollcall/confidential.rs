@@ -1,4 +1,4 @@
-//! The log has nothing in a client's own words: no names of members, headings or methods, and no line without end.
+//! The log has no words of a client's own: no names of members, headings or methods, and no endless line.
 
 use super::dialects::unsigned;
 use super::golden::Keyed;

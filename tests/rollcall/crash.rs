@@ -1,4 +1,4 @@
-//! A server that is killed without a word, at any moment of a push, has the roster from before or the one from after.
+//! A server that is killed at any moment of a push has the roster from before it or the one from after it.
 
 use super::world::{Answer, Request, World};
 use rollcall::sample::{PROFILE_TOML, write_body};
@@ -20,7 +20,7 @@ fn of_account(account: u32, request: Request) -> Request {
     request.header("Authorization", &authorization.replace("SharedKey 99:", &format!("SharedKey {account}:")))
 }
 
-/// The versions that the stored employees are of, without repetition; one version, or none where the roster is empty.
+/// Returns the distinct versions of the stored employees: one version, or none if the roster is empty.
 fn versions(world: &World, account: u32) -> Vec<u32> {
     let (mut cursor, mut versions, mut employees) = (String::new(), Vec::new(), 0);
     loop {
@@ -52,7 +52,7 @@ fn versions(world: &World, account: u32) -> Vec<u32> {
     versions
 }
 
-/// Pushes, and kills the server after `moment`; whether the push was answered with 200 by then.
+/// Pushes, and kills the server after `moment`. Returns whether the push was answered 200 by then.
 fn push_and_kill(world: &mut World, account: u32, version: u32, moment: Duration) -> bool {
     let request = of_account(account, Request::new("POST", "/v1/employees", &body(version)));
     let mut stream = world.connect();
@@ -68,7 +68,7 @@ fn push_and_kill(world: &mut World, account: u32, version: u32, moment: Duration
     answer.starts_with(b"HTTP/1.1 200")
 }
 
-/// A moment from before a push begins until after it ends; the clock's last digits are the dice.
+/// Returns a random moment between the beginning of a push and after its end. The last digits of the clock are the dice.
 fn moment(longest: Duration) -> Duration {
     let dice = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
     longest.mul_f64(f64::from(dice.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24))
@@ -102,9 +102,9 @@ fn killed_at_fifty_moments_it_has_one_version_or_the_other() {
         let found = versions(&world, 99);
         assert!(found == [stored] && !answered || found == [pushed], "changes, answered {answered}: {found:?}");
         if found == [stored] {
-            before += 1
+            before += 1;
         } else {
-            after += 1
+            after += 1;
         }
         stored = found[0];
     }

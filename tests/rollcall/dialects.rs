@@ -1,4 +1,4 @@
-//! Four dialects, one roster: whoever wrote an employee, every other reads and changes it.
+//! Four dialects, one roster: an employee that one has written, every other reads and changes.
 
 use super::golden::Keyed;
 use super::world::{Answer, PROFILE, Request, employee, run};

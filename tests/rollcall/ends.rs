@@ -1,4 +1,4 @@
-//! Accounts and keys that end: each dialect says what has ended and when, to whoever proves the credential, and to nobody else.
+//! Accounts and keys that end: each dialect says what has ended and when to clients that prove the credential, and to nobody else.
 
 use super::dialects::{ECHOSPAN, unsigned};
 use super::golden::{Keyed, add_key};

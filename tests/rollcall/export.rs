@@ -1,4 +1,4 @@
-//! Exports: what is written out is what is stored, and can be pushed again.
+//! Exports: what is written is what is stored, and can be pushed again.
 
 use super::dialects::unsigned;
 use super::golden::Keyed;
@@ -7,7 +7,7 @@ use calamine::{DataType as _, Reader as _, Xlsx};
 use serde_json::{Value, json};
 use std::io::Cursor;
 
-/// A world with employees whose values are hard on a table.
+/// Returns a world with employees whose values are difficult in a table.
 fn filled() -> World {
     let world = Keyed::new().world;
     let hard = [

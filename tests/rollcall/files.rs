@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-/// A profile in which nobody may have another's badge.
+/// A profile in which no two employees may have the same badge.
 pub const BADGES: &str = r#"
     id = "d51b5efd-fb21-4cb8-94e2-145014839465"
     name = "Badges"
@@ -21,7 +21,7 @@ pub const BADGES: &str = r#"
     type = "text"
 "#;
 
-/// So many employees, each with a badge, who live in a city; every tenth is hidden.
+/// Returns employees with a badge each, who live in `city`; every tenth is hidden.
 pub fn people(count: u64, city: &str) -> Value {
     let person = |n: u64| {
         let status = if n % 10 == 9 { "hidden" } else { "active" };
@@ -39,7 +39,7 @@ pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Runs a subcommand on the data folder of a world; it must exit with this code. Returns what it printed.
+/// Runs a subcommand on the data folder of a world, checks its exit code, and returns what it printed.
 #[track_caller]
 pub fn command(world: &World, args: &[&str], code: i32) -> String {
     let output = run(&[args, &["--data", &world.path("data")]].concat());
@@ -62,7 +62,7 @@ pub fn stop(world: &mut World) {
     world.kill();
 }
 
-/// Makes the file of account 99 what it was in the first version: the hashes are under the seed of the store.
+/// Turns the file of account 99 into one of the first version, whose hashes have the seed of the store.
 pub fn make_first_version(world: &World, keep_seed: bool) {
     let database = database(world);
     let seed: i64 = one(&database, "SELECT seed FROM identity");
@@ -415,7 +415,7 @@ fn a_file_of_an_earlier_version_is_taken_over() {
     assert_eq!(String::from_utf8(history.stdout).unwrap().matches("\"revision\"").count(), 5);
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn wait_until(so: impl Fn() -> bool) {
     let started = Instant::now();
@@ -425,7 +425,7 @@ pub fn wait_until(so: impl Fn() -> bool) {
     }
 }
 
-/// Somebody who reads the roster of account 99 as it is now, until dropped, and leaves the log as it is.
+/// Reads the roster of account 99 as it is now, until it is dropped, and leaves the log as it is.
 fn reading(world: &World) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = Connection::open_with_flags(world.path("data/accounts/99.db"), flags).unwrap();
@@ -521,7 +521,7 @@ fn reading_after_push(world: &World) -> Connection {
     reader
 }
 
-/// A server without the rights of root, to whom every folder can be written.
+/// Returns a server without the rights of root, who can write to every folder.
 #[cfg(target_os = "linux")]
 fn as_somebody(world: World, ulimit: &str) -> World {
     let serve = world.serve();

@@ -1,4 +1,4 @@
-//! Nothing is guessed: a typo empties nobody, an id is the same id in every dialect, and what is not used is named.
+//! Nothing is guessed: a typo empties nobody, an id is the same in every dialect, and ignored fields are named.
 
 use super::dialects::unsigned;
 use super::golden::Keyed;

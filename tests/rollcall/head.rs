@@ -1,4 +1,4 @@
-//! What stands in heads: hosts, paths, the peer behind a proxy, and headers that every answer has.
+//! Heads of requests and answers: hosts, paths, the peer behind a proxy, and the headers of every answer.
 
 use super::world::{Answer, PEOPLE, PROFILE, World, employee, empty_push};
 use serde_json::json;
@@ -118,7 +118,7 @@ fn an_idle_connection_has_a_limit_of_its_own() {
     assert!(started.elapsed() > Duration::from_millis(2_500), "{:?}", started.elapsed());
 }
 
-/// Frames that mean nothing, on HTTP/2 without a request, are no heads, and keep no connection longer.
+/// On HTTP/2, meaningless frames without a request do not count as heads and do not keep a connection open.
 #[test]
 fn frames_of_no_use_on_http2_are_nobodys_trouble() {
     let world = World::with(PEOPLE, "heads_bytes_max = 100000\nhead_seconds_max = 2\nidle_seconds_max = 2");

@@ -1,5 +1,15 @@
 //! Everything through the real door: the program as a process, signed requests over a socket, files through the command line.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::mem_forget,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and its cases are data"
+)]
+
 mod authenticate;
 mod backup;
 mod body;

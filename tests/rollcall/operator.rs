@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// A server that serves its metrics, too.
+/// Returns a server that also serves its metrics.
 fn with_metrics(world: World) -> World {
     let mut command = world.serve();
     command.args(["--metrics", "127.0.0.1:0"]);
@@ -32,7 +32,7 @@ fn metrics(world: &World) -> String {
     answer.text
 }
 
-/// The value of a metric with all its labels.
+/// Returns the value of a metric, which is named with all its labels.
 fn value(metrics: &str, name: &str) -> Option<f64> {
     metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }

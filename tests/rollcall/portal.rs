@@ -6,7 +6,7 @@ use super::world::{Answer, Request, World, employee};
 use rollcall::sample::PROFILE_TOML;
 use serde_json::{Value, json};
 
-/// A PNG of 180 by 256 pixels, as far as its header goes.
+/// Returns a PNG of 180 by 256 pixels by its header, without any.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\xb4\0\0\x01\0\x08";
 
 fn user(uid: &str, more: Value) -> Value {

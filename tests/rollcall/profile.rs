@@ -1,4 +1,4 @@
-//! Profiles as their administrator meets them: what is wrong with a file, and a new version of it while the server runs.
+//! Profiles as their administrator sees them: the mistakes in a file, and a new version while the server runs.
 
 use super::world::{PEOPLE, PROFILE, World, employee, run};
 use serde_json::json;

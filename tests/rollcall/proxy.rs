@@ -1,5 +1,5 @@
-//! Behind proxies that keep connections to the server: what one account does on one is nothing to the next account. Where a proxy is
-//! not installed, its case is skipped.
+//! Behind proxies that keep connections to the server open: what one account does on a connection does not affect the next account. The
+//! case of a proxy that is not installed is skipped.
 
 use super::world::{Answer, Request, World};
 use std::io::Write as _;
@@ -13,7 +13,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy that listens where its configuration was told to; `None` if it is not installed.
+    /// Starts a proxy that listens where its configuration says, or returns `None` if it is not installed.
     fn start(program: &str, args: &[&str], address: SocketAddr) -> Option<Proxy> {
         let started = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let Ok(child) = started else {

@@ -1,4 +1,4 @@
-//! A refusal that is sent before the body was read arrives, and leaves nothing behind on the connection.
+//! A refusal that is sent before the body was read reaches the client, and leaves nothing behind on the connection.
 
 use super::golden::Keyed;
 use super::world::{Answer, PEOPLE, Request, World, empty_push, run};
@@ -82,7 +82,7 @@ fn on_http2_it_arrives_and_the_next_request_does_too() {
     });
 }
 
-/// Runs a program with what it needs to push to the server; `false` if it is not installed, or what `probe` uses.
+/// Runs a program with what it needs to push to the server. Returns `false` if it, or what `probe` uses, is not installed.
 fn client(program: &str, probe: &[&str], args: &[&str], world: &World) -> bool {
     if !Command::new(program).args(probe).output().is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: {program} {probe:?} fails");

@@ -1,4 +1,4 @@
-//! The real roster, where `ROLLCALL_REGISTER` names its folder.
+//! A real roster, if `ROLLCALL_REGISTER` names its folder.
 
 use super::world::{PROFILE, World, register};
 

@@ -1,10 +1,10 @@
-//! Damaged files: what `account check` says of them, and what `--repair` makes anew.
+//! Damaged files: what `account check` says about them, and what `--repair` rebuilds.
 
 use super::files::{BADGES, command, database, make_first_version, one, people, stop, taken_badge};
 use super::world::World;
 use std::fs;
 
-/// Overwrites the root page of a table with what is like random, as `dd` would. The server must not run.
+/// Overwrites the root page of a table with bytes that look random. The server must not run.
 fn damage(world: &World, table: &str) {
     let root: usize =
         one(&database(world), &format!("SELECT rootpage FROM sqlite_schema WHERE name = '{table}' AND type = 'table'"));

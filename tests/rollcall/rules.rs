@@ -1,4 +1,4 @@
-//! Every type of field, wrong in each of its ways, and the forms that mean the same.
+//! Every type of field: each way to be wrong, and different forms of the same value.
 
 use super::world::{World, employee};
 use serde_json::{Value, json};

@@ -24,7 +24,7 @@ pub fn files(world: &World) -> Vec<PathBuf> {
     found
 }
 
-/// The files of the store that have these bytes.
+/// Returns the files of the store that contain these bytes.
 pub fn holders(world: &World, bytes: &[u8]) -> Vec<PathBuf> {
     // A log that is gone by now holds nothing.
     let read = |file: &PathBuf| fs::read(file).unwrap_or_default();
@@ -43,7 +43,7 @@ fn assert_private(world: &World) {
     }
 }
 
-/// The command under a umask that takes no right away.
+/// Returns the command under a umask that takes no rights away.
 #[cfg(unix)]
 fn unmasked(command: &Command) -> Command {
     let mut shell = Command::new("sh");
@@ -122,7 +122,7 @@ fn a_folder_of_other_things_stays_as_it_is_and_the_store_in_it_is_closed() {
     }
 }
 
-/// As root beside a service: what root makes is the service's.
+/// What root creates beside a service belongs to the service.
 #[test]
 #[cfg(target_os = "linux")]
 fn what_root_makes_belongs_to_the_owner_of_the_folder() {

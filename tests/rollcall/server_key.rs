@@ -1,4 +1,4 @@
-//! The server key: made once, needed to open secrets, replaced beside a running server, and never lost half-way.
+//! The server key: made once, needed to open secrets, replaced beside a running server, and never lost half-way through that.
 
 use super::secrets::{NONE, holders};
 use super::world::{PEOPLE, Request, SECRET, World, rollcall, run};

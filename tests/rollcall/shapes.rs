@@ -1,4 +1,4 @@
-//! Shapes of references: chains, circles and crowds cost what their length says, and no more.
+//! Shapes of references: the cost of chains, circles and crowds grows with their length, and no faster.
 
 use super::world::{PROFILE, World, employee};
 use serde_json::json;
@@ -23,7 +23,7 @@ const MANAGERS: &str = r#"
 
 const PEOPLE: usize = 200_000;
 
-/// A body of so many people, each of whom has the row that `row` returns.
+/// Returns a body of people, each with the row that `row` returns.
 fn body(people: usize, row: impl Fn(usize) -> (&'static str, String)) -> String {
     let mut body = format!(r#"{{"profileId":"{PROFILE}","employees":["#);
     for n in 0..people {

@@ -1,4 +1,4 @@
-//! One client leaves room for others: places, memory and time are shared, and who keeps the server waiting gives way.
+//! One client leaves room for others: places, memory and time are shared, and clients that keep the server waiting give way.
 
 use super::world::{Answer, PEOPLE, PROFILE, Request, SECRET, World, employee, empty_push};
 use hyper_util::rt::{TokioExecutor, TokioIo};

@@ -1,4 +1,4 @@
-//! Who may use whom: the `use` lines of the source hold the design.
+//! Which part may use which: the `use` lines of the source must fit the design.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 const NOUNS: &[&str] =
     &["limits", "signature", "spelling", "token", "until", "digest", "json", "formula", "rejection", "roster"];
 
-/// What each part may use beside the nouns and itself.
+/// What each part may use besides the nouns and itself.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("signature", &[]),

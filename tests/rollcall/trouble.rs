@@ -1,4 +1,4 @@
-//! The operator's troubles: a full disk, a folder that cannot be written, a second server, a store of a later version.
+//! Trouble for the operator: a full disk, a folder that cannot be written, a second server, a store of a later version.
 
 use super::world::{PEOPLE, World, employee, rollcall, run};
 use serde_json::json;

@@ -197,7 +197,7 @@ impl World {
         self.server.as_mut().unwrap().wait().unwrap()
     }
 
-    /// Kills the server without a word.
+    /// Kills the server without warning.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = server.kill();
@@ -211,7 +211,7 @@ impl World {
         stream
     }
 
-    /// Sends a request that is signed as it should be, and reads the answer.
+    /// Sends a correctly signed request, and reads the answer.
     pub fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
         Request::new(method, path, body.unwrap_or_default()).send(self)
     }
@@ -260,7 +260,7 @@ impl Drop for World {
     }
 }
 
-/// A request, signed unless it is told otherwise.
+/// A request, signed unless something else is asked for.
 pub struct Request {
     pub method: String,
     pub path: String,
@@ -300,7 +300,7 @@ impl Request {
         Request::new("POST", "/v1/employees", empty_push().as_bytes())
     }
 
-    /// With a header in place of what it was.
+    /// Returns the request with a header in place of one of the same name.
     pub fn header(mut self, name: &str, value: &str) -> Request {
         self = self.without(name);
         self.headers.push((name.into(), value.into()));
@@ -412,7 +412,7 @@ pub fn employee(id: &str, status: &str, data: &[(&str, &str)]) -> Value {
     json!({ "id": id, "status": status, "data": data })
 }
 
-/// The folder of the register, where there is one.
+/// Returns the folder of the register, if there is one.
 pub fn register() -> Option<PathBuf> {
     let folder = std::env::var_os("ROLLCALL_REGISTER").map(PathBuf::from);
     folder.inspect(|folder| assert!(Path::new(folder).is_dir(), "ROLLCALL_REGISTER names no folder"))

@@ -29,7 +29,7 @@ where
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(async move { drop(connection.await) });
         }
-    })
+    });
 }
 
 pub fn serve() {

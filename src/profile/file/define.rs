@@ -1,10 +1,11 @@
-//! What a profile's file says becomes a profile, or faults with their places in it.
+//! The contents of a profile's file become a profile, or faults with their places in the file.
 
 use super::{ActiveOnly, Bound, CaseFile, Faults, FieldFile, Kind, OptionFile, ProfileFile, UniqueFile, UnknownFile};
 use crate::dialect::Dialect;
-use crate::profile::rules::Case;
+use crate::profile::rules::{Case, Pattern};
 use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
 use regex::RegexBuilder;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -15,10 +16,10 @@ use xxhash_rust::xxh3::xxh3_128;
 const PATTERN_CHARS_MAX: usize = 1_000;
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
-/// What an employee has beside its fields.
+/// What an employee has besides its fields.
 const NOT_A_FIELD: [&str; 2] = ["id", "status"];
 
-/// The profile that a file defines; `None`, with faults, if it defines none.
+/// Returns the profile that a file defines, or adds faults and returns `None`.
 pub fn profile(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
     let id = file.id.as_ref().and_then(|id| {
         let parsed = Uuid::parse_str(id.get_ref());
@@ -42,7 +43,7 @@ pub fn profile(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
     Some(Profile { id, name: name.get_ref().clone(), accounts, fields, version, definition, by_name })
 }
 
-/// Checks that every name is one, and names one field.
+/// Checks that every name is valid, and that no two are the same.
 fn check_names(fields: &[Spanned<FieldFile>], faults: &mut Faults) {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for field in fields {
@@ -77,10 +78,10 @@ fn check_names(fields: &[Spanned<FieldFile>], faults: &mut Faults) {
     }
 }
 
-/// The field at a place of the file; `None`, with faults, if it cannot be.
+/// Returns the field at `place` among those of the file, or adds faults and returns `None`.
 fn field(field: &FieldFile, place: usize, file: &ProfileFile, faults: &mut Faults) -> Option<Field> {
     let (before, name) = (faults.len(), field.name.get_ref());
-    // Which rules it may have is not known without the type.
+    // Without the type it is not known which rules the field may have.
     if field.unreadable.contains(&"type") {
         return None;
     }
@@ -89,7 +90,7 @@ fn field(field: &FieldFile, place: usize, file: &ProfileFile, faults: &mut Fault
         _ => rules_of(field, faults),
     };
     let wire = wire_names(field, &file.fields[..place], faults);
-    let unique = match field.unique.as_ref().map(|unique| unique.get_ref()) {
+    let unique = match field.unique.as_ref().map(Spanned::get_ref) {
         None | Some(UniqueFile::Whole(false)) => Unique::No,
         Some(UniqueFile::Whole(true)) => Unique::Roster,
         Some(UniqueFile::Among(ActiveOnly::Active)) => Unique::Active,
@@ -106,7 +107,7 @@ fn field(field: &FieldFile, place: usize, file: &ProfileFile, faults: &mut Fault
     Some(Field { name: name.clone(), required: field.required, unique, rules: rules?, wire })
 }
 
-/// The rules of a field; `None`, with faults, if they cannot be.
+/// Returns the rules of a field, or adds faults and returns `None`.
 fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
     let kind = *field.kind.get_ref();
     for (rule, span) in written_rules(field) {
@@ -148,14 +149,14 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
         Kind::Phone => Rules::Phone,
         Kind::Boolean => Rules::Boolean,
         Kind::Date => {
-            let iso = |bound: &str| Format::Iso.canonical(bound).map(|date| date.into_owned());
+            let iso = |bound: &str| Format::Iso.canonical(bound).map(Cow::into_owned);
             let min = bound(&field.min, iso, "a date that exists, like \"1900-01-31\"", faults);
             let max = bound(&field.max, iso, "a date that exists, like \"1900-01-31\"", faults);
             ordered(&min, &max, |a, b| a > b, faults);
             Rules::Date { formats: formats(field, faults), min: unspan(min), max: unspan(max) }
         }
         Kind::Number => {
-            let canonical = |bound: &str| number::canonical(bound).map(|number| number.into_owned());
+            let canonical = |bound: &str| number::canonical(bound).map(Cow::into_owned);
             let min = bound(&field.min, canonical, "a number", faults);
             let max = bound(&field.max, canonical, "a number", faults);
             ordered(&min, &max, |a, b| number::compare(a, b).is_gt(), faults);
@@ -179,7 +180,7 @@ fn is_true(rule: &Option<Spanned<bool>>) -> bool {
     rule.as_ref().is_some_and(|rule| *rule.get_ref())
 }
 
-/// A reference, whose rules depend on those of the field that it names others by.
+/// Returns a reference, whose rules depend on the field that it names other employees by.
 fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Option<Reference> {
     let before = faults.len();
     rules_of(field, faults);
@@ -196,7 +197,7 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
         "number" => To::Number,
         name => {
             let named = file.fields.iter().map(Spanned::get_ref).find(|field| field.name.get_ref() == name);
-            // What is wrong with that field is reported there.
+            // The faults of that field are reported there.
             if named.is_some_and(|named| named.unreadable.iter().any(|member| ["type", "unique"].contains(member))) {
                 return None;
             }
@@ -208,7 +209,7 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
                 faults.push((to.span(), message));
                 return None;
             };
-            // What is wrong with those rules is reported at that field.
+            // The faults of those rules are reported at that field.
             let rules = rules_of(named, &mut Vec::new())?;
             To::Field { name: name.to_owned(), rules: Box::new(rules) }
         }
@@ -221,7 +222,7 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
     (faults.len() == before).then_some(Reference { to: by, many, must_exist, active, acyclic })
 }
 
-/// What dialects call a field; no two fields of a profile may be called the same.
+/// Returns what dialects call a field. No two fields of a profile may have the same name in a dialect.
 fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Faults) -> Vec<(Dialect, String)> {
     let mut names = Vec::new();
     for (dialect, name) in &field.wire {
@@ -250,7 +251,7 @@ fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Fau
     names
 }
 
-/// The rules that a field has beside those of every field, and where.
+/// Returns the rules that a field has besides those of every field, and where they are.
 fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
     fn written<T>(name: &'static str, rule: &Option<Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
         rule.as_ref().map(|rule| (name, rule.span()))
@@ -279,7 +280,7 @@ fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
     .collect()
 }
 
-fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<(String, regex::Regex)> {
+fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<Pattern> {
     let written = pattern.get_ref();
     if written.chars().count() > PATTERN_CHARS_MAX {
         faults.push((pattern.span(), format!("pattern is longer than {PATTERN_CHARS_MAX} characters; shorten it")));
@@ -287,7 +288,7 @@ fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<(String, re
     }
     let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
     match build(written).and_then(|_| build(&format!(r"\A(?:{written})\z"))) {
-        Ok(regex) => Some((written.clone(), regex)),
+        Ok(regex) => Some(Pattern { written: written.clone(), regex }),
         Err(error) => {
             let last = error.to_string();
             let reason = last.lines().last().unwrap_or_default().trim_start_matches("error: ");
@@ -311,7 +312,7 @@ fn formats(field: &FieldFile, faults: &mut Faults) -> Vec<Format> {
         match Format::NAMES.iter().find(|(known, _)| known == name) {
             Some((_, format)) => read.push(*format),
             None => {
-                faults.push((formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", "))))
+                faults.push((formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", "))));
             }
         }
     }

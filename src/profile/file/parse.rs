@@ -1,5 +1,5 @@
-//! The text of a profile becomes what it says, member by member: one that cannot be read is reported, and the rest is read all
-//! the same, so that somebody who fixes a file learns everything at once.
+//! The text of a profile is parsed member by member. One that cannot be read is reported and the rest is still read, so that somebody who
+//! fixes a file learns everything at once.
 
 use super::{Faults, FieldFile, Kind, OptionFile, ProfileFile};
 use crate::spelling;
@@ -9,17 +9,17 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
-/// What a field may have beside its name, its type and the rules of the type.
+/// What every field may have besides the rules of its type.
 const OF_EVERY_FIELD: [&str; 5] = ["name", "type", "required", "unique", "wire"];
 
-/// What stands above the first field.
+/// What comes before the first field.
 const OF_A_PROFILE: [&str; 3] = ["id", "name", "accounts"];
 const ABOVE: &str = "belongs above the first [[field]]";
 
-/// How many places of a field are reported at which it is no TOML.
+/// How many syntax errors of one field are reported.
 const SYNTAX_ERRORS_MAX: usize = 20;
 
-/// Reads as much as can be read. The faults are not in the order of the file.
+/// Parses as much as possible. The faults are not added in the order of the file.
 pub fn parse(text: &str, faults: &mut Faults) -> ProfileFile {
     let (document, errors) = DeTable::parse_recoverable(text);
     let fields = member(document.get_ref(), "field").map(Spanned::get_ref);
@@ -37,8 +37,7 @@ pub fn parse(text: &str, faults: &mut Faults) -> ProfileFile {
     file
 }
 
-/// Reads a text that is no TOML somewhere, each field by itself: a quote or bracket that is missing in one field would take in the
-/// fields after it.
+/// Parses a text with syntax errors, each field by itself: otherwise a missing quote or bracket would swallow the fields after it.
 fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFile {
     let mut starts = vec![(0, None)];
     let mut at = 0;
@@ -60,7 +59,7 @@ fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFil
                 read_piece(&text[..end], place, faults, |document, place, faults| file = top(document, place, faults));
             }
             Some(header) => {
-                // The line is written as it should be, so that the rest can be read.
+                // With a correct first line, the rest can be read.
                 let piece = format!("{HEADER}{}", &text[start + header..end]);
                 let offset = (start + header).cast_signed() - HEADER.len().cast_signed();
                 let place = Place { start: *start, offset, broken: Vec::new() };
@@ -74,7 +73,7 @@ fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFil
             }
         }
     }
-    // Each piece may be right where the whole is not.
+    // Each piece may be right although the whole is not.
     if faults.is_empty() {
         faults.push(match errors.first() {
             Some(error) => (error.span().unwrap_or(0..0), told(error)),
@@ -86,7 +85,7 @@ fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFil
 
 const HEADER: &str = "[[field]]";
 
-/// Whether a line begins a field as it should, or as somebody meant to; `None` if it does not.
+/// Returns whether a line that begins a field does so correctly, or `None` if it does not begin one. `[[Feld]]` does, wrongly.
 fn begins_field(line: &str) -> Option<bool> {
     let line = line.split('#').next().unwrap_or_default().trim();
     let inner = line.strip_prefix('[')?.trim_start_matches(['[', ' ']);
@@ -97,13 +96,13 @@ fn begins_field(line: &str) -> Option<bool> {
     (looks_like && !inner.starts_with("field.")).then_some(false)
 }
 
-/// Parses a piece of the file, and hands what can be read of it to `read`.
+/// Parses a piece of the file, and passes what can be read of it to `read`.
 fn read_piece(text: &str, mut place: Place, faults: &mut Faults, read: impl FnOnce(&DeTable, &Place, &mut Faults)) {
     let (document, mut errors) = DeTable::parse_recoverable(text);
     errors.truncate(SYNTAX_ERRORS_MAX);
     place.broken = errors.iter().map(|error| error.span().map_or(0, |span| span.start)).collect();
     for (n, (error, at)) in errors.iter().zip(&place.broken).enumerate() {
-        // What follows a mistake within one value mostly comes of it.
+        // A later mistake in the same value usually results from the first.
         if !follows(document.get_ref(), *at, &place.broken[..n]) {
             faults.push((place.in_file(*at..*at), told(error)));
         }
@@ -125,18 +124,18 @@ fn within(value: &Spanned<DeValue>, place: usize) -> bool {
     (value.span().start..=value.span().end).contains(&place)
 }
 
-/// Where a piece is in the file, and where in the piece there is no TOML.
+/// Where a piece is in the file, and where in the piece the syntax errors are.
 #[derive(Default)]
 struct Place {
     /// Where the piece begins in the file, in bytes.
     start: usize,
-    /// How far its bytes are moved: by `start`, and by what its first line is shorter or longer in the file.
+    /// How far its bytes are from those of the file: `start`, and the difference in length of its first line.
     offset: isize,
     broken: Vec<usize>,
 }
 
 impl Place {
-    /// The bytes of the file that these of the piece are.
+    /// Returns the range in the file of a range in the piece.
     fn in_file(&self, span: Range<usize>) -> Range<usize> {
         let moved = |at: usize| at.saturating_add_signed(self.offset).max(self.start);
         moved(span.start)..moved(span.end)
@@ -147,7 +146,7 @@ fn member<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<&'a Spanned<DeVa
     table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
 }
 
-/// Reads what stands above the first field.
+/// Reads what comes before the first field.
 fn top(table: &DeTable, place: &Place, faults: &mut Faults) -> ProfileFile {
     let mut members = Members::new(table, place, faults);
     members.known.push("field");
@@ -347,7 +346,7 @@ impl<'a, 'i> Members<'a, 'i> {
     }
 }
 
-/// What an error says, and what to do.
+/// Returns what an error says, and what to do.
 fn told(error: &Error) -> String {
     let message = error.message().replace('\n', ", ");
     match spelling::suggestion(error.message()) {
@@ -356,7 +355,7 @@ fn told(error: &Error) -> String {
     }
 }
 
-/// What somebody who does not know TOML may have meant.
+/// Returns a hint for somebody who does not know TOML.
 fn hint(message: &str) -> &'static str {
     let hints = [
         ("invalid boolean", "text stands in quotes, like \"text\"; true and false are small and without"),

@@ -55,7 +55,7 @@ impl<'a> Draft<'a> {
         Ok(Draft { inner, seed, identity, revision, before, account, indexes, file, index_is_stored, any_held })
     }
 
-    pub fn seed(&self) -> u64 {
+    pub(in crate::store) fn seed(&self) -> u64 {
         self.seed
     }
 
@@ -79,7 +79,7 @@ impl<'a> Draft<'a> {
         Ok(index)
     }
 
-    pub fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
+    pub(in crate::store) fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
         let fields = self.field_numbers(profile)?;
         let uniques = profile.fields.iter().zip(&fields).filter_map(|(field, number)| match field.unique {
             Unique::No => None,
@@ -121,7 +121,7 @@ impl<'a> Draft<'a> {
         profile.fields.iter().map(number).collect()
     }
 
-    pub fn find_ids(&mut self, ids: &[&str]) -> Result<Vec<Option<(u32, Employee)>>, Error> {
+    pub(in crate::store) fn find_ids(&mut self, ids: &[&str]) -> Result<Vec<Option<(u32, Employee)>>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -130,7 +130,7 @@ impl<'a> Draft<'a> {
         Ok(ids.iter().map(find).collect::<Result<_, _>>()?)
     }
 
-    pub fn holders(&mut self, values: &[UniqueValue]) -> Result<Vec<Vec<u32>>, Error> {
+    pub(in crate::store) fn holders(&mut self, values: &[UniqueValue]) -> Result<Vec<Vec<u32>>, Error> {
         if !self.any_held || values.is_empty() {
             return Ok(vec![Vec::new(); values.len()]);
         }
@@ -150,7 +150,7 @@ impl<'a> Draft<'a> {
         Ok(values.iter().map(holders).collect::<Result<_, _>>()?)
     }
 
-    pub fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
+    pub(in crate::store) fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
@@ -159,7 +159,7 @@ impl<'a> Draft<'a> {
         Ok(numbers.iter().map(read).collect::<Result<_, _>>()?)
     }
 
-    pub fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
+    pub(in crate::store) fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
         let mut select = self.prepared(
             "SELECT number, id, status, profile, data FROM employee WHERE number > ? ORDER BY number LIMIT ?",
         )?;
@@ -167,20 +167,20 @@ impl<'a> Draft<'a> {
         Ok(employees.collect::<Result<_, _>>()?)
     }
 
-    pub fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+    pub(in crate::store) fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
         let mut select =
             self.prepared("SELECT number FROM employee WHERE status = 1 AND number > ? ORDER BY number LIMIT ?")?;
         Ok(select.query_map(params![after, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    pub fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+    pub(in crate::store) fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         let mut select =
             self.prepared("SELECT position, record FROM queue WHERE position > ? ORDER BY position LIMIT ?")?;
         let records = select.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(records.collect::<Result<_, _>>()?)
     }
 
-    pub fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
+    pub(in crate::store) fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -224,7 +224,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    pub fn release(&mut self, held: &[Held]) -> Result<(), Error> {
+    pub(in crate::store) fn release(&mut self, held: &[Held]) -> Result<(), Error> {
         if held.is_empty() {
             return Ok(());
         }
@@ -236,7 +236,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    pub fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
+    pub(in crate::store) fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
         let mut held = held.peekable();
         if held.peek().is_none() {
             return Ok(());
@@ -264,7 +264,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    pub fn commit(self, commit: Commit) -> Result<u64, Error> {
+    pub(in crate::store) fn commit(self, commit: Commit) -> Result<u64, Error> {
         let Commit { sync, index, index_bytes_max, empties_queue } = commit;
         let version = self.record(&sync)?;
         if empties_queue {
@@ -336,7 +336,7 @@ impl<'a> Draft<'a> {
         Ok(IndexVersion { identity: self.identity, stamp })
     }
 
-    pub fn roll_back(self, index: Option<Index>, index_bytes_max: usize) {
+    pub(in crate::store) fn roll_back(self, index: Option<Index>, index_bytes_max: usize) {
         drop(self.inner);
         if let Some(index) = index.filter(|index| self.index_is_stored && index.is_settled()) {
             self.indexes.keep(self.account, self.before, index, index_bytes_max);
