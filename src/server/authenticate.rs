@@ -1,7 +1,7 @@
 //! Authenticate: who sends a request, by its head alone.
 
-use super::Server;
-use super::respond::Refusal;
+use crate::server::Server;
+use crate::server::respond::Refusal;
 use crate::signature::{Head, check_date, parse_authorization};
 use crate::store::{Key, Secret};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, HeaderName};

@@ -1,6 +1,6 @@
 //! Memory: what large requests leave behind in the C library's allocator goes back to the system. Elsewhere these do nothing.
 
-use super::Server;
+use crate::server::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ const TIDY: Duration = Duration::from_secs(5);
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets the threads share two arenas, before there are any: with one for each, what a thread frees another cannot use.
-pub fn share() {
+pub fn share_arenas() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it sets a number of the allocator's.
     unsafe {

@@ -1,14 +1,22 @@
 //! Every route on one page.
 
-use super::authenticate::authenticate;
-use super::body::{Body, drain};
-use super::collaborator::Kind;
-use super::log::Event;
-use super::pace::UnderWay;
-use super::respond::{Answer, JSON, REQUEST, Refusal, TEXT};
-use super::{Server, collaborator, echospan, export, photo, push, read, ready, springest};
 use crate::dialect::{self, Dialect};
 use crate::export::Form;
+use crate::server::Server;
+use crate::server::authenticate::authenticate;
+use crate::server::body::{Body, drain};
+use crate::server::handler::collaborator;
+use crate::server::handler::collaborator::Kind;
+use crate::server::handler::echospan;
+use crate::server::handler::export;
+use crate::server::handler::photo;
+use crate::server::handler::read;
+use crate::server::handler::ready;
+use crate::server::handler::springest;
+use crate::server::handler::startexam as push;
+use crate::server::observe::log::Event;
+use crate::server::respond::{Answer, JSON, REQUEST, Refusal, TEXT};
+use crate::server::share::pace::UnderWay;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::uri::Authority;

@@ -1,7 +1,7 @@
 //! `GET /health/ready`: whether a push could be stored.
 
-use super::Server;
-use super::respond::{Answer, Refusal, json};
+use crate::server::Server;
+use crate::server::respond::{Answer, Refusal, json};
 use hyper::StatusCode;
 use serde_json::json;
 use std::io;

@@ -1,8 +1,8 @@
 //! One wide log line a request. It names the account and the counts, and nothing in a client's own words.
 
-use super::Server;
-use super::respond::Refusal;
 use crate::dialect::Dialect;
+use crate::server::Server;
+use crate::server::respond::Refusal;
 use crate::store::{Refused, Sender};
 use crate::sync::{Receipt, Trace};
 use hyper::StatusCode;
@@ -117,7 +117,7 @@ impl Event {
         }
         if let (Some(account), Some(cause)) = (self.account, &self.refused) {
             let refused = Refused {
-                finished_at: super::history::now(),
+                finished_at: crate::server::observe::history::now(),
                 requests: 1,
                 dialect,
                 sender: self.sender(),

@@ -1,12 +1,12 @@
 //! Receive: a body as it comes, within the limits of time and rate, handed on piece by piece.
 
-use super::body::{Body, Broken};
-use super::budget::Reserved;
-use super::pace::Places;
-use super::respond::Refusal;
-use super::unpack::{Packing, unpack};
 use crate::digest::{ContentDigest, Digesting};
 use crate::limits::Limits;
+use crate::server::body::unpack::{Packing, unpack};
+use crate::server::body::{Body, Broken};
+use crate::server::respond::Refusal;
+use crate::server::share::budget::Reserved;
+use crate::server::share::pace::Places;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
 use hyper::StatusCode;

@@ -1,19 +1,19 @@
 //! Imports: what the dialects that carry some employees have in common.
 
-use super::Server;
-use super::apply::apply;
-use super::body::Body;
-use super::budget::Reserved;
-use super::log::Event;
-use super::read::looked_up;
-use super::receive::{Collecting, collect, too_large};
-use super::respond::Refusal;
-use super::turn::Turn;
-use super::unpack::Packing;
 use crate::dialect::Dialect;
 use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
 use crate::roster::{Absent, Intent};
+use crate::server::Server;
+use crate::server::body::Body;
+use crate::server::body::receive::{Collecting, collect, too_large};
+use crate::server::body::unpack::Packing;
+use crate::server::handler::read::looked_up;
+use crate::server::observe::log::Event;
+use crate::server::push::apply::apply;
+use crate::server::push::turn::Turn;
+use crate::server::respond::Refusal;
+use crate::server::share::budget::Reserved;
 use crate::store::{Key, Roster, TokenHolder};
 use crate::sync::{Failure, Push, Receipt, Source, Trace, sync};
 use crate::token;

@@ -1,9 +1,11 @@
 //! Apply: a push in its account's turn, on a thread of its own.
 
-use super::log::{CLIENT_GONE, Event};
-use super::respond::Refusal;
-use super::turn::Turn;
-use super::{Server, history, memory};
+use crate::server::Server;
+use crate::server::memory;
+use crate::server::observe::history;
+use crate::server::observe::log::{CLIENT_GONE, Event};
+use crate::server::push::turn::Turn;
+use crate::server::respond::Refusal;
 use crate::store::{Key, Refused, Roster};
 use crate::sync::{Failure, Receipt, Times, Trace};
 use std::sync::Arc;

@@ -1,9 +1,11 @@
 //! Respond: what happened becomes a status, a message that says what to do, and headers.
 
-use super::content::Content;
+pub mod content;
+
 use crate::export;
 use crate::limits::IGNORED_HEADER_BYTES_MAX;
 use crate::rejection::{Cause, Rejection};
+use crate::server::respond::content::Content;
 use crate::store;
 use crate::sync::{BodyError, Failure, Receipt};
 use hyper::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};

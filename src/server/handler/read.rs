@@ -1,12 +1,12 @@
 //! The requests that read: employees, profiles, health.
 
-use super::Server;
-use super::content::Content;
-use super::gate::Shut;
-use super::respond::{Answer, Refusal, json};
 use crate::dialect::startexam;
 use crate::profile::{Rules, decode_image};
 use crate::roster::{Names, Status};
+use crate::server::Server;
+use crate::server::respond::content::Content;
+use crate::server::respond::{Answer, Refusal, json};
+use crate::server::share::gate::Shut;
 use crate::store::Key;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};

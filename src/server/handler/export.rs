@@ -1,13 +1,13 @@
 //! `GET /v1/employees.csv`, `.xlsx` and `.ndjson`: the whole roster in one file.
 
-use super::Server;
-use super::content::Content;
-use super::gate::{Gate, Shut, Ticket};
-use super::pace::{Pace, Place};
-use super::read::looked_up;
-use super::respond::{Answer, REVISION, Refusal};
 use crate::export::{self, Form};
 use crate::limits::Limits;
+use crate::server::Server;
+use crate::server::handler::read::looked_up;
+use crate::server::respond::content::Content;
+use crate::server::respond::{Answer, REVISION, Refusal};
+use crate::server::share::gate::{Gate, Shut, Ticket};
+use crate::server::share::pace::{Pace, Place};
 use crate::store::{Filter, Key};
 use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};

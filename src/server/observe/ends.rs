@@ -1,6 +1,6 @@
 //! Warnings in the log, before an account or a key ends.
 
-use super::Server;
+use crate::server::Server;
 use crate::store::Ending;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;

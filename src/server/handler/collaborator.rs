@@ -1,12 +1,5 @@
 //! LMS Collaborator's `/api/v2/users-import/…` and its older paths: one user, a batch, a CSV, or an image.
 
-use super::Server;
-use super::body::Body;
-use super::import::{self, Carried, Import, Intents, parameter, unreadable, wire_field};
-use super::log::Event;
-use super::read::looked_up;
-use super::respond::{Answer, JSON, Refusal, json_text, note};
-use super::turn::Turn;
 use crate::dialect::Dialect;
 use crate::dialect::collaborator;
 use crate::dialect::collaborator::csv::{self, Csv, KnownBy};
@@ -14,6 +7,13 @@ use crate::json::{Elements, Unreadable};
 use crate::profile::Profile;
 use crate::rejection::Rejection;
 use crate::roster::Absent;
+use crate::server::Server;
+use crate::server::body::Body;
+use crate::server::handler::read::looked_up;
+use crate::server::observe::log::Event;
+use crate::server::push::import::{self, Carried, Import, Intents, parameter, unreadable, wire_field};
+use crate::server::push::turn::Turn;
+use crate::server::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::store::Key;
 use crate::sync::Failure;
 use bytes::Bytes;

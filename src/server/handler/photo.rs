@@ -1,16 +1,16 @@
 //! LMS Collaborator's `update-photo`: the image of a user who is stored.
 
-use super::Server;
-use super::body::Body;
-use super::collaborator::{Form, authenticate, boundary, form};
-use super::import::{self, Carried, Import, wire_field};
-use super::log::Event;
-use super::read::looked_up;
-use super::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::dialect::Dialect;
 use crate::dialect::collaborator::{self, PHOTO, Photo};
 use crate::profile::{Picture, Profile};
 use crate::roster::{Absent, Intent, valid_id};
+use crate::server::Server;
+use crate::server::body::Body;
+use crate::server::handler::collaborator::{Form, authenticate, boundary, form};
+use crate::server::handler::read::looked_up;
+use crate::server::observe::log::Event;
+use crate::server::push::import::{self, Carried, Import, wire_field};
+use crate::server::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::sync::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

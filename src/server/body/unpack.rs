@@ -1,6 +1,6 @@
 //! Unpack: a compressed body becomes the body it was made of, as it arrives and within the limits.
 
-use super::respond::Refusal;
+use crate::server::respond::Refusal;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;

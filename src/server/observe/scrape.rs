@@ -1,7 +1,8 @@
 //! Scrape: `GET /metrics`, on a listener of its own, which only the operator's monitoring should reach.
 
-use super::respond::{TEXT, text};
-use super::{Server, metrics};
+use crate::server::Server;
+use crate::server::observe::metrics;
+use crate::server::respond::{TEXT, text};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -57,7 +58,7 @@ async fn connection(server: Arc<Server>, stream: TcpStream) {
     }
 }
 
-async fn answer(server: Arc<Server>, request: &Request<Incoming>) -> super::respond::Answer {
+async fn answer(server: Arc<Server>, request: &Request<Incoming>) -> crate::server::respond::Answer {
     if request.uri().path() != "/metrics" {
         return text(StatusCode::NOT_FOUND, TEXT, "there is /metrics here, and nothing else\n".into());
     }

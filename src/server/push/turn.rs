@@ -1,10 +1,10 @@
 //! Turns: one push at a time for an account, and not too many at a time for the machine.
 
-use super::budget::{Budget, Reserved};
-use super::gate::{Gate, Shut, Ticket};
-use super::pace::{Pace, Place, Places};
-use super::respond::Refusal;
 use crate::limits::Limits;
+use crate::server::respond::Refusal;
+use crate::server::share::budget::{Budget, Reserved};
+use crate::server::share::gate::{Gate, Shut, Ticket};
+use crate::server::share::pace::{Pace, Place, Places};
 use hyper::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,16 +1,16 @@
 //! EchoSpan's `/echotools7/api/api_import_emps.asp`: a command a request.
 
-use super::Server;
-use super::body::Body;
-use super::import::{self, Carried, Import, wire_field};
-use super::log::Event;
-use super::pace::Pace;
-use super::read::looked_up;
-use super::respond::{Answer, Refusal, TEXT, note, text};
 use crate::dialect::Dialect;
 use crate::dialect::echospan::{self, Code, Command, Form, Record};
 use crate::profile::Profile;
 use crate::roster::Absent;
+use crate::server::Server;
+use crate::server::body::Body;
+use crate::server::handler::read::looked_up;
+use crate::server::observe::log::Event;
+use crate::server::push::import::{self, Carried, Import, wire_field};
+use crate::server::respond::{Answer, Refusal, TEXT, note, text};
+use crate::server::share::pace::Pace;
 use crate::store::{self, Ended, Key};
 use crate::sync::Failure;
 use bytes::Bytes;

@@ -1,8 +1,8 @@
 //! The content of an answer: whole, or a file that is sent bit by bit.
 
-use super::budget::Reserved;
-use super::memory;
-use super::pace::UnderWay;
+use crate::server::memory;
+use crate::server::share::budget::Reserved;
+use crate::server::share::pace::UnderWay;
 use bytes::Bytes;
 use http_body_util::channel::Channel;
 use hyper::body::{Body, Frame, SizeHint};

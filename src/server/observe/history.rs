@@ -1,7 +1,7 @@
 //! History: refused pushes are written to their account's file once a second, equal ones of a second as one. However many a client
 //! sends, that is one small transaction a second and account.
 
-use super::Server;
+use crate::server::Server;
 use crate::store::{self, Refused};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

@@ -1,14 +1,14 @@
 //! Springest's `/users.json`: one user pushed, or read back.
 
-use super::Server;
-use super::body::Body;
-use super::import::{self, Carried, Import, parameter, wire_field};
-use super::log::Event;
-use super::read::{looked_up, reading};
-use super::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::dialect::{Dialect, springest};
 use crate::profile::Profile;
 use crate::roster::Absent;
+use crate::server::Server;
+use crate::server::body::Body;
+use crate::server::handler::read::{looked_up, reading};
+use crate::server::observe::log::Event;
+use crate::server::push::import::{self, Carried, Import, parameter, wire_field};
+use crate::server::respond::{Answer, JSON, Refusal, json_text, note};
 use crate::store::Key;
 use crate::sync::Failure;
 use hyper::header::HOST;

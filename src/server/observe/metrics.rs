@@ -3,9 +3,9 @@
 //! Whatever becomes a label is the server's own (dialects, outcomes, rules, steps) or the operator's (accounts): no client can make
 //! one.
 
-use super::Server;
 use crate::dialect::Dialect;
 use crate::roster::Counts;
+use crate::server::Server;
 use crate::sync::{Receipt, Times, Trace};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;

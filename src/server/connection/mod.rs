@@ -1,9 +1,14 @@
 //! A connection, from its first byte to its end.
 
-use super::pace::{Pace, Place};
-use super::respond::Answer;
-use super::stream::Stream;
-use super::{Server, memory, route};
+pub mod listen;
+pub mod stream;
+
+use crate::server::Server;
+use crate::server::connection::stream::Stream;
+use crate::server::memory;
+use crate::server::respond::Answer;
+use crate::server::route;
+use crate::server::share::pace::{Pace, Place};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};

@@ -1,6 +1,9 @@
 //! The body of a request, on its way in.
 
-use super::pace::Pace;
+pub mod receive;
+pub mod unpack;
+
+use crate::server::share::pace::Pace;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};

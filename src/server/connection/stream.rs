@@ -1,7 +1,7 @@
 //! A connection's socket: it notes the pace, replays what was read to tell HTTP/2 from HTTP/1, and bounds unfinished heads.
 
-use super::budget::Reserved;
-use super::pace::{Pace, Places};
+use crate::server::share::budget::Reserved;
+use crate::server::share::pace::{Pace, Places};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,15 +1,15 @@
 //! `POST /v1/employees`: the nightly push.
 
-use super::Server;
-use super::apply::apply;
-use super::body::Body;
-use super::log::Event;
-use super::receive;
-use super::respond::{Answer, Refusal, json_text, note};
-use super::unpack::{Packing, unpack_beside};
 use crate::dialect::{Dialect, startexam};
 use crate::digest::ContentDigest;
 use crate::roster::Absent;
+use crate::server::Server;
+use crate::server::body::Body;
+use crate::server::body::receive;
+use crate::server::body::unpack::{Packing, unpack_beside};
+use crate::server::observe::log::Event;
+use crate::server::push::apply::apply;
+use crate::server::respond::{Answer, Refusal, json_text, note};
 use crate::store::Key;
 use crate::sync::{Body as PushBody, Format, Push, Source, sync};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};

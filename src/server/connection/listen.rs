@@ -1,10 +1,12 @@
 //! Listen: connections come, get a place or are turned away, and finish gracefully when the server stops.
 
-use super::connection::{linger, serve as serve_connection};
-use super::pace::{Pace, Place};
-use super::respond::Refusal;
-use super::{Server, history, memory};
 use crate::limits::Limits;
+use crate::server::Server;
+use crate::server::connection::{linger, serve as serve_connection};
+use crate::server::memory;
+use crate::server::observe::history;
+use crate::server::respond::Refusal;
+use crate::server::share::pace::{Pace, Place};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use std::future::{Future, poll_fn};

@@ -1,0 +1,5 @@
+//! One client cannot take the others' share: of connections, threads, memory and time.
+
+pub mod budget;
+pub mod gate;
+pub mod pace;
