@@ -6,6 +6,7 @@
 //!
 //! Properties may be in camelCase or in PascalCase; those that are not known are ignored and named in the answer.
 
+use super::Facts;
 use crate::json::{self, NotJson, Object, Scratch, Shape, Unreadable};
 use crate::limits::{IGNORED_NAME_CHARS_MAX, IGNORED_NAMES_MAX, Limits};
 use crate::rejection::Fault;
@@ -17,6 +18,20 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
+
+/// What is particular to StartExam.
+pub const FACTS: Facts = Facts {
+    name: "startexam",
+    credential: "SharedKey",
+    paths: &["/v1/"],
+    id: "id",
+    fields: &[],
+    required: &[],
+    unique: None,
+    find_by: None,
+    image: None,
+    refusal: None,
+};
 
 /// The most unknown properties that the message about a missing one names.
 const UNKNOWN_LISTED_MAX: usize = 3;

@@ -1,7 +1,7 @@
 //! HTTP: the only part that knows of it. A request goes through these:
 //!
 //! 1. `connection` listens, serves each connection, and turns it away if there are too many.
-//! 2. `route` has every route as a row of one table; `authenticate` says who sends the request.
+//! 2. `answer` takes it from its head to its answer: `route` has every route as a row of one table, `authenticate` says who sends it.
 //! 3. `handler` has what answers it, a file for each dialect and each kind of read.
 //! 4. `body` receives and unpacks what the client sends, within the limits of size, time and rate.
 //! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
@@ -9,6 +9,7 @@
 //!
 //! On its way, `share` keeps one client from taking the others' share, and `observe` tells the operator.
 
+mod answer;
 mod authenticate;
 mod body;
 mod connection;
@@ -30,7 +31,7 @@ use crate::limits::Limits;
 use crate::profile::{Change, Folder, Profile, Reading};
 use crate::store::{Lock, Store};
 use handler::export;
-use handler::ready::Readiness;
+use handler::health::Readiness;
 use ipnet::IpNet;
 use observe::history::History;
 use observe::metrics::Metrics;

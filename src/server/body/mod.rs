@@ -1,5 +1,7 @@
 //! The body of a request, on its way in.
 
+pub mod collect;
+pub mod form;
 pub mod receive;
 pub mod unpack;
 
@@ -28,6 +30,15 @@ pub struct Unread(Arc<Mutex<Option<Incoming>>>);
 
 /// The connection broke, or the body ended before its length.
 pub struct Broken;
+
+/// How long a body may be.
+#[derive(Debug, Clone, Copy)]
+pub struct BytesMax {
+    /// The limit's name in the configuration.
+    pub limit: &'static str,
+    /// Its value.
+    pub bytes: u64,
+}
 
 impl Body {
     /// The body of a request on a connection of this pace.

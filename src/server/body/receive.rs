@@ -2,20 +2,12 @@
 
 use crate::digest::{ContentDigest, Digesting};
 use crate::limits::Limits;
-use crate::server::body::unpack::{Packing, unpack};
 use crate::server::body::{Body, Broken};
-use crate::server::respond::Refusal;
-use crate::server::share::budget::Reserved;
-use crate::server::share::pace::Places;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
-use hyper::StatusCode;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-
-/// How late a client must be in sending a body to lose its connection where too many bodies are held.
-const LATE: Duration = Duration::from_secs(1);
 
 /// How many pieces may wait for the push; a piece is at most what hyper reads at a time, some 400 KiB.
 const PIECES_WAITING_MAX: usize = 8;
@@ -70,74 +62,8 @@ pub async fn receive(body: Body, limits: &Limits, sender: mpsc::Sender<Piece>) {
     }
 }
 
-/// How a body is collected.
-pub struct Collecting<'a> {
-    /// The name of the limit of its length, and the limit, in bytes: as it is sent, and unpacked.
-    pub limit: (&'static str, usize),
-    /// How it is compressed.
-    pub packing: Packing,
-    /// Its bytes in the budget of all collected bodies; they are given back by whoever is done with the body.
-    pub reserved: &'a mut Reserved,
-    /// All connections: if the budget is used up, the one that is slowest to send a body is closed.
-    pub connections: &'a Places,
-    /// The limits of time and rate.
-    pub limits: &'a Limits,
-}
-
-/// The refusal of a body that is longer than the limit of this name.
-pub fn too_large((limit, bytes_max): (&'static str, usize)) -> Refusal {
-    let message =
-        format!("the body is over the server's limit {limit}, which is {bytes_max} bytes; send less at a time");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-}
-
-/// Receives all of a body, and unpacks it.
-pub async fn collect(body: Body, collecting: Collecting<'_>) -> Result<Vec<u8>, Refusal> {
-    let Collecting { limit: (limit, bytes_max), packing, reserved, connections, limits } = collecting;
-    let mut receiving = Receiving::new(body, limits);
-    let mut collected = Vec::new();
-    while let Some(piece) = receiving.next().await? {
-        if collected.len() + piece.len() > bytes_max {
-            return Err(too_large((limit, bytes_max)));
-        }
-        if !reserved.add(piece.len()) {
-            // Whoever is slowest to send a body gives way, not the newcomer.
-            if !connections.close_latest_body(LATE) {
-                return Err(held_too_many());
-            }
-            reserved.add_beyond(piece.len());
-        }
-        collected.extend_from_slice(&piece);
-    }
-    if packing == Packing::None {
-        return Ok(collected);
-    }
-    let mut pieces = Some(Bytes::from(collected));
-    let mut held = reserved.take();
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let (mut unpacked, mut too_many) = (Vec::new(), false);
-        unpack(Box::new(move || Ok(pieces.take())), packing, (limit, bytes_max as u64), |piece| {
-            too_many = !held.add(piece.len());
-            unpacked.extend_from_slice(&piece);
-            !too_many
-        })?;
-        Ok((unpacked, held, too_many))
-    });
-    let (unpacked, held, too_many) = unpacked.await.map_err(Refusal::internal)?.map_err(|error| match error {
-        BodyError::OverLimit { .. } => too_large((limit, bytes_max)),
-        error => error.into(),
-    })?;
-    *reserved = held;
-    if too_many { Err(held_too_many()) } else { Ok(unpacked) }
-}
-
-fn held_too_many() -> Refusal {
-    let message = "the server holds as many bodies as it may (limit collected_bytes_max); send this again in a moment";
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(10)
-}
-
 /// A body on its way in, within the limits of time and rate.
-struct Receiving<'a> {
+pub(super) struct Receiving<'a> {
     body: Body,
     limits: &'a Limits,
     started: Instant,
@@ -145,12 +71,12 @@ struct Receiving<'a> {
 }
 
 impl<'a> Receiving<'a> {
-    fn new(body: Body, limits: &'a Limits) -> Receiving<'a> {
+    pub(super) fn new(body: Body, limits: &'a Limits) -> Receiving<'a> {
         Receiving { body, limits, started: Instant::now(), received: 0 }
     }
 
     /// The next piece; `None` at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         let Limits { body_pause_seconds_max, body_grace_seconds, body_bytes_per_second_min, pushes_max, .. } =
             *self.limits;
         let pace = self.body.pace().clone();

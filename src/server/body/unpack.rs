@@ -1,5 +1,6 @@
 //! Unpack: a compressed body becomes the body it was made of, as it arrives and within the limits.
 
+use super::BytesMax;
 use crate::server::respond::Refusal;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
@@ -60,20 +61,20 @@ impl Packing {
     }
 }
 
-/// Calls `each` with the unpacked pieces of a body whose packed ones `pieces` returns, until it returns `false`. There may be `bytes_max`
-/// unpacked bytes, which is the limit of that name.
+/// Calls `each` with the unpacked pieces of a body whose packed ones `pieces` returns, until it returns `false`. `max` is of the
+/// unpacked bytes.
 pub fn unpack(
     pieces: Box<Pieces<'static>>,
     packing: Packing,
-    (limit, bytes_max): (&'static str, u64),
+    max: BytesMax,
     mut each: impl FnMut(Bytes) -> bool,
 ) -> Result<(), BodyError> {
     let mut decoder = Decoder::new(pieces, packing)?;
     let mut unpacked = 0;
     while let Some(piece) = decoder.next(packing)? {
         unpacked += piece.len() as u64;
-        if unpacked > bytes_max {
-            return Err(BodyError::OverLimit { limit, max: bytes_max });
+        if unpacked > max.bytes {
+            return Err(BodyError::OverLimit { limit: max.limit, max: max.bytes });
         }
         if !each(piece) {
             break;
@@ -83,14 +84,10 @@ pub fn unpack(
 }
 
 /// The same on a thread of its own, so that unpacking and what comes after it go on side by side.
-pub fn unpack_beside(
-    pieces: Box<Pieces<'static>>,
-    packing: Packing,
-    limit: (&'static str, u64),
-) -> Box<Pieces<'static>> {
+pub fn unpack_beside(pieces: Box<Pieces<'static>>, packing: Packing, max: BytesMax) -> Box<Pieces<'static>> {
     let (sender, receiver) = sync_channel(PIECES_WAITING_MAX);
     tokio::task::spawn_blocking(move || {
-        let end = unpack(pieces, packing, limit, |piece| sender.send(Ok(Some(piece))).is_ok());
+        let end = unpack(pieces, packing, max, |piece| sender.send(Ok(Some(piece))).is_ok());
         drop(sender.send(end.map(|()| None)));
     });
     let mut received = 0;
@@ -193,7 +190,8 @@ mod tests {
     fn unpacked(packed: &[u8], size: usize, packing: Packing, bytes_max: u64) -> Result<Vec<u8>, BodyError> {
         let mut chunks: Vec<Bytes> = packed.chunks(size).rev().map(Bytes::copy_from_slice).collect();
         let mut unpacked = Vec::new();
-        unpack(Box::new(move || Ok(chunks.pop())), packing, ("body_bytes_max", bytes_max), |piece| {
+        let max = BytesMax { limit: "body_bytes_max", bytes: bytes_max };
+        unpack(Box::new(move || Ok(chunks.pop())), packing, max, |piece| {
             unpacked.extend_from_slice(&piece);
             true
         })?;

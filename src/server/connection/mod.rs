@@ -4,10 +4,10 @@ pub mod listen;
 pub mod stream;
 
 use crate::server::Server;
+use crate::server::answer::answer;
 use crate::server::connection::stream::Stream;
 use crate::server::memory;
 use crate::server::respond::Answer;
-use crate::server::route;
 use crate::server::share::pace::{Pace, Place};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -153,7 +153,7 @@ type Handled = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
 fn handle(server: Arc<Server>, request: Request<Incoming>, peer: SocketAddr, pace: &Arc<Pace>) -> Handled {
     let under_way = pace.request();
-    Box::pin(async move { Ok(route::answer(server, request, peer, under_way).await) })
+    Box::pin(async move { Ok(answer(server, request, peer, under_way).await) })
 }
 
 async fn told_to_stop(mut stopping: watch::Receiver<bool>) {

@@ -1,26 +1,27 @@
 //! EchoSpan's `/echotools7/api/api_import_emps.asp`: a command a request.
 
-use crate::dialect::Dialect;
-use crate::dialect::echospan::{self, Code, Command, Form, Record};
+use crate::dialect::echospan::{self, Code, Command, EMAIL, Form, ID, Record};
+use crate::dialect::{Dialect, TEXT};
 use crate::profile::Profile;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::body::Body;
-use crate::server::handler::read::looked_up;
+use crate::server::authenticate::token_holder;
+use crate::server::body::collect::collect;
+use crate::server::body::form::{FormField, boundary, fields};
+use crate::server::body::{Body, BytesMax};
 use crate::server::observe::log::Event;
-use crate::server::push::import::{self, Carried, Import, wire_field};
-use crate::server::respond::{Answer, Refusal, TEXT, note, text};
+use crate::server::push::import::{Carried, Import, run, served, wire_field};
+use crate::server::push::turn::Turn;
+use crate::server::respond::{Answer, Refusal, note, text};
+use crate::server::route::Call;
+use crate::server::share::disk::look_up;
 use crate::server::share::pace::Pace;
 use crate::store::{self, Ended, Key};
-use crate::sync::Failure;
-use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use crate::sync::{Failure, Receipt};
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
-use hyper::{Request, StatusCode};
 use jiff::Timestamp;
-use multer::Multipart;
-use percent_encoding::percent_decode;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 const DIALECT: Dialect = Dialect::EchoSpan;
@@ -62,24 +63,25 @@ fn status(code: Code) -> StatusCode {
 }
 
 /// Answers a command: the status is its code, and the body says it in words where the request asks for that.
-pub async fn command(server: &Arc<Server>, request: Request<Body>, event: &mut Event) -> Result<Answer, Refusal> {
-    let (head, body) = request.into_parts();
-    let form = match read_form(server, &head, body).await {
+pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
+    let Call { server, head, body, event, .. } = call;
+    let form = match read_form(server, &head.headers, body).await {
         Ok(form) => form,
         Err(Refused { refusal, .. }) => return Err(refusal),
     };
-    let words = |code: Option<Code>, advice: Option<&str>| match (form.is_test(), code) {
-        (false, _) => String::new(),
-        (true, Some(code)) => echospan::answer(code, advice),
-        (true, None) => advice.unwrap_or_default().to_owned(),
+    let words = |code: Option<Code>, advice: Option<&str>| match code {
+        _ if !form.is_test() => String::new(),
+        Some(code) => echospan::answer(code, advice),
+        None => advice.unwrap_or_default().to_owned(),
     };
     match carry_out(server, &head, &form, event).await {
-        Ok(Some(receipt)) => {
+        Ok(receipt) => {
             let mut answer = text(StatusCode::OK, TEXT, words(Some(Code::Successful), None));
-            note(&mut answer, &receipt);
+            if let Some(receipt) = receipt {
+                note(&mut answer, &receipt);
+            }
             Ok(answer)
         }
-        Ok(None) => Ok(text(StatusCode::OK, TEXT, words(Some(Code::Successful), None))),
         Err(Refused { code, refusal }) => {
             let body = words(code, Some(&refusal.message));
             Err(refusal.in_form(TEXT, body))
@@ -87,45 +89,25 @@ pub async fn command(server: &Arc<Server>, request: Request<Body>, event: &mut E
     }
 }
 
-async fn read_form(server: &Server, head: &Parts, body: Body) -> Result<Form, Refused> {
-    let limit = ("form_bytes_max", server.limits.form_bytes_max);
-    let body = import::body(server, &head.headers, body, limit, &mut server.collected.nothing(None)).await?;
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
-    let mut form = Form::default();
-    let Ok(boundary) = multer::parse_boundary(content_type) else {
-        if content_type.contains("json") {
-            return Err(Refused::new(Code::BadRecord, "send the fields form-encoded, not as JSON"));
-        }
-        let charset = content_type.split_once("charset=").map(|(_, charset)| charset);
-        for field in body.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
-            let at = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
-            let decoded = |part: &[u8]| {
-                let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-                percent_decode(&spaced).collect::<Vec<u8>>()
-            };
-            let value = decoded(field.get(at + 1..).unwrap_or_default());
-            add(&mut form, &String::from_utf8_lossy(&decoded(&field[..at])), &value, charset);
-        }
-        return Ok(form);
-    };
-    let body = Bytes::from(body);
-    let mut parts = Multipart::new(futures_util::stream::iter([Ok::<_, Infallible>(body)]), boundary);
-    // What the parser says may quote the body, and this is logged.
-    let wrong = |_| Refused::new(Code::BadRecord, import::NOT_WHOLE);
-    while let Some(part) = parts.next_field().await.map_err(wrong)? {
-        let name = part.name().unwrap_or_default().to_owned();
-        let charset = part.headers().get(CONTENT_TYPE).and_then(|of| of.to_str().ok()?.split_once("charset="));
-        let charset = charset.map(|(_, charset)| charset.to_owned());
-        add(&mut form, &name, &part.bytes().await.map_err(wrong)?, charset.as_deref());
+async fn read_form(server: &Server, headers: &HeaderMap, body: Body) -> Result<Form, Refused> {
+    let max = BytesMax { limit: "form_bytes_max", bytes: server.limits.form_bytes_max as u64 };
+    let body = collect(server, headers, body, max, &mut server.collected.nothing(None)).await?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
+    if content_type.contains("json") && boundary(headers).is_none() {
+        return Err(Refused::new(Code::BadRecord, "send the fields form-encoded, not as JSON"));
     }
+    let mut form = Form::default();
+    let fields = fields(headers, body).await.map_err(|wrong| Refused::new(Code::BadRecord, wrong))?;
+    fields.iter().for_each(|field| add(&mut form, field));
     Ok(form)
 }
 
 /// Adds a field, whose value is in UTF-8 or in the charset that the request names.
-fn add(form: &mut Form, name: &str, value: &[u8], charset: Option<&str>) {
-    let label = charset.map(|charset| charset.trim_matches([' ', '"', '\'']));
-    let encoding = label.map_or(Some(encoding_rs::UTF_8), |label| encoding_rs::Encoding::for_label(label.as_bytes()));
-    let encoding = if value.is_ascii() { Some(encoding_rs::UTF_8) } else { encoding };
+fn add(form: &mut Form, FormField { name, value, charset }: &FormField) {
+    let encoding = match charset {
+        Some(label) if !value.is_ascii() => encoding_rs::Encoding::for_label(label.as_bytes()),
+        _ => Some(encoding_rs::UTF_8),
+    };
     match encoding.and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(value)) {
         Some(value) => form.add(name, &value),
         None => {
@@ -136,12 +118,12 @@ fn add(form: &mut Form, name: &str, value: &[u8], charset: Option<&str>) {
     }
 }
 
-/// What opens the roster of the account that has this key and client id; the key is in the form, or bare in a header.
+/// Returns the key of the account that has this key and client id; the key is in the form, or bare in a header.
 async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result<Key, Refused> {
     let in_header = head.headers.get(AUTHORIZATION).and_then(|key| key.to_str().ok());
     let in_form = form.get("Key").filter(|key| !key.is_empty());
     let holder = match in_form.or(in_header.map(str::trim)).map(str::to_owned) {
-        Some(key) => looked_up(server, move |server| import::holder(server, DIALECT, &key)).await?,
+        Some(key) => look_up(server, move |server| token_holder(server, DIALECT, &key)).await?,
         None => None,
     };
     let Some(token) = holder.filter(|token| token.client_id.as_deref() == form.get("ClientID")) else {
@@ -156,68 +138,64 @@ async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result
     })
 }
 
+/// Carries out the command of a form. Returns what a P did.
 async fn carry_out(
     server: &Arc<Server>,
     head: &Parts,
     form: &Form,
     event: &mut Event,
-) -> Result<Option<crate::sync::Receipt>, Refused> {
+) -> Result<Option<Receipt>, Refused> {
     let key = authenticate(server, head, form).await?;
     event.account = Some(key.account);
     let command = form.command().map_err(|advice| Refused::new(Code::BadRecord, advice))?;
-    let profile = import::profile(server, key.account, DIALECT).await?;
+    let profile = served(server, key.account, DIALECT).await?.profile;
+    if let Command::Queue(record) = command {
+        check(form, record, &profile)?;
+    }
+    // Who waits for a P waits here, and not on a thread.
+    let turn = server.turns.take(key, &Pace::of_request()).await?;
     match command {
         Command::Queue(record) => {
-            check(form, record, &profile)?;
-            let record = form.record(record);
-            // Who waits for a P waits here, and not on a thread.
-            let turn = server.turns.take(key.account, &Pace::of_request()).await?;
-            let queued = looked_up(server, move |server| {
-                let mut roster = server.store.roster(&key)?;
-                let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
-                drop(turn);
-                roster.checkpoint_if_large()?;
-                server.store.keep_open(roster, server.limits.rosters_open_max);
-                Ok(queued)
-            });
-            match queued.await? {
-                true => Ok(None),
-                false => {
-                    Err(Refused::new(Code::DailyLimit, "The limit is queued_per_day_max; it begins anew at 0:00 UTC."))
-                }
-            }
+            enqueue(server, turn, form.record(record)).await?;
+            Ok(None)
         }
         Command::Delete => {
-            let turn = server.turns.take(key.account, &Pace::of_request()).await?;
-            looked_up(server, move |server| {
-                server.store.roster(&key)?.empty_queue()?;
-                drop(turn);
+            look_up(server, move |server| {
+                server.store.roster(&turn.key)?.empty_queue()?;
                 Ok(())
             })
             .await?;
             Ok(None)
         }
         Command::Process => {
-            let import = Import {
-                dialect: DIALECT,
-                profile: profile.clone(),
-                absent: Absent::Stay,
-                find_by: None,
-                body_bytes: 0,
-            };
-            let turn = server.turns.take(key.account, &Pace::of_request()).await?;
-            let result = import::run(server, (key, turn), import, Carried::Queue(echospan::queued), event).await?;
+            let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: 0 };
+            let result = run(server, turn, import, Carried::Queue(echospan::queued), event).await?;
             result.map(Some).map_err(|failure| refused(failure, &profile))
         }
     }
 }
 
-/// Tells what is wrong with the values of a record before it is queued, as far as it can be told without the roster.
+async fn enqueue(server: &Arc<Server>, turn: Turn, record: Vec<u8>) -> Result<(), Refused> {
+    let queued = look_up(server, move |server| {
+        let mut roster = server.store.roster(&turn.key)?;
+        let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
+        drop(turn);
+        roster.checkpoint_if_large()?;
+        server.store.keep_open(roster, server.limits.rosters_open_max);
+        Ok(queued)
+    });
+    if !queued.await? {
+        return Err(Refused::new(Code::DailyLimit, "The limit is queued_per_day_max; it begins anew at 0:00 UTC."));
+    }
+    Ok(())
+}
+
+/// Checks the values of a record before it is queued, as far as that can be done without the roster.
 fn check(form: &Form, record: Record, profile: &Profile) -> Result<(), Refused> {
     if record == Record::T {
         return Ok(());
     }
-    for name in DIALECT.fields() {
+    for name in DIALECT.facts().fields {
         if let Some((value, place)) = form.get(name).zip(profile.wire_position(DIALECT, name))
             && let Err(broken) = profile.fields[place].canonical(value)
         {
@@ -233,7 +211,7 @@ fn refused(failure: Failure, profile: &Profile) -> Refused {
     let Some(rejected) = &refusal.rejected else {
         return refusal.into();
     };
-    let called = |field| wire_field(profile, DIALECT, "EmpIDNumber", field);
+    let called = |field| wire_field(profile, DIALECT, field);
     // Not every rejection is listed, but every cause is.
     let is = |field: &str, rule: &str| {
         rejected.causes.iter().any(|cause| cause.rule == rule && called(&cause.field) == field)
@@ -241,22 +219,23 @@ fn refused(failure: Failure, profile: &Profile) -> Refused {
     let first = |field: &str, rule: &str| {
         rejected.errors.iter().find(|error| error.rule == rule && called(&error.field) == field)
     };
-    let (code, first) = match (is("EmpIDNumber", "twice"), is("Email", "unique")) {
-        (true, _) => (Code::DuplicateIds, first("EmpIDNumber", "twice")),
-        (false, true) => (Code::DuplicateEmails, first("Email", "unique")),
-        (false, false) => (Code::BadRecord, rejected.errors.first()),
+    let (code, first) = if is(ID, "twice") {
+        (Code::DuplicateIds, first(ID, "twice"))
+    } else if is(EMAIL, "unique") {
+        (Code::DuplicateEmails, first(EMAIL, "unique"))
+    } else {
+        (Code::BadRecord, rejected.errors.first())
     };
-    let told = first.map(|error| {
-        let id = error.id.as_deref().map(|id| format!("EmpIDNumber {id:?}: ")).unwrap_or_default();
+    let message = first.map(|error| {
+        let id = error.id.as_deref().map(|id| format!("{ID} {id:?}: ")).unwrap_or_default();
         let what = match (called(&error.field), error.rule) {
-            ("EmpIDNumber", "twice") => "is queued twice; queue each employee once".to_owned(),
-            ("EmpIDNumber", _) => error.message.clone(),
+            (ID, "twice") => "is queued twice; queue each employee once".to_owned(),
+            (ID, _) => error.message.clone(),
             (field, _) => format!("{field} {}", error.message),
         };
         format!("{id}{what}; nothing was stored, and the queue stays")
     });
-    let message = told.unwrap_or_default();
     let mut refusal = refusal.with_status(status(code));
-    refusal.message = message;
+    refusal.message = message.unwrap_or_default();
     Refused { code: Some(code), refusal }
 }

@@ -2,12 +2,12 @@
 
 use crate::export::{self, Form};
 use crate::limits::Limits;
-use crate::server::Server;
-use crate::server::handler::read::looked_up;
 use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, REVISION, Refusal};
+use crate::server::route::Call;
+use crate::server::share::disk::look_up;
 use crate::server::share::gate::{Gate, Shut, Ticket};
-use crate::server::share::pace::{Pace, Place};
+use crate::server::share::pace::Place;
 use crate::store::{Filter, Key};
 use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
@@ -15,7 +15,6 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderVal
 use hyper::{Response, StatusCode};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -34,17 +33,11 @@ pub fn gate_of_sent(limits: &Limits) -> Gate {
     Gate::new(sent_max, sent_max.div_ceil(4), limits.account_waiting_max)
 }
 
-/// Writes the export to a file without a name, so that the roster is not held while a client takes its time, and sends that on a
-/// connection of this pace.
-pub async fn export(
-    server: &Arc<Server>,
-    key: Key,
-    form: Form,
-    query: &str,
-    pace: &Arc<Pace>,
-) -> Result<Answer, Refusal> {
+/// Writes the export to a file without a name, so that the roster is not held while a client takes its time, and sends that.
+pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refusal> {
+    let server = call.server;
     let mut filter = Filter::default();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in form_urlencoded::parse(call.query().as_bytes()).filter(|(_, value)| !value.is_empty()) {
         filter.set(&name, &value).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     }
     let too_many = |whose: &str| {
@@ -57,7 +50,7 @@ pub async fn export(
         Shut::All => too_many("as this server takes at a time"),
     })?;
     let account = key.account;
-    let (file, length, revision) = looked_up(server, move |server| {
+    let (file, length, revision) = look_up(server, move |server| {
         let dir = server.store.dir();
         let mut file = tempfile::tempfile_in(dir).map_err(export::Error::from)?;
         let reader = server.store.reader(&key)?;
@@ -76,7 +69,7 @@ pub async fn export(
     };
     let ticket = server.sending.enter_making_room(account, LATE * 2, make_room).await;
     let ticket = ticket.map_err(|_| too_many("as this server sends to an account, or to all, at a time"))?;
-    let place = (ticket, server.sent.take(pace.clone()));
+    let place = (ticket, server.sent.take(call.body.connection_pace().clone()));
     let (sender, body) = Channel::new(2);
     tokio::spawn(send(file, sender, Duration::from_secs(server.limits.body_pause_seconds_max), place));
     let mut answer = Response::new(Content::file(body));

@@ -3,8 +3,7 @@
 pub mod collaborator;
 pub mod echospan;
 pub mod export;
-pub mod photo;
+pub mod health;
 pub mod read;
-pub mod ready;
 pub mod springest;
 pub mod startexam;

@@ -1,12 +1,13 @@
-//! The requests that read: employees, profiles, health.
+//! What is read back by `GET /v1/…`: employees, their images, profiles.
 
 use crate::dialect::startexam;
 use crate::profile::{Rules, decode_image};
-use crate::roster::{Names, Status};
+use crate::roster::{Employee, Names, Status};
 use crate::server::Server;
 use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, Refusal, json};
-use crate::server::share::gate::Shut;
+use crate::server::route::Call;
+use crate::server::share::disk;
 use crate::store::Key;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -14,71 +15,21 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 use uuid::Uuid;
 
-/// Looks something up in what accounts share, on a thread that may wait for the disk. It takes so little time that nobody waits for
-/// another's.
-pub async fn looked_up<T: Send + 'static>(
-    server: &Arc<Server>,
-    look_up: impl FnOnce(&Server) -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let server = server.clone();
-    // The message of a panic may quote anything, so it is not the log's.
-    let panicked = |_| Err(Refusal::internal("a thread of the server panicked"));
-    tokio::task::spawn_blocking(move || look_up(&server)).await.unwrap_or_else(panicked)
-}
-
-/// Reads from an account's roster, on a thread that may wait for the disk; so many at a time.
-pub async fn reading<T: Send + 'static>(
-    server: &Arc<Server>,
-    account: i64,
-    read: impl FnOnce(&Server) -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let seconds = server.limits.push_wait_seconds_max;
-    let ticket = server.reads.enter(account, Duration::from_secs(seconds)).await.map_err(|shut| {
-        let limit = match shut {
-            Shut::Account => "account_reads_max",
-            Shut::All => "reads_max",
-        };
-        let message =
-            format!("as many requests read from the server as may at a time (limit {limit}); ask again in a moment");
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(seconds.max(1))
-    })?;
-    looked_up(server, move |server| {
-        let read = read(server);
-        drop(ticket);
-        read
+/// `GET /v1/employees/{id}`: one employee.
+pub async fn employee(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+    let id = call.part("id")?;
+    with_employee(call.server, key, id, |employee, names, is_image| {
+        Ok(json(StatusCode::OK, &startexam::shown(employee, names, |number| is_image.contains(&number))))
     })
     .await
 }
 
-/// `GET /v1/employees/{id}`.
-pub async fn employee(server: &Arc<Server>, key: Key, id: String) -> Result<Answer, Refusal> {
-    reading(server, key.account, move |server| {
-        let roster = server.store.reader(&key)?;
-        let (_, employee) = roster.employee(id.trim())?.ok_or_else(no_employee)?;
-        let names = roster.names()?;
-        let mut images = Images::new(server, key.account, &names);
-        let is_image = images.of(employee.profile);
-        Ok(json(StatusCode::OK, &startexam::shown(&employee, &names, |number| is_image.contains(&number))))
-    })
-    .await
-}
-
-fn no_employee() -> Refusal {
-    let message = "the account has no employee with this id; ids are compared as they are, case and all";
-    Refusal::new(StatusCode::NOT_FOUND, message)
-}
-
-/// `GET /v1/employees/{id}/image/{field}`: the image itself.
-pub async fn image(server: &Arc<Server>, key: Key, id: String, field: String) -> Result<Answer, Refusal> {
-    reading(server, key.account, move |server| {
-        let roster = server.store.reader(&key)?;
-        let (_, employee) = roster.employee(id.trim())?.ok_or_else(no_employee)?;
-        let names = roster.names()?;
-        let mut images = Images::new(server, key.account, &names);
-        let is_image = images.of(employee.profile);
+/// `GET /v1/employees/{id}/image/{field}`: an image that an employee has in a field.
+pub async fn image(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+    let (id, field) = (call.part("id")?, call.part("field")?);
+    with_employee(call.server, key, id, move |employee, names, is_image| {
         let value = employee.data.iter().find(|(number, _)| is_image.contains(number) && names.fields[number] == field);
         let Some((media_type, bytes)) = value.and_then(|(_, value)| decode_image(value)) else {
             let message =
@@ -88,6 +39,26 @@ pub async fn image(server: &Arc<Server>, key: Key, id: String, field: String) ->
         let mut answer = Response::new(Content::whole(bytes));
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         Ok(answer)
+    })
+    .await
+}
+
+/// Reads an employee and calls `show` with it, the account's names, and the numbers of the fields that hold images.
+async fn with_employee(
+    server: &Arc<Server>,
+    key: Key,
+    id: String,
+    show: impl FnOnce(&Employee, &Names, &HashSet<u32>) -> Result<Answer, Refusal> + Send + 'static,
+) -> Result<Answer, Refusal> {
+    disk::read(server, key.account, move |server| {
+        let roster = server.store.reader(&key)?;
+        let (_, employee) = roster.employee(id.trim())?.ok_or_else(|| {
+            let message = "the account has no employee with this id; ids are compared as they are, case and all";
+            Refusal::new(StatusCode::NOT_FOUND, message)
+        })?;
+        let names = roster.names()?;
+        let mut images = Images::new(server, key.account, &names);
+        show(&employee, &names, images.of(employee.profile))
     })
     .await
 }
@@ -106,7 +77,7 @@ impl<'s> Images<'s> {
         Images { server, account, names, fields: HashMap::new() }
     }
 
-    /// The numbers of the fields that hold images in employees of a profile, which has this number.
+    /// Returns the numbers of the fields that hold images in employees of the profile with this number.
     fn of(&mut self, profile: u32) -> &HashSet<u32> {
         let Images { server, account, names, ref mut fields } = *self;
         fields.entry(profile).or_insert_with(|| {
@@ -121,11 +92,11 @@ impl<'s> Images<'s> {
     }
 }
 
-/// `GET /v1/employees?status=&cursor=&limit=`: in the order of arrival.
-pub async fn employees(server: &Arc<Server>, key: Key, query: String) -> Result<Answer, Refusal> {
-    let page = Page::parse(&query, server.limits.page_employees_max)
+/// `GET /v1/employees?status=&cursor=&limit=`: a page of employees, in the order in which they were created.
+pub async fn employees(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+    let page = Page::parse(call.query(), call.server.limits.page_employees_max)
         .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
-    reading(server, key.account, move |server| {
+    disk::read(call.server, key.account, move |server| {
         let roster = server.store.reader(&key)?;
         let found = roster.page(page.status, page.after, page.limit, server.limits.page_bytes_max)?;
         let next_cursor = found.next.map(|number| number.to_string());
@@ -176,30 +147,20 @@ impl Page {
     }
 }
 
-/// `GET /v1/profiles`.
-pub fn profiles(server: &Server, account: i64) -> Answer {
-    let profiles = server.profiles.of(account);
+/// `GET /v1/profiles`: the profiles of the account.
+pub async fn profiles(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+    let profiles = call.server.profiles.of(key.account);
     let profiles: Vec<_> = profiles.iter().map(|profile| json!({ "id": profile.id, "name": profile.name })).collect();
-    json(StatusCode::OK, &json!({ "profiles": profiles }))
+    Ok(json(StatusCode::OK, &json!({ "profiles": profiles })))
 }
 
-/// `GET /v1/profiles/{id}`.
-pub fn profile(server: &Server, account: i64, id: &str) -> Result<Answer, Refusal> {
-    let profile = Uuid::parse_str(id).ok().and_then(|id| server.profiles.get(id, account));
-    match profile {
-        Some(profile) => Ok(json(StatusCode::OK, &profile.definition)),
-        None => Err(Refusal::new(
-            StatusCode::NOT_FOUND,
-            "the account has no profile with this id; GET /v1/profiles lists those it has",
-        )),
-    }
-}
-
-/// `GET /health`: whether the server can read its store.
-pub async fn health(server: &Arc<Server>) -> Result<Answer, Refusal> {
-    looked_up(server, |server| {
-        server.store.key(0)?;
-        Ok(json(StatusCode::OK, &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
-    })
-    .await
+/// `GET /v1/profiles/{id}`: the definition of a profile.
+pub async fn profile(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+    let id = Uuid::parse_str(&call.part("id")?);
+    let profile = id.ok().and_then(|id| call.server.profiles.get(id, key.account));
+    let profile = profile.ok_or_else(|| {
+        let message = "the account has no profile with this id; GET /v1/profiles lists those it has";
+        Refusal::new(StatusCode::NOT_FOUND, message)
+    })?;
+    Ok(json(StatusCode::OK, &profile.definition))
 }

@@ -5,7 +5,7 @@ use crate::server::Server;
 use crate::server::respond::Refusal;
 use crate::store::{Refused, Sender};
 use crate::sync::{Receipt, Trace};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// How long the reason of a refusal may be in the log, in characters.
 const REFUSED_CHARS_MAX: usize = 1_000;
 
-/// The methods that are logged; any other is a client's own text.
+/// The methods that are logged.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
 /// Why a request has no answer.
@@ -35,29 +35,39 @@ pub struct Event {
     /// Whether a thread carries out a push and has not said what came of it.
     pub under_way: bool,
     server: Arc<Server>,
-    /// In whose words a push is; `None` if the request is no push.
-    push: Option<Dialect>,
+    arrival: Arrival,
     /// What was answered; `None` if the client went away before.
     status: Option<StatusCode>,
     /// How many rejections there were, and of which rule as far as that is known.
     rejections: Option<(u64, BTreeMap<&'static str, u64>)>,
     refused: Option<String>,
-    method: &'static str,
-    route: &'static str,
-    peer: IpAddr,
-    content_length: Option<u64>,
     started: Instant,
 }
 
+/// What is known of a request when its head has come.
+pub struct Arrival {
+    /// See [`Arrival::known_method`].
+    pub method: &'static str,
+    /// The path, as the table of routes has it.
+    pub route: &'static str,
+    /// The dialect of a push; `None` if the request is no push.
+    pub push: Option<Dialect>,
+    /// Who sends it.
+    pub peer: IpAddr,
+    /// The length of the body, if the head says it, in bytes.
+    pub content_length: Option<u64>,
+}
+
+impl Arrival {
+    /// The method if it is one of HTTP's. Any other is a client's own text, which is not logged.
+    pub fn known_method(method: &Method) -> &'static str {
+        METHODS.into_iter().find(|known| known == method).unwrap_or("another")
+    }
+}
+
 impl Event {
-    /// A request to a route that has just come, and in whose words it is if it is a push.
-    pub fn new(
-        server: Arc<Server>,
-        (method, route): (&str, &'static str),
-        push: Option<Dialect>,
-        peer: IpAddr,
-        content_length: Option<u64>,
-    ) -> Event {
+    /// A request whose head has just come.
+    pub fn new(server: Arc<Server>, arrival: Arrival) -> Event {
         Event {
             id: Uuid::now_v7(),
             account: None,
@@ -65,21 +75,18 @@ impl Event {
             trace: None,
             under_way: false,
             server,
-            push,
+            arrival,
             status: None,
             rejections: None,
             refused: Some(CLIENT_GONE.into()),
-            method: METHODS.into_iter().find(|known| *known == method).unwrap_or("another"),
-            route,
-            peer,
-            content_length,
             started: Instant::now(),
         }
     }
 
-    /// Who sends it, as the account's history tells it.
+    /// The sender, as the account's history has it.
     pub fn sender(&self) -> Sender {
-        Sender { dialect: self.push, peer: Some(self.peer), bytes: self.content_length }
+        let Arrival { push, peer, content_length, .. } = self.arrival;
+        Sender { dialect: push, peer: Some(peer), bytes: content_length }
     }
 
     /// Notes what is answered.
@@ -134,7 +141,7 @@ impl Event {
 impl Drop for Event {
     fn drop(&mut self) {
         // What came of a push under way is counted by the thread that carries it out.
-        if let (Some(dialect), None, false) = (self.push, &self.receipt, self.under_way) {
+        if let (Some(dialect), None, false) = (self.arrival.push, &self.receipt, self.under_way) {
             self.count_refused(dialect);
         }
         let receipt = self.receipt.as_ref();
@@ -145,12 +152,12 @@ impl Drop for Event {
             ($level:ident) => {
                 tracing::$level!(
                     request = %self.id,
-                    method = self.method,
-                    route = self.route,
+                    method = self.arrival.method,
+                    route = self.arrival.route,
                     status = self.status.map(|status| status.as_u16()),
                     account = self.account,
-                    peer = %self.peer,
-                    bytes = self.content_length,
+                    peer = %self.arrival.peer,
+                    bytes = self.arrival.content_length,
                     duration_ms = self.started.elapsed().as_millis() as u64,
                     receive_ms = times.map(|times| milliseconds(times.receive)),
                     check_ms = times.map(|times| milliseconds(times.check)),

@@ -1,8 +1,9 @@
 //! Scrape: `GET /metrics`, on a listener of its own, which only the operator's monitoring should reach.
 
+use crate::dialect::TEXT;
 use crate::server::Server;
 use crate::server::observe::metrics;
-use crate::server::respond::{TEXT, text};
+use crate::server::respond::text;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;

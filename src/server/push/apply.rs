@@ -6,7 +6,7 @@ use crate::server::observe::history;
 use crate::server::observe::log::{CLIENT_GONE, Event};
 use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
-use crate::store::{Key, Refused, Roster};
+use crate::store::{Refused, Roster};
 use crate::sync::{Failure, Receipt, Times, Trace};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -24,12 +24,12 @@ pub struct Applying {
 /// What came of a push, and what was noted about it.
 type Applied = (Result<Receipt, Failure>, Trace);
 
-/// Opens the roster of the key and does `work` with it. When the result is on its way and the account's next push may begin, a log that
-/// is large is moved into the database; a small one is when the last who has the database open closes it. `body_bytes` is about how
-/// much memory the push leaves behind if it is refused.
+/// Opens the roster of the account whose turn it is, and does `work` with it. When the result is on its way and the account's next push
+/// may begin, a log that is large is moved into the database; a small one is when the last who has the database open closes it.
+/// `body_bytes` is about how much memory the push leaves behind if it is refused.
 pub fn apply(
     server: &Arc<Server>,
-    (key, turn): (Key, Turn),
+    turn: Turn,
     event: &mut Event,
     body_bytes: usize,
     work: impl FnOnce(&Server, &mut Roster, &mut Trace) -> Result<Receipt, Failure> + Send + 'static,
@@ -41,24 +41,25 @@ pub fn apply(
     let mut trace = Trace { sender: event.sender(), times };
     event.under_way = true;
     let thread = tokio::task::spawn_blocking(move || {
-        let mut roster = match server.store.roster(&key) {
+        let account = turn.key.account;
+        let mut roster = match server.store.roster(&turn.key) {
             Ok(roster) => roster,
-            Err(error) => return answer_with(answer, &server, key.account, (Err(error.into()), trace)),
+            Err(error) => return answer_with(answer, &server, account, (Err(error.into()), trace)),
         };
-        let result = work(&server, &mut roster, &mut trace).map_err(|failure| failure.of(key.account));
+        let result = work(&server, &mut roster, &mut trace).map_err(|failure| failure.of(account));
         server.metrics.carried_out(&trace.times);
         if let Ok(receipt) = &result {
-            server.metrics.applied(key.account, &trace, receipt);
+            server.metrics.applied(account, &trace, receipt);
         }
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
         let left_bytes = match &result {
             Ok(receipt) => (receipt.employees - receipt.counts.unchanged) as usize * EMPLOYEE_BYTES,
             Err(_) => body_bytes,
         };
-        answer_with(answer, &server, key.account, (result, trace));
+        answer_with(answer, &server, account, (result, trace));
         drop(turn);
         if let Err(error) = roster.checkpoint_if_large() {
-            tracing::error!(account = key.account, "checkpoint: {error}");
+            tracing::error!(account, "checkpoint: {error}");
         }
         server.store.keep_open(roster, server.limits.rosters_open_max);
         memory::done_with(left_bytes);

@@ -1,105 +1,95 @@
-//! Imports: what the dialects that carry some employees have in common.
+//! Imports: what the dialects that carry some employees share.
 
+use super::apply::apply;
+use super::turn::Turn;
 use crate::dialect::Dialect;
 use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
 use crate::roster::{Absent, Intent};
 use crate::server::Server;
-use crate::server::body::Body;
-use crate::server::body::receive::{Collecting, collect, too_large};
-use crate::server::body::unpack::Packing;
-use crate::server::handler::read::looked_up;
+use crate::server::body::collect::collect;
+use crate::server::body::{Body, BytesMax};
 use crate::server::observe::log::Event;
-use crate::server::push::apply::apply;
-use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
-use crate::server::share::budget::Reserved;
-use crate::store::{Key, Roster, TokenHolder};
+use crate::server::share::disk::look_up;
+use crate::store::{Key, Roster};
 use crate::sync::{Failure, Push, Receipt, Source, Trace, sync};
-use crate::token;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_LENGTH, HeaderMap};
-use hyper::http::request::Parts;
+use hyper::header::HeaderMap;
 use std::sync::Arc;
 
-/// What to do about a multipart body that cannot be read.
-pub const NOT_WHOLE: &str =
-    "the body is not whole multipart/form-data: it ends before its last boundary, or the head of a part is wrong";
-
-/// Whose token of a dialect this is.
-pub fn holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<TokenHolder>, Refusal> {
-    Ok(server.store.token_holder(dialect, &token::hash(token))?)
+/// The whole body of an import, in its account's turn.
+pub struct Received {
+    /// The turn. What the body takes of the memory for all such bodies is given back with it.
+    pub turn: Turn,
+    /// The body, unpacked.
+    pub body: Vec<u8>,
 }
 
-/// Receives the whole body of an import, within the limits: `limit` is the name of that of its length, and its value in bytes. `reserved` is to be
-/// kept for as long as what is made of the body.
-pub async fn body(
+/// Waits for the account's turn, and receives the whole body.
+pub async fn receive(
     server: &Server,
+    key: Key,
     headers: &HeaderMap,
     body: Body,
-    limit: (&'static str, usize),
-    reserved: &mut Reserved,
-) -> Result<Vec<u8>, Refusal> {
-    let packing = Packing::of(headers)?;
-    let collecting = Collecting { limit, packing, reserved, connections: &server.connections, limits: &server.limits };
-    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit.1) {
-        return Err(too_large(limit));
-    }
-    collect(body, collecting).await
+    max: BytesMax,
+) -> Result<Received, Refusal> {
+    let mut turn = server.turns.take(key, body.pace()).await?;
+    let body = collect(server, headers, body, max, turn.reserving(&server.collected)).await?;
+    Ok(Received { turn, body })
 }
 
-/// The value of a parameter of a query, if it has one that is not empty.
-pub fn parameter(head: &Parts, name: &str) -> Option<String> {
-    let query = head.uri.query().unwrap_or_default();
-    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name);
-    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
+/// How a dialect is served to an account.
+pub struct Served {
+    /// What employees are checked against: the profile that the operator has named, else the only one that serves the dialect.
+    pub profile: Arc<Profile>,
+    /// What the operator has said about employees whom a whole list does not carry.
+    pub absent: Option<Absent>,
 }
 
-/// The profile that a dialect of an account uses: the one that was named, else the only one that serves it.
-pub async fn profile(server: &Arc<Server>, account: i64, dialect: Dialect) -> Result<Arc<Profile>, Refusal> {
-    looked_up(server, move |server| profile_of(server, account, dialect)).await
+/// Reads how a dialect is served to an account. If it is not, that is for the server's operator to change: 500.
+pub async fn served(server: &Arc<Server>, account: i64, dialect: Dialect) -> Result<Served, Refusal> {
+    look_up(server, move |server| {
+        let settings = server.store.settings(account, dialect)?;
+        let name = dialect.name();
+        let profile = match settings.profile {
+            Some(id) => server.profiles.get(id, account).ok_or_else(|| {
+                format!("account {account} uses profile {id} for {name}, and there is none; tell the server's operator")
+            }),
+            None => only_profile(server, account, dialect),
+        };
+        let served = profile.and_then(|profile| match profile.serves(dialect) {
+            Ok(_) => Ok(Served { profile, absent: settings.absent }),
+            Err(hindrance) => Err(format!("the profile {:?} does not serve {name}: {hindrance}", profile.name)),
+        });
+        served.map_err(|message| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message))
+    })
+    .await
 }
 
-fn profile_of(server: &Server, account: i64, dialect: Dialect) -> Result<Arc<Profile>, Refusal> {
+/// Returns the only profile of the account that serves the dialect. The error says what the operator has to do.
+fn only_profile(server: &Server, account: i64, dialect: Dialect) -> Result<Arc<Profile>, String> {
     let name = dialect.name();
-    let operator = |message: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message);
-    let profile = match server.store.setting(account, dialect, "profile")?.and_then(|id| id.parse().ok()) {
-        Some(id) => server.profiles.get(id, account).ok_or_else(|| {
-            operator(format!(
-                "account {account} uses profile {id} for {name}, and there is none; tell the server's operator"
-            ))
-        })?,
-        None => {
-            let profiles = server.profiles.of(account);
-            let mut serving = profiles.into_iter().filter(|profile| profile.serves(dialect).is_ok());
-            match (serving.next(), serving.next()) {
-                (Some(only), None) => only,
-                (found, _) => {
-                    let how_many = if found.is_some() { "several profiles serve" } else { "no profile serves" };
-                    return Err(operator(format!(
-                        "{how_many} {name}; the server's operator names one with `rollcall account profile {account} {name} GUID`"
-                    )));
-                }
-            }
-        }
+    let profiles = server.profiles.of(account);
+    let mut serving = profiles.into_iter().filter(|profile| profile.serves(dialect).is_ok());
+    let how_many = match (serving.next(), serving.next()) {
+        (Some(only), None) => return Ok(only),
+        (Some(_), Some(_)) => "several profiles serve",
+        (None, _) => "no profile serves",
     };
-    match profile.serves(dialect) {
-        Ok(_) => Ok(profile),
-        Err(hindrance) => Err(operator(format!("the profile {:?} does not serve {name}: {hindrance}", profile.name))),
-    }
+    Err(format!(
+        "{how_many} {name}; the server's operator names one with `rollcall account profile {account} {name} GUID`"
+    ))
 }
 
 /// What an import is, beside what it carries.
 pub struct Import {
-    /// In whose words it is.
+    /// The dialect.
     pub dialect: Dialect,
-    /// By what it is checked.
+    /// What employees are checked against.
     pub profile: Arc<Profile>,
-    /// What becomes of employees that it does not carry.
+    /// What becomes of employees whom it does not carry.
     pub absent: Absent,
-    /// See [`Push::find_by`].
-    pub find_by: Option<&'static str>,
     /// How long its body is, in bytes.
     pub body_bytes: usize,
 }
@@ -115,39 +105,36 @@ pub enum Carried {
     Queue(fn(&[u8]) -> Intent<'static>),
 }
 
+impl Carried {
+    /// One intent, which is read so.
+    pub fn one(read: impl FnOnce() -> Result<Intent<'static>, Failure> + Send + 'static) -> Carried {
+        Carried::Intents(Box::new(|| Ok(Box::new(std::iter::once(read())))))
+    }
+}
+
 /// Carries out an import in the account's turn, on a thread of its own.
 pub async fn run(
     server: &Arc<Server>,
-    (key, turn): (Key, Turn),
+    turn: Turn,
     import: Import,
     carried: Carried,
     event: &mut Event,
 ) -> Result<Result<Receipt, Failure>, Refusal> {
     let body_bytes = import.body_bytes;
     let work = move |server: &Server, roster: &mut Roster, trace: &mut Trace| {
-        carry_out(server, roster, &import, carried, trace)
+        let Import { dialect, profile, absent, .. } = import;
+        let find_by = dialect.facts().find_by;
+        let push = Push { dialect, limits: &server.limits, spool_dir: server.store.dir(), absent, find_by };
+        let source = match carried {
+            Carried::Intents(read) => Source::Intents { profile, intents: read()? },
+            Carried::Queue(read) => Source::Queue { profile, read },
+        };
+        sync(&push, source, || roster.begin(), trace)
     };
-    apply(server, (key, turn), event, body_bytes, work).result(event).await
+    apply(server, turn, event, body_bytes, work).result(event).await
 }
 
-fn carry_out(
-    server: &Server,
-    roster: &mut Roster,
-    import: &Import,
-    carried: Carried,
-    trace: &mut Trace,
-) -> Result<Receipt, Failure> {
-    let Import { dialect, ref profile, absent, find_by, .. } = *import;
-    let push = Push { dialect, limits: &server.limits, spool_dir: server.store.dir(), absent, find_by };
-    let profile = profile.clone();
-    let source = match carried {
-        Carried::Intents(read) => Source::Intents { profile, intents: read()? },
-        Carried::Queue(read) => Source::Queue { profile, read },
-    };
-    sync(&push, source, || roster.begin(), trace)
-}
-
-/// Bytes that cannot be read, as a failure.
+/// Makes a failure of bytes that cannot be read.
 pub fn unreadable(error: Unreadable) -> Failure {
     match error {
         Unreadable::NotJson(NotJson { at, message }) => Failure::NotJson { index: None, at, message },
@@ -155,11 +142,11 @@ pub fn unreadable(error: Unreadable) -> Failure {
     }
 }
 
-/// What the dialect calls the field of a rejection.
-pub fn wire_field<'a>(profile: &'a Profile, dialect: Dialect, id: &'static str, field: &'a str) -> &'a str {
+/// Returns what the dialect calls the field of a rejection.
+pub fn wire_field<'a>(profile: &'a Profile, dialect: Dialect, field: &'a str) -> &'a str {
     match profile.position(field) {
         Some(position) => profile.fields[position].wire_name(dialect).unwrap_or(field),
-        None if field == "id" => id,
+        None if field == "id" => dialect.facts().id,
         None => field,
     }
 }

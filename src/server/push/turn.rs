@@ -5,6 +5,7 @@ use crate::server::respond::Refusal;
 use crate::server::share::budget::{Budget, Reserved};
 use crate::server::share::gate::{Gate, Shut, Ticket};
 use crate::server::share::pace::{Pace, Place, Places};
+use crate::store::Key;
 use hyper::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,9 +29,10 @@ pub struct Turns {
 
 /// The right to push for one account, until it is dropped.
 pub struct Turn {
+    /// What opens the account's roster.
+    pub key: Key,
     /// When it was taken.
     pub taken: Instant,
-    account: i64,
     reserved: Option<Reserved>,
     _ticket: Ticket,
     _place: Place,
@@ -39,7 +41,7 @@ pub struct Turn {
 impl Turn {
     /// Bytes of a budget, which are the push's for as long as the turn lasts.
     pub fn reserving(&mut self, budget: &Arc<Budget>) -> &mut Reserved {
-        self.reserved.insert(budget.nothing(Some(self.account)))
+        self.reserved.insert(budget.nothing(Some(self.key.account)))
     }
 }
 
@@ -65,7 +67,7 @@ impl Turns {
 
     /// Waits for the account's turn, within the limit. `pace` is that of the request: while other pushes wait for a place, whoever
     /// is slowest to send its body loses it.
-    pub async fn take(&self, account: i64, pace: &Arc<Pace>) -> Result<Turn, Refusal> {
+    pub async fn take(&self, key: Key, pace: &Arc<Pace>) -> Result<Turn, Refusal> {
         let make_room = async {
             loop {
                 // Whoever is told to give its place up needs a moment to do so.
@@ -73,14 +75,10 @@ impl Turns {
                 tokio::time::sleep(if told { GIVES_WAY } else { LOOK }).await;
             }
         };
-        let entered = self.gate.enter_making_room(account, self.wait, make_room).await;
-        match entered {
-            Ok(_ticket) => {
-                let _place = self.pushing.take(pace.clone());
-                Ok(Turn { taken: Instant::now(), account, reserved: None, _ticket, _place })
-            }
-            Err(shut) => Err(self.refusal(account, shut)),
-        }
+        let entered = self.gate.enter_making_room(key.account, self.wait, make_room).await;
+        let _ticket = entered.map_err(|shut| self.refusal(key.account, shut))?;
+        let _place = self.pushing.take(pace.clone());
+        Ok(Turn { key, taken: Instant::now(), reserved: None, _ticket, _place })
     }
 
     fn refusal(&self, account: i64, shut: Shut) -> Refusal {

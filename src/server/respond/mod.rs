@@ -2,6 +2,7 @@
 
 pub mod content;
 
+use crate::dialect::{Dialect, JSON};
 use crate::export;
 use crate::limits::IGNORED_HEADER_BYTES_MAX;
 use crate::rejection::{Cause, Rejection};
@@ -93,10 +94,11 @@ impl Refusal {
         self
     }
 
-    pub fn allow(methods: &'static str) -> Refusal {
+    /// A request with another method than those that its path takes.
+    pub fn allow(methods: &str) -> Refusal {
         let message = format!("this path takes {methods} only");
         let mut refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message);
-        refusal.headers.push((ALLOW, HeaderValue::from_static(methods)));
+        refusal.headers.push((ALLOW, HeaderValue::from_str(methods).expect("methods are ASCII")));
         refusal
     }
 
@@ -111,14 +113,14 @@ impl Refusal {
         self
     }
 
-    /// The same with its message in a dialect's form, where it has no such body yet.
-    pub fn in_form_by(self, content_type: &'static str, form: fn(&str) -> String) -> Refusal {
-        match self.body {
-            Some(_) => self,
-            None => {
-                let body = form(&self.message);
-                self.in_form(content_type, body)
+    /// The same with its message in the form of a dialect, unless it has a body in that form already.
+    pub fn in_form_of(self, dialect: Dialect) -> Refusal {
+        match &dialect.facts().refusal {
+            Some(form) if self.body.is_none() => {
+                let body = (form.body)(&self.message);
+                self.in_form(form.media_type, body)
             }
+            _ => self,
         }
     }
 
@@ -150,11 +152,6 @@ pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Ans
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
 }
-
-/// The type of JSON.
-pub const JSON: &str = "application/json; charset=utf-8";
-/// The type of text.
-pub const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The names of what a push carried and means nothing here.
 const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");

@@ -1,7 +1,9 @@
-//! `GET /health/ready`: whether a push could be stored.
+//! `GET /health` and `GET /health/ready`: whether the server answers, and whether a push could be stored.
 
 use crate::server::Server;
 use crate::server::respond::{Answer, Refusal, json};
+use crate::server::route::Call;
+use crate::server::share::disk::look_up;
 use hyper::StatusCode;
 use serde_json::json;
 use std::io;
@@ -27,18 +29,25 @@ struct State {
     under_way: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// Answers whether the store can be written, by writing a little.
-pub async fn ready(server: &Arc<Server>) -> Result<Answer, Refusal> {
-    match outcome(server).await {
-        Ok(()) => Ok(json(StatusCode::OK, &json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") }))),
-        Err(cause) => {
-            let message = format!(
-                "the server cannot store a push, since it cannot write to its data folder: {cause}; \
-                 is the disk full, or the folder read-only or gone?"
-            );
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5))
-        }
-    }
+/// `GET /health`: whether the server can read its store.
+pub async fn health(call: Call<'_>) -> Result<Answer, Refusal> {
+    look_up(call.server, |server| {
+        server.store.key(0)?;
+        Ok(json(StatusCode::OK, &json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })))
+    })
+    .await
+}
+
+/// `GET /health/ready`: whether the store can be written, by writing a little.
+pub async fn ready(call: Call<'_>) -> Result<Answer, Refusal> {
+    outcome(call.server).await.map_err(|cause| {
+        let message = format!(
+            "the server cannot store a push, since it cannot write to its data folder: {cause}; \
+             is the disk full, or the folder read-only or gone?"
+        );
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5)
+    })?;
+    Ok(json(StatusCode::OK, &json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") })))
 }
 
 async fn outcome(server: &Arc<Server>) -> Result<(), String> {
