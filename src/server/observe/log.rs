@@ -24,9 +24,9 @@ pub const CLIENT_GONE: &str = "the client went away, or the server stopped, befo
 /// What is known of a request, filled in on its way. When it is dropped, after the answer or with the connection, it is logged, and
 /// a push is counted.
 pub struct Event {
-    /// The request's id, which the client is told.
+    /// The request's id, which the answer carries.
     pub id: Uuid,
-    /// Whose it is, once that is known.
+    /// The account, once a key was shown.
     pub account: Option<i64>,
     /// What a push did.
     pub receipt: Option<Receipt>,
@@ -89,7 +89,7 @@ impl Event {
         Sender { dialect: push, peer: Some(peer), bytes: content_length }
     }
 
-    /// Notes what is answered.
+    /// Notes the answer.
     pub fn answered(&mut self, status: StatusCode, refusal: Option<&Refusal>) {
         self.status = Some(status);
         self.rejections = refusal.and_then(|refusal| refusal.rejected.as_ref()).map(|rejected| {
@@ -158,7 +158,7 @@ impl Drop for Event {
                     account = self.account,
                     peer = %self.arrival.peer,
                     bytes = self.arrival.content_length,
-                    duration_ms = self.started.elapsed().as_millis() as u64,
+                    duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
                     receive_ms = times.map(|times| milliseconds(times.receive)),
                     check_ms = times.map(|times| milliseconds(times.check)),
                     write_ms = times.map(|times| milliseconds(times.write)),

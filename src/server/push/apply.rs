@@ -53,7 +53,10 @@ pub fn apply(
         }
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
         let left_bytes = match &result {
-            Ok(receipt) => (receipt.employees - receipt.counts.unchanged) as usize * EMPLOYEE_BYTES,
+            Ok(receipt) => {
+                let changed = receipt.employees - receipt.counts.unchanged;
+                usize::try_from(changed).unwrap_or(usize::MAX).saturating_mul(EMPLOYEE_BYTES)
+            }
             Err(_) => body_bytes,
         };
         answer_with(answer, &server, account, (result, trace));
@@ -67,7 +70,7 @@ pub fn apply(
     Applying { thread, result }
 }
 
-/// Hands the result to who waits for it. If nobody does any more, a refusal is counted and noted here.
+/// Hands the result to the task that waits for it. If its client has gone, a refusal is counted and noted here.
 fn answer_with(answer: oneshot::Sender<Applied>, server: &Server, account: i64, result: Applied) {
     let Err((result, trace)) = answer.send(result) else {
         return;
@@ -94,7 +97,7 @@ fn answer_with(answer: oneshot::Sender<Applied>, server: &Server, account: i64, 
 }
 
 impl Applying {
-    /// Returns what came of it, which is noted for the log.
+    /// Waits for the outcome, and notes it for the log.
     pub async fn result(self, event: &mut Event) -> Result<Result<Receipt, Failure>, Refusal> {
         let result = self.result.await;
         event.under_way = false;

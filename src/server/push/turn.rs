@@ -10,16 +10,16 @@ use hyper::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a client must have kept the server waiting for its body to lose its place to another push.
+/// How long a client must have kept the server waiting for its body before it loses its place to another push.
 const LATE: Duration = Duration::from_millis(300);
 
-/// How long whoever gives way has for that before the next is told to.
+/// How long a client that must give way has for it before the next one must.
 const GIVES_WAY: Duration = Duration::from_millis(200);
 
-/// How often it is looked for such a client while a push waits.
+/// How often a push that waits looks for such a client.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Who may push.
+/// The turns of all accounts.
 pub struct Turns {
     gate: Gate,
     pushing: Arc<Places>,
@@ -39,7 +39,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Bytes of a budget, which are the push's for as long as the turn lasts.
+    /// Takes bytes of a budget, as many as are then added, for as long as the turn lasts.
     pub fn reserving(&mut self, budget: &Arc<Budget>) -> &mut Reserved {
         self.reserved.insert(budget.nothing(Some(self.key.account)))
     }
@@ -70,9 +70,9 @@ impl Turns {
     pub async fn take(&self, key: Key, pace: &Arc<Pace>) -> Result<Turn, Refusal> {
         let make_room = async {
             loop {
-                // Whoever is told to give its place up needs a moment to do so.
-                let told = self.gate.is_full() && self.pushing.close_latest(LATE);
-                tokio::time::sleep(if told { GIVES_WAY } else { LOOK }).await;
+                // Whoever must give its place up needs a moment to do so.
+                let gives_way = self.gate.is_full() && self.pushing.close_latest(LATE);
+                tokio::time::sleep(if gives_way { GIVES_WAY } else { LOOK }).await;
             }
         };
         let entered = self.gate.enter_making_room(key.account, self.wait, make_room).await;
