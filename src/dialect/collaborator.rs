@@ -7,7 +7,7 @@
 pub mod csv;
 pub mod headings;
 
-use super::{Facts, JSON, RefusalForm};
+use super::facts::{Facts, JSON, RefusalForm};
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
 use crate::roster::{Counts, Intent, Status, valid_id};

@@ -1,6 +1,6 @@
 //! EchoSpan's employee import: one command a request, form-encoded; what is queued is applied by the command P.
 
-use super::{Facts, RefusalForm, TEXT};
+use super::facts::{Facts, RefusalForm, TEXT};
 use crate::rejection::Fault;
 use crate::roster::{Intent, Status, valid_id};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 //! {"external_id": "…", "email": "…", "first_name": "…", "active": true, "tags": ["…"], "approvers": [{"email": "…", "label": "Manager"}]}
 //! ```
 
-use super::{Facts, JSON, RefusalForm};
+use super::facts::{Facts, JSON, RefusalForm};
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
 use crate::roster::{Employee, Intent, Status, valid_id};

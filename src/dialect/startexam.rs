@@ -10,7 +10,7 @@ mod shown;
 
 pub use shown::{Shown, shown};
 
-use super::Facts;
+use super::facts::Facts;
 use crate::json::{self, NotJson, Object, Scratch, Shape, Unreadable};
 use crate::limits::{IGNORED_NAME_CHARS_MAX, IGNORED_NAMES_MAX, Limits};
 use crate::rejection::Fault;

@@ -3,9 +3,10 @@
 use super::Server;
 use super::authenticate::content_length;
 use super::body::{Body, drain};
+use super::call::Call;
 use super::observe::log::{Arrival, Event};
 use super::respond::{Answer, REQUEST, Refusal};
-use super::route::{Call, Found, Who};
+use super::route::{Found, Who};
 use super::share::disk::look_up;
 use super::share::pace::UnderWay;
 use crate::dialect::Dialect;
@@ -84,11 +85,13 @@ async fn dispatch(
 ) -> Result<Answer, Refusal> {
     let route = found.route()?;
     match route.who {
-        Who::Anybody(handler) | Who::KeyInBody(handler) => handler(Call { server, route, head, body, event }).await,
+        Who::Anybody(handler) | Who::KeyInBody(handler) => {
+            handler(Call { server, route: route.path, head, body, event }).await
+        }
         Who::KeyInHead(key_of, handler) => {
             let (key, head) = look_up(server, move |server| Ok((key_of(server, &head)?, head))).await?;
             event.account = Some(key.account);
-            handler(Call { server, route, head, body, event }, key).await
+            handler(Call { server, route: route.path, head, body, event }, key).await
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Authenticate: who sends a request, by its head alone.
+//! Authenticate: who sends a request.
 
 use super::Server;
 use super::respond::Refusal;

@@ -1,7 +1,8 @@
 //! HTTP: the only part that knows of it. A request goes through these:
 //!
 //! 1. `connection` listens, serves each connection, and turns it away if there are too many.
-//! 2. `answer` takes it from its head to its answer: `route` has every route as a row of one table, `authenticate` says who sends it.
+//! 2. `answer` takes it from its head to its answer: `route` has every route as a row of one table, `authenticate` finds out who sends it,
+//!    and `call` is what the handler gets.
 //! 3. `handler` has what answers it, a file for each dialect and each kind of read.
 //! 4. `body` receives and unpacks what the client sends, within the limits of size, time and rate.
 //! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
@@ -12,6 +13,7 @@
 mod answer;
 mod authenticate;
 mod body;
+mod call;
 mod connection;
 mod handler;
 mod memory;

@@ -3,11 +3,10 @@
 
 use super::Server;
 use super::authenticate::shared_key;
-use super::body::Body;
+use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
 use super::handler::{echospan, export, health, read, springest, startexam};
-use super::observe::log::Event;
-use super::respond::{Answer, Refusal};
+use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
 use crate::store::Key;
@@ -15,9 +14,6 @@ use Verb::{Post, Push, Read};
 use Who::{Anybody, KeyInBody, KeyInHead};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
-use std::pin::Pin;
-use std::sync::Arc;
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
@@ -62,7 +58,7 @@ static ROUTES: [Route; 20] = [
 pub struct Route {
     verb: Verb,
     /// The path: its parts are compared in any case, and one in braces is any.
-    path: &'static str,
+    pub path: &'static str,
     /// Who may send a request, and what answers it.
     pub who: Who,
     /// What the answer to an unknown path lists. `None` if another row's entry includes this one, or only older clients know the path.
@@ -88,29 +84,6 @@ pub enum Who {
     KeyInHead(fn(&Server, &Parts) -> Result<Key, Refusal>, KeyHandler),
     /// Who shows a key in the body, which the handler reads.
     KeyInBody(Handler),
-}
-
-/// Answers a request.
-pub type Handler = for<'a> fn(Call<'a>) -> Answering<'a>;
-
-/// Answers a request of the account whose key was shown.
-pub type KeyHandler = for<'a> fn(Call<'a>, Key) -> Answering<'a>;
-
-/// What a handler returns.
-pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send + 'a>>;
-
-/// A request that has a route.
-pub struct Call<'a> {
-    /// The server.
-    pub server: &'a Arc<Server>,
-    /// The route.
-    pub route: &'static Route,
-    /// The head of the request.
-    pub head: Parts,
-    /// The body, on its way in.
-    pub body: Body,
-    /// The line that the log gets.
-    pub event: &'a mut Event,
 }
 
 /// What the table has for a request.
@@ -202,36 +175,6 @@ fn nothing_here() -> String {
     let listed: Vec<&str> = ROUTES.iter().filter_map(|route| route.listed).collect();
     let (last, others) = listed.split_last().expect("some routes are listed");
     format!("there is nothing at this path; there are {} and {last}", others.join(", "))
-}
-
-/// The parts of a path. An id may end in a slash, which is percent-encoded then.
-fn parts_of(path: &str) -> impl Iterator<Item = &str> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    path.strip_suffix('/').unwrap_or(path).split('/')
-}
-
-impl Call<'_> {
-    /// The part of the path that the route calls so in braces, decoded.
-    pub fn part(&self, name: &str) -> Result<String, Refusal> {
-        let is_called = |own: &str| own.strip_prefix('{').and_then(|own| own.strip_suffix('}')) == Some(name);
-        let mut parts = parts_of(self.route.path).zip(parts_of(self.head.uri.path()));
-        let (_, part) = parts.find(|(own, _)| is_called(own)).expect("the route's path has this part");
-        let decoded = percent_decode_str(part).decode_utf8();
-        let wrong = |_| Refusal::new(StatusCode::BAD_REQUEST, "the path must be percent-encoded UTF-8");
-        decoded.map(|part| part.into_owned()).map_err(wrong)
-    }
-
-    /// The query; empty without one.
-    pub fn query(&self) -> &str {
-        self.head.uri.query().unwrap_or_default()
-    }
-}
-
-/// The value of a parameter of the query, if it has one that is not empty.
-pub fn parameter(head: &Parts, name: &str) -> Option<String> {
-    let query = head.uri.query().unwrap_or_default();
-    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name);
-    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

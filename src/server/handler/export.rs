@@ -2,9 +2,9 @@
 
 use crate::export::{self, Form};
 use crate::limits::Limits;
+use crate::server::call::Call;
 use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, REVISION, Refusal};
-use crate::server::route::Call;
 use crate::server::share::disk::look_up;
 use crate::server::share::gate::{Gate, Shut, Ticket};
 use crate::server::share::pace::Place;

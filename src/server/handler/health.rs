@@ -1,8 +1,8 @@
 //! `GET /health` and `GET /health/ready`: whether the server answers, and whether a push could be stored.
 
 use crate::server::Server;
+use crate::server::call::Call;
 use crate::server::respond::{Answer, Refusal, json};
-use crate::server::route::Call;
 use crate::server::share::disk::look_up;
 use hyper::StatusCode;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-/// So many bytes in all, and so many an account.
+/// A number of bytes that may be held in all, and by one account.
 #[derive(Debug)]
 pub struct Budget {
     bytes_max: usize,
@@ -14,11 +14,11 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct Held {
     bytes: usize,
-    /// Those whose account is not known have one share together.
+    /// All requests whose account is not known share one entry.
     by_account: HashMap<Option<i64>, usize>,
 }
 
-/// Bytes of a budget, until they are dropped.
+/// Bytes taken from a budget. They are given back when this is dropped.
 #[derive(Debug)]
 pub struct Reserved {
     budget: Arc<Budget>,
@@ -27,24 +27,24 @@ pub struct Reserved {
 }
 
 impl Budget {
-    /// A budget of `bytes_max` in so many shares, of which an account may have one.
+    /// Makes a budget of `bytes_max` bytes, of which an account may have one of `shares` equal parts.
     pub fn new(bytes_max: usize, shares: usize) -> Arc<Budget> {
         Arc::new(Budget { bytes_max, account_bytes_max: bytes_max / shares, held: Mutex::default() })
     }
 
-    /// Nothing of the budget yet, for an account, or for somebody whose account is not known.
+    /// Returns an empty reservation for an account, or for a request whose account is not known.
     pub fn nothing(self: &Arc<Budget>, account: Option<i64>) -> Reserved {
         Reserved { budget: self.clone(), account, bytes: 0 }
     }
 
-    /// Reserves bytes, whether there are so many or not.
+    /// Reserves bytes, even if there are not that many left.
     pub fn reserve_beyond(self: &Arc<Budget>, account: Option<i64>, bytes: usize) -> Reserved {
         let mut reserved = self.nothing(account);
         reserved.add_beyond(bytes);
         reserved
     }
 
-    /// Reserves bytes; `None` if the budget, or the account's share of it, is used up.
+    /// Reserves bytes. Returns `None` if the budget, or the account's share of it, is used up.
     pub fn reserve(self: &Arc<Budget>, account: Option<i64>, bytes: usize) -> Option<Reserved> {
         let mut reserved = self.nothing(account);
         reserved.add(bytes).then_some(reserved)
@@ -52,13 +52,13 @@ impl Budget {
 }
 
 impl Reserved {
-    /// Takes what is reserved, and leaves nothing.
+    /// Takes what is reserved, and leaves an empty reservation.
     pub fn take(&mut self) -> Reserved {
         let nothing = self.budget.nothing(self.account);
         std::mem::replace(self, nothing)
     }
 
-    /// Reserves more, whether there is so much or not.
+    /// Reserves more, even if there are not that many bytes left.
     pub fn add_beyond(&mut self, bytes: usize) {
         let mut held = self.budget.held.lock().expect("no holder of the lock panics");
         held.bytes += bytes;
@@ -66,11 +66,11 @@ impl Reserved {
         self.bytes += bytes;
     }
 
-    /// Reserves more; whether there was so much.
+    /// Reserves more. Returns whether there were that many bytes left.
     pub fn add(&mut self, bytes: usize) -> bool {
         let mut held = self.budget.held.lock().expect("no holder of the lock panics");
         let of_account = held.by_account.get(&self.account).copied().unwrap_or_default();
-        // One alone may be larger than the share.
+        // A single reservation may be larger than the share.
         let within_share = of_account == self.bytes || of_account + bytes <= self.budget.account_bytes_max;
         if held.bytes + bytes > self.budget.bytes_max || !within_share {
             return false;
@@ -83,7 +83,7 @@ impl Reserved {
 }
 
 impl Reserved {
-    /// Gives all of it back.
+    /// Gives all bytes back.
     pub fn give_back(&mut self) {
         if self.bytes == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Gates: so many at a time for all, and so many for one account; others wait, in their order.
+//! Gates: a limited number of requests pass at a time, of all accounts and of each; the others wait in the order in which they came.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// How many accounts are remembered at least, whether they are inside or not.
+/// How many accounts a gate remembers before it forgets those that have nobody inside or waiting.
 const ACCOUNTS_KEPT: usize = 1_000;
 
 /// A gate.
@@ -25,7 +25,7 @@ struct Account {
     waiting: AtomicUsize,
 }
 
-/// Who is inside of a gate, until it is dropped.
+/// A request inside a gate, until this is dropped.
 pub struct Ticket {
     _account: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
@@ -41,17 +41,17 @@ pub enum Shut {
 }
 
 impl Gate {
-    /// A gate for `all_max` at a time, `account_max` of each account; `waiting_max` of an account may wait.
+    /// Makes a gate that lets `all_max` requests in at a time, and `account_max` of one account, of which `waiting_max` may wait.
     pub fn new(all_max: usize, account_max: usize, waiting_max: usize) -> Gate {
         Gate { accounts: Mutex::default(), all: Arc::new(Semaphore::new(all_max)), all_max, account_max, waiting_max }
     }
 
-    /// Enters, and waits for that: `wait` for others of the account, and `wait` for all.
+    /// Waits until the request may enter: up to `wait` for others of the account, and then up to `wait` for those of all accounts.
     pub async fn enter(&self, account: i64, wait: Duration) -> Result<Ticket, Shut> {
         self.enter_making_room(account, wait, std::future::pending()).await
     }
 
-    /// The same. While it waits for others than the account's own, `make_room` goes on, which never ends.
+    /// Does the same. While it waits for requests of other accounts, it runs `make_room`, which never ends.
     pub async fn enter_making_room(
         &self,
         account: i64,
@@ -81,24 +81,24 @@ impl Gate {
         Ok(Ticket { _account: _account.expect(open), _all: _all.expect(open) })
     }
 
-    /// How many are inside.
+    /// Returns how many requests are inside.
     pub fn inside(&self) -> usize {
         self.all_max.saturating_sub(self.all.available_permits())
     }
 
-    /// How many wait, of all accounts.
+    /// Returns how many requests wait, of all accounts.
     pub fn waiting(&self) -> usize {
         let accounts = self.accounts.lock().expect("no holder of the lock panics");
         accounts.values().map(|account| account.waiting.load(Ordering::Relaxed)).sum()
     }
 
-    /// Whether nobody more may enter at the moment.
+    /// Whether no other request may enter at the moment.
     pub fn is_full(&self) -> bool {
         self.all.available_permits() == 0
     }
 }
 
-/// One who waits, counted.
+/// A request that waits and is counted.
 struct Waiting<'a>(&'a Account);
 
 impl Waiting<'_> {

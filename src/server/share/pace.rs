@@ -199,7 +199,7 @@ impl Pace {
         slow || state.moved.elapsed() > pause
     }
 
-    /// Done when the client's time is used up, or [`Pace::close`] was called.
+    /// Returns when the client's time is used up, or [`Pace::close`] was called.
     pub async fn run_out(&self, limits: &Limits) {
         while !self.expired(limits) {
             // The limits are in seconds.
@@ -213,7 +213,7 @@ impl Pace {
         self.closing.notify_one();
     }
 
-    /// Done when [`Pace::close`] was called.
+    /// Returns when [`Pace::close`] was called.
     pub async fn closed(&self) {
         while !self.state().closed {
             self.closing.notified().await;
@@ -231,7 +231,7 @@ impl State {
         self.moved = Instant::now();
     }
 
-    /// Something else goes on from now on.
+    /// Starts counting anew, since something else goes on from now.
     fn begin(&mut self) {
         let now = Instant::now();
         (self.waited, self.waiting_since, self.moved, self.bytes) = (Duration::ZERO, now, now, 0);
@@ -332,8 +332,8 @@ impl Places {
         Place { places: self.clone(), pace }
     }
 
-    /// Takes one of `max` places. Where all are taken, those that have kept the server waiting longest, and at least for `late`, are told
-    /// to give their places up: a few at a time, since to look through all of them takes its time. `None` if there is nobody like that.
+    /// Takes one of `max` places. If all are taken, the clients that have kept the server waiting longest, and at least for `late`, lose
+    /// theirs: a few at a time, since looking through all of them takes time. Returns `None` if there is no such client.
     pub fn take_one_of(self: &Arc<Places>, max: usize, late: Duration, pace: &Arc<Pace>) -> Option<Place> {
         if self.held().len() >= max {
             let mut latest = self.late_by(late);
@@ -348,17 +348,17 @@ impl Places {
         Some(self.take(pace.clone()))
     }
 
-    /// Whether any client keeps the server waiting.
+    /// Returns whether any client keeps the server waiting.
     pub fn any_waits(&self) -> bool {
         self.held().iter().any(|pace| pace.lateness() > Duration::ZERO)
     }
 
-    /// Tells whoever has kept the server waiting longest, and at least for `late`, to give its place up; whether there was somebody.
+    /// Takes its place from the client that has kept the server waiting longest, and at least for `late`. Returns whether there was one.
     pub fn close_latest(&self, late: Duration) -> bool {
         self.close_first_by(|pace| Some(pace.lateness()).filter(|lateness| *lateness >= late))
     }
 
-    /// Tells the connection to end whose client is latest, and at least by `late`, in sending a body; whether there was one.
+    /// Ends the connection whose client is latest, by at least `late`, in sending a body. Returns whether there was one.
     pub fn close_latest_body(&self, late: Duration) -> bool {
         self.close_first_by(|pace| {
             let sends_body = {
@@ -369,7 +369,7 @@ impl Places {
         })
     }
 
-    /// Tells the connection to end that has held most of an unfinished head for longest; whether there was one.
+    /// Ends the connection that has held the most bytes of an unfinished head for the longest time. Returns whether there was one.
     pub fn close_largest_head(&self) -> bool {
         self.close_first_by(|pace| Some(pace.head_weight()).filter(|weight| *weight > 0))
     }
