@@ -44,10 +44,11 @@ use share::pace::Places;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Into how many shares the memory for bodies and for answers is divided: an account, or all who are not known yet, may have one.
+/// The memory for bodies and for answers has this many equal shares. An account may have one, and so may all requests whose account is
+/// not known yet.
 const SHARES: usize = 4;
 
-/// What a server serves from; one for all its connections.
+/// Everything that the connections of a server share.
 pub struct Server {
     store: Store,
     profiles: Folder,
@@ -58,7 +59,7 @@ pub struct Server {
     turns: Turns,
     reads: Gate,
     exports: Gate,
-    /// Who may be sent an export, and who is.
+    /// The gate of exports that are sent, and those under way.
     sending: Gate,
     sent: Arc<Places>,
     /// The bytes of unfinished heads, of collected bodies, of answers.
@@ -72,8 +73,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of the store, which no other process may serve from, with the profiles, within the limits. It believes the
-    /// `X-Forwarded-For` of these proxies.
+    /// Makes a server of the store, which no other process may serve from. It believes the `X-Forwarded-For` of the trusted proxies.
     pub fn new(
         store: Store,
         profiles: Folder,
@@ -103,7 +103,7 @@ impl Server {
         })
     }
 
-    /// Leaves the data folder as a stopped server does: the log of `rollcall.db` is empty, and the lock file names nobody.
+    /// Leaves the data folder in order when the server stops: the log of `rollcall.db` is empty, and the lock file names nobody.
     pub fn leave(&self) -> Result<(), crate::store::Error> {
         self.store.checkpoint()?;
         self.lock.clear()

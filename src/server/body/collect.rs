@@ -12,11 +12,11 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use std::time::Duration;
 
-/// How late a client must be in sending a body to lose its connection where too many bodies are held.
+/// How late a client must be in sending a body before it loses its connection, if too many bodies are held.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Receives all of a body, and unpacks it. `max` is of its length as it is sent, and unpacked. `reserved` is what it takes of the memory
-/// for all such bodies, to be kept for as long as what is made of the body.
+/// Receives all of a body, and unpacks it. `max` is the limit of its length, both as it is sent and unpacked. Its bytes are added to
+/// `reserved`, which the caller keeps for as long as it keeps what it makes of the body.
 pub async fn collect(
     server: &Server,
     headers: &HeaderMap,

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// How long a client may pause in a body that nobody wants before it is answered.
 const DRAIN_PAUSE: Duration = Duration::from_millis(300);
 
-/// The body of a request. What nobody has read of it when it is dropped is kept for whoever answers the request.
+/// The body of a request. When it is dropped, what was not read of it goes to its [`Unread`].
 pub struct Body {
     incoming: Option<Incoming>,
     unread: Unread,
@@ -24,7 +24,7 @@ pub struct Body {
     pace: Arc<Pace>,
 }
 
-/// Where a body goes that was not read to its end.
+/// Holds a body that was not read to its end.
 #[derive(Clone, Default)]
 pub struct Unread(Arc<Mutex<Option<Incoming>>>);
 
@@ -48,17 +48,17 @@ impl Body {
         (Body { incoming: Some(incoming), unread: unread.clone(), connection, pace }, unread)
     }
 
-    /// The pace of the connection on which it comes.
+    /// Returns the pace of the connection on which it comes.
     pub fn connection_pace(&self) -> &Arc<Pace> {
         &self.connection
     }
 
-    /// How fast it comes.
+    /// Returns its own pace.
     pub fn pace(&self) -> &Arc<Pace> {
         &self.pace
     }
 
-    /// Waits for the next piece; `None` at the end.
+    /// Waits for the next piece, and returns `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
         let incoming = self.incoming.as_mut()?;
         loop {
@@ -94,9 +94,9 @@ impl Unread {
     }
 }
 
-/// Receives the rest of a body that nobody wants, while it comes, for as long as `limit`. Clients of HTTP/2 lose an answer that comes
-/// before they have sent all, or the next answer on the connection. What goes on after a pause is received beside the answer.
-/// It is a client's turn on the `connection`, which may lose its place.
+/// Receives the rest of a body that nobody wants, for as long as `limit`. A client of HTTP/2 may lose an answer that comes before it has
+/// sent everything, or the next answer on the connection. After a pause the answer is sent, and the rest is received at the same time.
+/// Meanwhile it is the client's turn on the `connection`, which may lose its place.
 pub async fn drain(mut body: Incoming, limit: Duration, connection: &Pace) {
     let started = Instant::now();
     let comes = async {

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 /// How many pieces may wait for the push; a piece is at most what hyper reads at a time, some 400 KiB.
 const PIECES_WAITING_MAX: usize = 8;
 
-/// What comes of a body: bytes, and at its good end none.
+/// A piece of a body; `None` at its end, if it came whole.
 type Piece = Result<Option<Bytes>, BodyError>;
 
-/// Where a body comes in, and where the push takes it from. The push waits for it on a thread of its own.
+/// Makes a channel that takes the pieces of a body to a push, which waits for them on a thread of its own.
 pub fn channel() -> (mpsc::Sender<Piece>, Box<Pieces<'static>>) {
     let (sender, mut receiver) = mpsc::channel::<Piece>(PIECES_WAITING_MAX);
     let mut received = 0;
@@ -31,7 +31,7 @@ pub fn channel() -> (mpsc::Sender<Piece>, Box<Pieces<'static>>) {
     (sender, Box::new(pieces))
 }
 
-/// The same pieces; at their end they must have these digests. Hashing is for the thread that takes them.
+/// Returns the same pieces, which are an error at their end if they do not have these digests. The thread that takes them hashes them.
 pub fn digested(mut pieces: Box<Pieces<'static>>, digests: Vec<ContentDigest>) -> Box<Pieces<'static>> {
     if digests.is_empty() {
         return pieces;
@@ -47,7 +47,7 @@ pub fn digested(mut pieces: Box<Pieces<'static>>, digests: Vec<ContentDigest>) -
     })
 }
 
-/// Receives a body and sends it on, until it ends, breaks a limit, or nobody wants more of it.
+/// Receives a body and passes it on, until it ends or breaks a limit, or the push has stopped.
 pub async fn receive(body: Body, limits: &Limits, sender: mpsc::Sender<Piece>) {
     let mut receiving = Receiving::new(body, limits);
     loop {
@@ -75,7 +75,7 @@ impl<'a> Receiving<'a> {
         Receiving { body, limits, started: Instant::now(), received: 0 }
     }
 
-    /// The next piece; `None` at the end.
+    /// Returns the next piece, or `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         let Limits { body_pause_seconds_max, body_grace_seconds, body_bytes_per_second_min, pushes_max, .. } =
             *self.limits;

@@ -1,4 +1,4 @@
-//! Unpack: a compressed body becomes the body it was made of, as it arrives and within the limits.
+//! Unpack: a compressed body is decompressed as it arrives, within the limits.
 
 use super::BytesMax;
 use crate::server::respond::Refusal;
@@ -33,7 +33,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// Reads the header `Content-Encoding`. Without it, empty, or with `identity`, a body is as it is.
+    /// Reads the header `Content-Encoding`. A body is not compressed if it is missing, empty or `identity`.
     pub fn of(headers: &HeaderMap) -> Result<Packing, Refusal> {
         let mut codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| {
             let codings = value.to_str().unwrap_or("?").split(',').map(str::trim);
@@ -61,8 +61,8 @@ impl Packing {
     }
 }
 
-/// Calls `each` with the unpacked pieces of a body whose packed ones `pieces` returns, until it returns `false`. `max` is of the
-/// unpacked bytes.
+/// Takes the packed pieces of a body from `pieces`, and calls `each` with the unpacked ones until it returns `false`. `max` is the limit
+/// of the unpacked bytes.
 pub fn unpack(
     pieces: Box<Pieces<'static>>,
     packing: Packing,
@@ -83,7 +83,7 @@ pub fn unpack(
     Ok(())
 }
 
-/// The same on a thread of its own, so that unpacking and what comes after it go on side by side.
+/// Does the same on a thread of its own, so that the steps behind it go on at the same time.
 pub fn unpack_beside(pieces: Box<Pieces<'static>>, packing: Packing, max: BytesMax) -> Box<Pieces<'static>> {
     let (sender, receiver) = sync_channel(PIECES_WAITING_MAX);
     tokio::task::spawn_blocking(move || {

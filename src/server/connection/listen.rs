@@ -30,22 +30,22 @@ const LATE: Duration = Duration::from_millis(250);
 /// How long a server that stops tries to empty the logs of the accounts that are still in use.
 const FOLD: Duration = Duration::from_secs(5);
 
-/// How often it is looked for a client that is late.
+/// How often a connection that waits for a place looks for a client that is late.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How many connections that were accepted may wait to be served.
 const ACCEPTED_MAX: usize = 4_096;
 
-/// How long nobody is accepted after the system refused it, which mostly means that too many files are open.
+/// How long the server accepts nobody after the system has refused to, mostly because too many files are open.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Which listener is asked first.
 static NEXT_LISTENER: AtomicUsize = AtomicUsize::new(0);
 
-/// How many clients beyond the limit of connections are told so at a time; others are just closed.
+/// How many clients beyond the limit of connections get an answer at a time; the connections of others are closed without one.
 const TURNED_AWAY_MAX: usize = 64;
 
-/// How long such a client is given to take its answer.
+/// How long such a client has to take its answer.
 const TURN_AWAY_TIME: Duration = Duration::from_secs(5);
 
 /// Serves the connections of all listeners until `stop` is done; then takes no new ones, and lets requests under way finish within

@@ -160,8 +160,8 @@ async fn told_to_stop(mut stopping: watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
-/// Closes a connection so that the last answer arrives: a socket that is closed with bytes unread takes its answer back. So a
-/// client that sends on is heard out for as long as `limit`.
+/// Closes a connection so that its last answer arrives. If a socket is closed while bytes are unread, the client may lose the answer, so
+/// what it still sends is read for as long as `limit`.
 pub async fn linger(mut socket: TcpStream, limit: Duration) {
     if socket.shutdown().await.is_err() {
         return;

@@ -31,7 +31,7 @@ impl Stream {
         Stream { socket, pace, first: Vec::new(), head, connections }
     }
 
-    /// Reads the first bytes, which are read again later; whether they are the preface of HTTP/2.
+    /// Reads the first bytes, and returns whether they are the preface of HTTP/2. They will be read again.
     pub async fn begins_http2(&mut self) -> io::Result<bool> {
         let mut first = Vec::with_capacity(HTTP2_PREFACE.len());
         while first.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&first) {
@@ -46,7 +46,7 @@ impl Stream {
         Ok(self.first == HTTP2_PREFACE)
     }
 
-    /// The socket, whose pace is noted no longer.
+    /// Returns the socket, whose pace is noted no longer.
     pub fn into_socket(self) -> TcpStream {
         self.socket
     }
@@ -77,7 +77,7 @@ impl AsyncRead for Stream {
         let length = buffer.filled().len() - before;
         self.pace.received(length);
         if self.pace.receives_head() && !self.head.add(length) {
-            // Not this one gives way, whose head may be about to end, but the one that has held most for longest.
+            // The connection that has held most for longest gives way, and not this one, whose head may be about to end.
             if !self.connections.close_largest_head() {
                 return Poll::Ready(Err(io::Error::other("too many heads are unfinished (limit heads_bytes_max)")));
             }

@@ -150,10 +150,10 @@ impl Users {
     }
 }
 
-/// Where the users of a batch or a CSV are in it; of a single user nothing is known.
+/// In which rows of a batch or a CSV its users are. Empty for a single user.
 #[derive(Debug, Default)]
 struct Rows {
-    /// The rows, counted from 1, of those users that do not follow the one before, each with the user's index in the push.
+    /// Pairs of a user's index in the push and its row, counted from 1, for users whose row does not directly follow the previous user's.
     starts: Vec<(u64, u64)>,
     /// How the columns are known, in a CSV.
     known_by: Option<KnownBy>,
@@ -209,7 +209,7 @@ fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
     })))
 }
 
-/// A refused import, in the dialect's form: the first thing that is wrong, and how many more there are.
+/// Makes the refusal of an import, in the dialect's form: the first thing that is wrong, and how many more there are.
 fn refused(failure: Failure, profile: &Profile, rows: &Rows) -> Refusal {
     let mut refusal = Refusal::from(failure);
     refusal.headers.extend(rows.columns());

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 const DIALECT: Dialect = Dialect::EchoSpan;
 
-/// A refusal as the dialect has it: a code, where there is one, and what to do, for the answer in words and the log.
+/// A refusal in the dialect: a code, if there is one, and what to do, for the answer in words and for the log.
 struct Refused {
     code: Option<Code>,
     refusal: Refusal,
@@ -43,7 +43,7 @@ impl From<Refusal> for Refused {
         let code = match refusal.status {
             StatusCode::CONFLICT => Code::Waiting,
             StatusCode::FORBIDDEN => Code::BadKey,
-            // To try again would not help.
+            // Trying again would not help.
             StatusCode::INTERNAL_SERVER_ERROR => return Refused { code: None, refusal },
             status if status.is_server_error() => Code::Busy,
             _ => Code::BadRecord,
@@ -62,7 +62,7 @@ fn status(code: Code) -> StatusCode {
     StatusCode::from_u16(code as u16).expect("the codes have three digits")
 }
 
-/// Answers a command: the status is its code, and the body says it in words where the request asks for that.
+/// Answers a command: the status is its code, and the body has the words if the request asks for them.
 pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
     let form = match read_form(server, &head.headers, body).await {
@@ -205,7 +205,7 @@ fn check(form: &Form, record: Record, profile: &Profile) -> Result<(), Refused> 
     Ok(())
 }
 
-/// A refused P: which code, and the first thing that is wrong.
+/// Makes the refusal of a P: a code, and the first thing that is wrong.
 fn refused(failure: Failure, profile: &Profile) -> Refused {
     let refusal = Refusal::from(failure);
     let Some(rejected) = &refusal.rejected else {

@@ -24,16 +24,16 @@ const PIECE_BYTES: usize = 1 << 17;
 /// How many exports may be sent at a time for each that may be written: they wait in files, and cost nothing but disk.
 const SENT_FOR_EACH_WRITTEN: usize = 16;
 
-/// How long a client must have kept the server waiting to lose its export when too many are being sent.
+/// How long a client must have kept the server waiting before it loses its export, if too many are being sent.
 const LATE: Duration = Duration::from_secs(1);
 
-/// The gate of exports that are sent: of them an account may have a quarter.
+/// Makes the gate of exports that are sent, of which an account may have a quarter.
 pub fn gate_of_sent(limits: &Limits) -> Gate {
     let sent_max = limits.exports_max * SENT_FOR_EACH_WRITTEN;
     Gate::new(sent_max, sent_max.div_ceil(4), limits.account_waiting_max)
 }
 
-/// Writes the export to a file without a name, so that the roster is not held while a client takes its time, and sends that.
+/// Writes the export to a file without a name and sends that, so that a slow client does not hold the roster.
 pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refusal> {
     let server = call.server;
     let mut filter = Filter::default();
@@ -87,7 +87,7 @@ pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refu
     Ok(answer)
 }
 
-/// Sends a file, until its end, or until a client has taken nothing for as long as a body may pause.
+/// Sends a file until its end, or until the client has taken nothing for `pause`.
 async fn send(mut file: File, mut sender: Sender<Bytes, io::Error>, pause: Duration, place: (Ticket, Place)) {
     loop {
         let read = tokio::task::spawn_blocking(move || {

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long an outcome holds: the disk is not written more often, however often somebody asks.
+/// How long an outcome holds. The disk is not written more often, no matter how often somebody asks.
 const HOLDS: Duration = Duration::from_secs(1);
 
 /// How long a write may take.

@@ -57,7 +57,7 @@ pub async fn push(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-/// A refused user, in the dialect's form: what is wrong with each of its fields.
+/// Makes the refusal of a user, in the dialect's form: what is wrong with each field.
 fn refused(failure: Failure, profile: &Profile) -> Refusal {
     let refusal = Refusal::from(failure);
     let Some(rejected) = &refusal.rejected else {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// How often the ends are looked at: who comes near one is warned this much too late at most.
+/// How often accounts and keys are checked. A warning comes at most this much too late.
 const CHECKED_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How long nothing is said of an end that was warned of.
+/// How long after a warning the next one about the same end comes.
 const SILENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// An account, or the number of one of its keys.
@@ -31,7 +31,7 @@ pub async fn warn_of_ends(server: Arc<Server>) {
     }
 }
 
-/// Those that are near their end and were not warned of within a day; they are noted in `warned`.
+/// Returns the accounts and keys that are near their end and that no warning was about within a day, and notes them in `warned`.
 fn due(warned: &mut HashMap<Named, Timestamp>, endings: &[Ending], now: Timestamp) -> Vec<Ending> {
     warned.retain(|_, at| now.duration_since(*at) < SILENCE);
     let near = endings.iter().copied().filter(|ending| ending.until.is_near(now));

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 /// How often refused pushes are written.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many different ones of an account are kept until then; more are counted together.
+/// How many different refusals of an account are kept until then; more are counted together.
 const DIFFERENT_MAX: usize = 20;
 
 /// The longest cause that is kept, in characters.
@@ -28,7 +28,7 @@ pub struct History {
     writing: Mutex<()>,
 }
 
-/// The time as the store has it: RFC 3339 in UTC, to the second.
+/// Returns the time as the store has it: RFC 3339 in UTC, to the second.
 pub fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,7 +1,6 @@
 //! Metrics: what the operator's monitoring reads, as OpenMetrics text.
 //!
-//! Whatever becomes a label is the server's own (dialects, outcomes, rules, steps) or the operator's (accounts): no client can make
-//! one.
+//! Every label is the server's own (dialects, outcomes, rules, steps) or the operator's (accounts); a client cannot make one.
 
 use crate::dialect::Dialect;
 use crate::roster::Counts;
@@ -30,7 +29,7 @@ pub struct Metrics {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfPush {
-    /// Empty if the request showed no good key.
+    /// `None` if the request showed no good key.
     account: Option<i64>,
     dialect: &'static str,
     outcome: &'static str,
@@ -141,14 +140,14 @@ impl Metrics {
     }
 }
 
-/// When the last push of an account was applied. It is read from the store each time: a restore changes it, too.
+/// Returns when the last push of an account was applied. It is read from the store each time, since a restore changes it, too.
 fn last_push(server: &Server, account: i64) -> Option<Timestamp> {
     let stored = server.store.last_sync(account);
     let stored = stored.inspect_err(|error| tracing::warn!(account, "metrics: {error}")).ok()?;
     stored.and_then(|time| time.parse().ok())
 }
 
-/// All metrics as OpenMetrics text: what was counted, and how it is at this moment. It reads the store.
+/// Returns all metrics as OpenMetrics text: the counters, and the state at this moment, for which it reads the store.
 pub fn text(server: &Server) -> String {
     let mut text = String::new();
     let written = encode_registry(&mut text, &server.metrics.registry)

@@ -54,7 +54,7 @@ pub async fn update(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-/// A refused image, in the dialect's form: the first thing that is wrong.
+/// Makes the refusal of an image, in the dialect's form: the first thing that is wrong.
 fn refused(failure: Failure, profile: &Profile) -> Refusal {
     let refusal = Refusal::from(failure);
     let Some(first) = refusal.rejected.as_ref().and_then(|rejected| rejected.errors.first()) else {
