@@ -220,10 +220,13 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, &RawValue)>, Unreadable> {
             deserializer.deserialize_map(OfMap)
         }
     }
-    exact::<Members>(bytes.strip_prefix(BOM).unwrap_or(bytes)).map(|members| members.0)
+    exact::<Members>(without_bom(bytes)).map(|members| members.0)
 }
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// Returns a text in UTF-8 without the byte order mark that it may begin with.
+pub fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
 
 /// The elements of an array, read one by one.
 pub struct Elements<B> {
@@ -234,8 +237,8 @@ pub struct Elements<B> {
 impl<B: AsRef<[u8]>> Elements<B> {
     /// Checks that `bytes` are an array; a byte order mark before it is ignored. The error says what is wrong with them.
     pub fn new(bytes: B) -> Result<Elements<B>, Unreadable> {
-        let start = if bytes.as_ref().starts_with(BOM) { BOM.len() } else { 0 };
-        let json = &bytes.as_ref()[start..];
+        let json = without_bom(bytes.as_ref());
+        let start = bytes.as_ref().len() - json.len();
         check(json).map_err(Unreadable::NotJson)?;
         match json.trim_ascii_start().first() {
             Some(b'[') => Ok(Elements { bytes, at: start }),

@@ -3,7 +3,8 @@
 use super::places::{Places, letters};
 use super::rows::{Columns, Employees};
 use super::{InputError, ProfileField};
-use crate::dialect::collaborator::csv::{Csv, KnownBy, known_header, text};
+use crate::dialect::collaborator::csv::{Csv, known_header, text};
+use crate::dialect::collaborator::headings::KnownBy;
 use crate::dialect::collaborator::is_known;
 use crate::roster::{Intent, Status};
 use crate::spelling::nearest;

@@ -6,10 +6,11 @@ use super::key::dialect;
 use super::{Failed, adopt, check, complain, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::store::{self, Store, Summary};
+use crate::roster::Absent;
+use crate::store::{self, Setting, Store, Summary};
 use crate::token;
 use crate::until::Until;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -73,8 +74,8 @@ enum Action {
         /// The account
         id: i64,
         /// hide or stay
-        #[arg(value_parser = ["hide", "stay"])]
-        absent: String,
+        #[arg(value_parser = absent())]
+        absent: Absent,
     },
     /// Remove an account: its key, its employees, its file
     Remove {
@@ -84,6 +85,11 @@ enum Action {
         #[arg(long, env = "ROLLCALL_YES", value_parser = FalseyValueParser::new())]
         yes: bool,
     },
+}
+
+fn absent() -> impl TypedValueParser<Value = Absent> {
+    let names = PossibleValuesParser::new(Absent::ALL.map(Absent::as_str));
+    names.map(|name| Absent::parse(&name).expect("clap lets only these names through"))
 }
 
 impl Account {
@@ -103,13 +109,13 @@ impl Account {
                 Ok(())
             }
             Action::Profile { id, dialect, profile } => {
-                store()?.set(id, dialect, "profile", &profile.to_string())?;
+                store()?.set(id, dialect, Setting::Profile(profile))?;
                 out!("account {id}: {} uses profile {profile}", dialect.name())?;
                 Ok(())
             }
             Action::Absent { id, absent } => {
-                store()?.set(id, Dialect::Collaborator, "absent", &absent)?;
-                out!("account {id}: {absent} who is absent from a CSV")?;
+                store()?.set(id, Dialect::Collaborator, Setting::Absent(absent))?;
+                out!("account {id}: {} who is absent from a CSV", absent.as_str())?;
                 Ok(())
             }
             Action::Adopt(adopt) => adopt.run(&store()?),

@@ -81,7 +81,7 @@ impl Serve {
 pub const DEFAULT_PORT: u16 = 8080;
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
-    server::share();
+    server::share_arenas();
     tokio::runtime::Runtime::new().map_err(Failed::refused)
 }
 

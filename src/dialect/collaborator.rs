@@ -5,8 +5,9 @@
 //! ```
 
 pub mod csv;
+pub mod headings;
 
-use super::Dialect;
+use super::facts::{Facts, JSON, RefusalForm};
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
 use crate::roster::{Counts, Intent, Status, valid_id};
@@ -23,6 +24,50 @@ pub const REQUIRED_RULE: &str = "required";
 
 /// What a profile calls its place for the image of `update-photo`.
 pub const PHOTO: &str = "photo";
+
+/// What is particular to Collaborator.
+pub const FACTS: Facts = Facts {
+    name: "collaborator",
+    credential: "bearer token",
+    paths: &["/api/v2/", "/api/rest.php/"],
+    id: "uid",
+    fields: &[
+        "secondname",
+        "firstname",
+        "patronymic",
+        "login",
+        "email",
+        "birth_date",
+        "gender",
+        "city",
+        "department",
+        "position",
+        "tags",
+        "phone",
+        "facebook_id",
+        "google_id",
+        "date_of_employment",
+        "work_contact",
+        "date_of_assignment_current_position",
+        "structure_uid",
+        "user_field1",
+        "user_field2",
+        "user_field3",
+        "user_field4",
+        "user_field5",
+        "customInfo",
+        "language",
+        "manager_id",
+        "manager_uid",
+        "role_id",
+        PHOTO,
+    ],
+    required: &["login", "email", "firstname", "secondname", "position"],
+    unique: None,
+    find_by: None,
+    image: Some(PHOTO),
+    refusal: Some(RefusalForm { media_type: JSON, body: refused }),
+};
 
 /// The members that are no field of a profile.
 const OWN: [&str; 4] = ["uid", "is_active", "status", "password"];
@@ -61,7 +106,7 @@ fn is_own(name: &str) -> bool {
 
 /// Whether the system's documents know a member or a column of this name.
 pub fn is_known(name: &str) -> bool {
-    is_own(name) || Dialect::Collaborator.fields().iter().any(|field| field.eq_ignore_ascii_case(name))
+    is_own(name) || FACTS.fields.iter().any(|field| field.eq_ignore_ascii_case(name))
 }
 
 /// Reads the value of a member. The error is what to do about another.

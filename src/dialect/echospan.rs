@@ -1,9 +1,34 @@
 //! EchoSpan's employee import: one command a request, form-encoded; what is queued is applied by the command P.
 
-use super::Dialect;
+use super::facts::{Facts, RefusalForm, TEXT};
 use crate::rejection::Fault;
 use crate::roster::{Intent, Status, valid_id};
 use serde::{Deserialize, Serialize};
+
+/// What is particular to EchoSpan.
+pub const FACTS: Facts = Facts {
+    name: "echospan",
+    credential: "`Key` and `ClientID`",
+    paths: &["/echotools7/"],
+    id: ID,
+    fields: &[
+        "Fname",
+        "Lname",
+        "Email",
+        "Title",
+        "Phone",
+        "Department",
+        "StartDate",
+        "IsManager",
+        "ManagerEmpIDNumber",
+    ],
+    required: &["Fname", "Lname", EMAIL],
+    unique: Some(EMAIL),
+    find_by: None,
+    image: None,
+    // The status is its whole answer.
+    refusal: Some(RefusalForm { media_type: TEXT, body: |_| String::new() }),
+};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +111,10 @@ pub struct Form {
 const OWN: [&str; 4] = ["Key", "ClientID", "Cmd", TEST_FORM];
 
 /// The field that has the employee's id.
-const ID: &str = "EmpIDNumber";
+pub const ID: &str = "EmpIDNumber";
+
+/// The field that has the employee's e-mail address.
+pub const EMAIL: &str = "Email";
 
 /// The field that asks for an answer in words.
 const TEST_FORM: &str = "APITestForm";
@@ -94,7 +122,7 @@ const TEST_FORM: &str = "APITestForm";
 impl Form {
     /// The documented name of a field, which a request may name in any case.
     pub fn known(name: &str) -> Option<&'static str> {
-        let names = OWN.iter().chain([&ID]).chain(Dialect::EchoSpan.fields());
+        let names = OWN.iter().chain([&ID]).chain(FACTS.fields);
         names.copied().find(|known| known.eq_ignore_ascii_case(name))
     }
 
@@ -137,7 +165,7 @@ impl Form {
             "D" => return Ok(Command::Delete),
             _ => return Err("Cmd must be I, U, T, P or D".into()),
         };
-        for required in ["Fname", "Lname", "Email", ID] {
+        for required in FACTS.required.iter().chain([&ID]) {
             if self.get(required).is_none_or(str::is_empty) {
                 return Err(format!("{required} is missing"));
             }

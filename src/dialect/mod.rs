@@ -1,9 +1,12 @@
-//! The wire formats of a push, a file each: how their bytes become employees, and counts their answer.
+//! The wire formats of a push, a file each: the facts of a dialect, how its bytes become employees, and counts its answer.
 
 pub mod collaborator;
 pub mod echospan;
+mod facts;
 pub mod springest;
 pub mod startexam;
+
+pub use facts::{Facts, JSON, RefusalForm, TEXT};
 
 /// A system whose import API is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,14 +25,19 @@ impl Dialect {
     /// All of them.
     pub const ALL: [Dialect; 4] = [Dialect::StartExam, Dialect::Springest, Dialect::Collaborator, Dialect::EchoSpan];
 
+    /// What is particular to it.
+    pub fn facts(self) -> &'static Facts {
+        match self {
+            Dialect::StartExam => &startexam::FACTS,
+            Dialect::Springest => &springest::FACTS,
+            Dialect::Collaborator => &collaborator::FACTS,
+            Dialect::EchoSpan => &echospan::FACTS,
+        }
+    }
+
     /// The name that profiles, keys and commands have for it.
     pub fn name(self) -> &'static str {
-        match self {
-            Dialect::StartExam => "startexam",
-            Dialect::Springest => "springest",
-            Dialect::Collaborator => "collaborator",
-            Dialect::EchoSpan => "echospan",
-        }
+        self.facts().name
     }
 
     /// The dialect of a name.
@@ -37,87 +45,10 @@ impl Dialect {
         Dialect::ALL.into_iter().find(|dialect| dialect.name() == name)
     }
 
-    /// What its documents call the fields that a profile can have, beside the employee's id and status. StartExam has none of
-    /// its own: there a field is called as the profile calls it.
-    pub fn fields(self) -> &'static [&'static str] {
-        match self {
-            Dialect::StartExam => &[],
-            Dialect::Springest => &[
-                "email",
-                "gender",
-                "first_name",
-                "last_name",
-                "phone_number",
-                "birthdate",
-                "birthplace",
-                "company_name",
-                "address",
-                "house_number",
-                "zip_code",
-                "city",
-                "country",
-                "job_title",
-                "department_name",
-                "business_unit",
-                "cost_center",
-                "cost_center_name",
-                "approvers",
-                "tags",
-                "employment_start_date",
-                "employment_end_date",
-            ],
-            Dialect::Collaborator => &[
-                "secondname",
-                "firstname",
-                "patronymic",
-                "login",
-                "email",
-                "birth_date",
-                "gender",
-                "city",
-                "department",
-                "position",
-                "tags",
-                "phone",
-                "facebook_id",
-                "google_id",
-                "date_of_employment",
-                "work_contact",
-                "date_of_assignment_current_position",
-                "structure_uid",
-                "user_field1",
-                "user_field2",
-                "user_field3",
-                "user_field4",
-                "user_field5",
-                "customInfo",
-                "language",
-                "manager_id",
-                "manager_uid",
-                "role_id",
-                collaborator::PHOTO,
-            ],
-            Dialect::EchoSpan => &[
-                "Fname",
-                "Lname",
-                "Email",
-                "Title",
-                "Phone",
-                "Department",
-                "StartDate",
-                "IsManager",
-                "ManagerEmpIDNumber",
-            ],
-        }
-    }
-
-    /// Those of its fields that a profile must have for the dialect to be served.
-    pub fn required(self) -> &'static [&'static str] {
-        match self {
-            Dialect::StartExam => &[],
-            Dialect::Springest => &["email"],
-            Dialect::Collaborator => &["login", "email", "firstname", "secondname", "position"],
-            Dialect::EchoSpan => &["Fname", "Lname", "Email"],
-        }
+    /// The dialect whose path this is, whether there is anything at it or not.
+    pub fn of_path(path: &str) -> Dialect {
+        let begins = |prefix: &&str| path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let its = |dialect: &Dialect| dialect.facts().paths.iter().any(begins);
+        Dialect::ALL.into_iter().find(its).unwrap_or(Dialect::StartExam)
     }
 }

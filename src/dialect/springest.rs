@@ -4,15 +4,52 @@
 //! {"external_id": "…", "email": "…", "first_name": "…", "active": true, "tags": ["…"], "approvers": [{"email": "…", "label": "Manager"}]}
 //! ```
 
-use super::Dialect;
+use super::facts::{Facts, JSON, RefusalForm};
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
 use crate::roster::{Employee, Intent, Status, valid_id};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-/// What it calls the field that finds a user whose id is not stored.
-pub const FIND_BY: &str = "email";
+/// The field that has a user's e-mail address. It finds a user whose id is not stored.
+pub const EMAIL: &str = "email";
+
+/// What is particular to Springest.
+pub const FACTS: Facts = Facts {
+    name: "springest",
+    credential: "`api_key`",
+    paths: &["/users.json"],
+    id: "external_id",
+    fields: &[
+        "email",
+        "gender",
+        "first_name",
+        "last_name",
+        "phone_number",
+        "birthdate",
+        "birthplace",
+        "company_name",
+        "address",
+        "house_number",
+        "zip_code",
+        "city",
+        "country",
+        "job_title",
+        "department_name",
+        "business_unit",
+        "cost_center",
+        "cost_center_name",
+        "approvers",
+        "tags",
+        "employment_start_date",
+        "employment_end_date",
+    ],
+    required: &[EMAIL],
+    unique: Some(EMAIL),
+    find_by: Some(EMAIL),
+    image: None,
+    refusal: Some(RefusalForm { media_type: JSON, body: refused }),
+};
 
 /// The labels of an approver.
 const LABELS: [&str; 3] = ["Manager", "Non-approving manager", "Higher manager"];
@@ -46,7 +83,7 @@ pub fn user(body: &[u8]) -> Result<Intent<'static>, Unreadable> {
             },
             _ => {
                 let called = if name == "employee_end_date" { "employment_end_date" } else { name };
-                let is_field = Dialect::Springest.fields().contains(&called);
+                let is_field = FACTS.fields.contains(&called);
                 match json::scalar(raw) {
                     Ok(value) => match wrong_form(called, value.trim()) {
                         Some(message) => patch.faults.push(fault("format", message)),
@@ -59,10 +96,10 @@ pub fn user(body: &[u8]) -> Result<Intent<'static>, Unreadable> {
             }
         }
     }
-    let has_email = patch.data.iter().any(|(name, value)| name == FIND_BY && !value.trim().is_empty());
+    let has_email = patch.data.iter().any(|(name, value)| name == EMAIL && !value.trim().is_empty());
     if patch.id.is_none() && !has_email && patch.faults.is_empty() {
         patch.faults.push(Fault::new(
-            FIND_BY,
+            EMAIL,
             "required",
             "can't be missing together with external_id; send one of the two",
         ));
@@ -151,7 +188,7 @@ pub fn errors<'a>(rejections: impl Iterator<Item = (&'a str, &'a Rejection)>) ->
 }
 
 /// The answer to a request that is refused as a whole.
-pub fn refused(message: &str) -> String {
+fn refused(message: &str) -> String {
     json!({ "errors": { "base": [message] } }).to_string()
 }
 

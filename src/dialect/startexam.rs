@@ -6,17 +6,35 @@
 //!
 //! Properties may be in camelCase or in PascalCase; those that are not known are ignored and named in the answer.
 
+mod shown;
+
+pub use shown::{Shown, shown};
+
+use super::facts::Facts;
 use crate::json::{self, NotJson, Object, Scratch, Shape, Unreadable};
 use crate::limits::{IGNORED_NAME_CHARS_MAX, IGNORED_NAMES_MAX, Limits};
 use crate::rejection::Fault;
-use crate::roster::{Counts, Employee, Envelope, Extent, Intent, Names, Status, valid_id};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use crate::roster::{Counts, Envelope, Extent, Intent, Status, valid_id};
 use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
+
+/// What is particular to StartExam.
+pub const FACTS: Facts = Facts {
+    name: "startexam",
+    credential: "SharedKey",
+    paths: &["/v1/"],
+    id: "id",
+    fields: &[],
+    required: &[],
+    unique: None,
+    find_by: None,
+    image: None,
+    refusal: None,
+};
 
 /// The most unknown properties that the message about a missing one names.
 const UNKNOWN_LISTED_MAX: usize = 3;
@@ -349,49 +367,6 @@ pub fn answer(counts: &Counts) -> String {
          \"employeesNotChanged\": {unchanged}\n}}"
     )
 }
-
-/// An employee as it is read back: the form in which it is pushed, with the profile beside it, and with links to images.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Shown<'a> {
-    id: &'a str,
-    status: &'static str,
-    profile_id: Option<Uuid>,
-    data: Vec<ShownRow<'a>>,
-}
-
-#[derive(Serialize)]
-struct ShownRow<'a> {
-    name: &'a str,
-    value: Cow<'a, str>,
-}
-
-/// Shows a stored employee, with the names that its numbers mean. The value of a field whose number `is_image` is shown as a link.
-pub fn shown<'a>(employee: &'a Employee, names: &'a Names, is_image: impl Fn(u32) -> bool) -> Shown<'a> {
-    let row = |(number, value)| {
-        let name = names.fields.get(&number)?;
-        let value = match is_image(number) {
-            true => Cow::Owned(image_link(&employee.id, name)),
-            false => Cow::Borrowed(value),
-        };
-        Some(ShownRow { name, value })
-    };
-    Shown {
-        id: &employee.id,
-        status: employee.status.as_str(),
-        profile_id: names.profiles.get(&employee.profile).copied(),
-        data: employee.data.iter().filter_map(row).collect(),
-    }
-}
-
-/// The path of the image that an employee has in a field.
-fn image_link(id: &str, field: &str) -> String {
-    let [id, field] = [id, field].map(|part| utf8_percent_encode(part, UNRESERVED));
-    format!("/v1/employees/{id}/image/{field}")
-}
-
-/// Encodes everything but the unreserved characters of RFC 3986.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
 mod tests {

@@ -43,7 +43,7 @@ pub use image::{Picture, decode as decode_image};
 pub use reference::{Reference, To};
 pub use rules::{Broken, Pattern, Rules};
 
-use crate::dialect::{Dialect, collaborator};
+use crate::dialect::{Dialect, Facts};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -125,30 +125,27 @@ impl Profile {
 
     /// Returns which of the dialect's fields this profile leaves out. The error says why the profile cannot serve the dialect at all.
     pub fn serves(&self, dialect: Dialect) -> Result<Vec<&'static str>, String> {
-        if dialect == Dialect::StartExam {
-            return Ok(Vec::new());
-        }
+        let Facts { name, fields, required, unique, image, .. } = dialect.facts();
         let unmapped = |name: &&str| self.wire_position(dialect, name).is_none();
-        let name = dialect.name();
-        if let Some(missing) = dialect.required().iter().copied().find(unmapped) {
+        if let Some(missing) = required.iter().copied().find(unmapped) {
             return Err(format!("no field has wire = {{ {name} = \"{missing}\" }}"));
         }
         if let Some(field) = self.fields.iter().find(|field| field.required && field.wire_name(dialect).is_none()) {
             return Err(format!("field {:?} is required, and {name} has nothing for it", field.name));
         }
-        let photo = self.wire_position(dialect, collaborator::PHOTO).map(|place| &self.fields[place]);
-        if let Some(photo) = photo.filter(|photo| !matches!(photo.rules, Rules::Image { .. })) {
-            return Err(format!("field {:?} must be of type image, since {name} calls it photo", photo.name));
+        let field_of = |wire: &str| self.wire_position(dialect, wire).map(|place| &self.fields[place]);
+        if let Some(wire) = image
+            && let Some(field) = field_of(wire).filter(|field| !matches!(field.rules, Rules::Image { .. }))
+        {
+            return Err(format!("field {:?} must be of type image, since {name} calls it {wire}", field.name));
         }
-        let email = self.wire_position(dialect, "email").map(|place| &self.fields[place]);
-        let needs_unique = matches!(dialect, Dialect::Springest | Dialect::EchoSpan);
-        if let Some(email) = email.filter(|email| needs_unique && email.unique == Unique::No) {
+        if let Some(field) = unique.and_then(field_of).filter(|field| field.unique == Unique::No) {
             return Err(format!(
                 "field {:?} must be unique: no two employees of {name}'s may have the same",
-                email.name
+                field.name
             ));
         }
-        Ok(dialect.fields().iter().copied().filter(unmapped).collect())
+        Ok(fields.iter().copied().filter(unmapped).collect())
     }
 
     /// Returns the version as people compare it: its first eight hexadecimal digits.

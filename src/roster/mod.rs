@@ -1,5 +1,6 @@
 //! The nouns of a roster: an employee, as it comes off the wire and as it is stored, and what a sync counts.
 
+mod absent;
 mod change;
 mod change_set;
 mod data;
@@ -8,6 +9,7 @@ mod ignored;
 mod index;
 mod intent;
 
+pub use absent::Absent;
 pub use change::{Change, Kinds, Version};
 pub use change_set::ChangeSet;
 pub use data::Data;
@@ -50,15 +52,6 @@ pub struct Envelope {
     pub profile: Option<Uuid>,
     /// What it has beside that and the employees.
     pub ignored: Ignored,
-}
-
-/// What becomes of employees that a push does not carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
-    /// They stay as they are.
-    Stay,
-    /// They are hidden.
-    Hide,
 }
 
 /// What a sync did with the employees of its push.

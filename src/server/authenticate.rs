@@ -1,17 +1,23 @@
-//! Authenticate: who sends a request, by its head alone.
+//! Authenticate: who sends a request.
 
 use super::Server;
 use super::respond::Refusal;
+use crate::dialect::Dialect;
 use crate::signature::{Head, check_date, parse_authorization};
-use crate::store::{Key, Secret};
+use crate::store::{Key, Secret, TokenHolder};
+use crate::token;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, HeaderName};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use std::hint::black_box;
 
-/// What opens the roster of the account whose secret signed the request. Every failure is 403 and names the header.
-pub fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+/// Returns the key of the account whose SharedKey secret signed the request. Every failure is 403 and names the header, but that a POST
+/// without a length is 411.
+pub fn shared_key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+    if head.method == Method::POST {
+        content_length(&head.headers)?;
+    }
     let date = text(&head.headers, DATE)?.ok_or_else(|| missing("Date"))?;
     let authorization = text(&head.headers, AUTHORIZATION)?.ok_or_else(|| missing("Authorization"))?;
     let content_length = text(&head.headers, CONTENT_LENGTH)?.unwrap_or("0");
@@ -39,6 +45,21 @@ pub fn authenticate(server: &Server, head: &Parts) -> Result<Key, Refusal> {
     let mut refusal = incorrect("Authorization", cause);
     refusal.internal = Some(format!("a signature that is not account {}'s", claimed.account));
     Err(refusal)
+}
+
+/// Returns the length that the head of a push says. Without one nothing could be signed.
+pub fn content_length(headers: &HeaderMap) -> Result<u64, Refusal> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.ok_or_else(|| {
+        let message =
+            "a push needs the header Content-Length, which is signed; send the body with a known length, not chunked";
+        Refusal::new(StatusCode::LENGTH_REQUIRED, message)
+    })
+}
+
+/// Returns whose token of a dialect this is, or `None` if it is nobody's.
+pub fn token_holder(server: &Server, dialect: Dialect, token: &str) -> Result<Option<TokenHolder>, Refusal> {
+    Ok(server.store.token_holder(dialect, &token::hash(token))?)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> {

@@ -1,21 +1,23 @@
-//! Memory: what large requests leave behind in the C library's allocator goes back to the system. Elsewhere these do nothing.
+//! Memory: what large requests leave behind in the C library's allocator is returned to the system. With other C libraries than glibc
+//! nothing happens.
 
-use super::Server;
+use crate::server::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How many bytes requests must have used since the last time to leave memory behind that is worth the time to give back.
+/// How many bytes requests must use before it is worth the time to return memory to the system.
 const MUCH_BYTES: usize = 16 << 20;
 
-/// How often what many small requests have left behind is given back.
+/// How often memory that small requests have left behind is returned.
 const TIDY: Duration = Duration::from_secs(5);
 
-/// How many bytes requests have used since memory was last given back.
+/// How many bytes requests have used since memory was last returned.
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets the threads share two arenas, before there are any: with one for each, what a thread frees another cannot use.
-pub fn share() {
+/// Makes all threads share two arenas of the allocator. With an arena each, no thread could use what another has freed. To be called
+/// before there are threads.
+pub fn share_arenas() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it sets a number of the allocator's.
     unsafe {
@@ -23,7 +25,7 @@ pub fn share() {
     }
 }
 
-/// Notes that a request is done with so many bytes of memory. When many have been used, what is free goes back to the system at once.
+/// Notes that a request no longer needs this many bytes. When many have been used, free memory is returned to the system at once.
 pub fn done_with(bytes: usize) {
     let used = USED_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
     if used >= MUCH_BYTES && USED_BYTES.swap(0, Ordering::Relaxed) >= MUCH_BYTES {
@@ -32,7 +34,7 @@ pub fn done_with(bytes: usize) {
     }
 }
 
-/// Closes rosters that are not in use any more, and gives back what small requests have left behind, every few seconds.
+/// Every few seconds closes rosters that are no longer used, and returns memory that small requests have left behind.
 pub async fn tidy(server: Arc<Server>) {
     loop {
         tokio::time::sleep(TIDY).await;

@@ -1,60 +1,54 @@
-//! HTTP: listen, route, authenticate, receive, respond. Nothing below this module knows of it.
+//! HTTP: the only part that knows of it. A request goes through these:
+//!
+//! 1. `connection` listens, serves each connection, and turns it away if there are too many.
+//! 2. `answer` takes it from its head to its answer: `route` has every route as a row of one table, `authenticate` finds out who sends it,
+//!    and `call` is what the handler gets.
+//! 3. `handler` has what answers it, a file for each dialect and each kind of read.
+//! 4. `body` receives and unpacks what the client sends, within the limits of size, time and rate.
+//! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
+//! 6. `respond` turns what happened into a status, a message and headers.
+//!
+//! On its way, `share` keeps one client from taking the others' share, and `observe` tells the operator.
 
-mod apply;
+mod answer;
 mod authenticate;
 mod body;
-mod budget;
-mod collaborator;
+mod call;
 mod connection;
-mod content;
-mod echospan;
-mod ends;
-mod export;
-mod gate;
-mod history;
-mod import;
-mod listen;
-mod log;
+mod handler;
 mod memory;
-mod metrics;
-mod pace;
-mod photo;
+mod observe;
 mod push;
-mod read;
-mod ready;
-mod receive;
 mod respond;
 mod route;
-mod scrape;
-mod springest;
-mod stream;
-mod turn;
-mod unpack;
+mod share;
 
-pub use ends::warn_of_ends;
-pub use listen::{raise_file_limit, serve};
-pub use memory::share;
-pub use push::STARTEXAM;
-pub use scrape::serve_metrics;
+pub use connection::listen::{raise_file_limit, serve};
+pub use handler::startexam::STARTEXAM;
+pub use memory::share_arenas;
+pub use observe::ends::warn_of_ends;
+pub use observe::scrape::serve_metrics;
 
 use crate::limits::Limits;
 use crate::profile::{Change, Folder, Profile, Reading};
 use crate::store::{Lock, Store};
-use budget::Budget;
-use gate::Gate;
-use history::History;
+use handler::export;
+use handler::health::Readiness;
 use ipnet::IpNet;
-use metrics::Metrics;
-use pace::Places;
-use ready::Readiness;
+use observe::history::History;
+use observe::metrics::Metrics;
+use push::turn::Turns;
+use share::budget::Budget;
+use share::gate::Gate;
+use share::pace::Places;
 use std::path::Path;
 use std::sync::Arc;
-use turn::Turns;
 
-/// Into how many shares the memory for bodies and for answers is divided: an account, or all who are not known yet, may have one.
+/// The memory for bodies and for answers has this many equal shares. An account may have one, and so may all requests whose account is
+/// not known yet.
 const SHARES: usize = 4;
 
-/// What a server serves from; one for all its connections.
+/// Everything that the connections of a server share.
 pub struct Server {
     store: Store,
     profiles: Folder,
@@ -65,7 +59,7 @@ pub struct Server {
     turns: Turns,
     reads: Gate,
     exports: Gate,
-    /// Who may be sent an export, and who is.
+    /// The gate of exports that are sent, and those under way.
     sending: Gate,
     sent: Arc<Places>,
     /// The bytes of unfinished heads, of collected bodies, of answers.
@@ -79,8 +73,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of the store, which no other process may serve from, with the profiles, within the limits. It believes the
-    /// `X-Forwarded-For` of these proxies.
+    /// Makes a server of the store, which no other process may serve from. It believes the `X-Forwarded-For` of the trusted proxies.
     pub fn new(
         store: Store,
         profiles: Folder,
@@ -110,7 +103,7 @@ impl Server {
         })
     }
 
-    /// Leaves the data folder as a stopped server does: the log of `rollcall.db` is empty, and the lock file names nobody.
+    /// Leaves the data folder in order when the server stops: the log of `rollcall.db` is empty, and the lock file names nobody.
     pub fn leave(&self) -> Result<(), crate::store::Error> {
         self.store.checkpoint()?;
         self.lock.clear()

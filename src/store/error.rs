@@ -106,6 +106,19 @@ pub enum Error {
     /// The account has as many SharedKey secrets as it may.
     #[error("account {0} has two SharedKey secrets already; `rollcall key list {0}` shows them: revoke one first")]
     TwoSecrets(i64),
+    /// A setting of an account is not as it was written.
+    #[error(
+        "the setting {name} of account {account} for {dialect} cannot be read from rollcall.db; \
+         set it anew with `rollcall account {name}`"
+    )]
+    Setting {
+        /// The account.
+        account: i64,
+        /// The dialect that it is set for.
+        dialect: &'static str,
+        /// The setting.
+        name: String,
+    },
     /// There already is such an account.
     #[error(
         "account {0} exists already; choose another id; `rollcall account remove {0}` would remove it with all its employees"

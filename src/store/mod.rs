@@ -27,6 +27,7 @@
 mod draft;
 mod error;
 pub mod memory;
+mod settings;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -34,6 +35,7 @@ mod unique;
 
 pub use draft::{Commit, Draft, IndexUpdate, Numbers, Sender, Sync};
 pub use error::{Cause, Error};
+pub use settings::{DialectSettings, Setting};
 pub use sqlite::{
     Account, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page, Past,
     RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Store, Summary, TokenHolder,

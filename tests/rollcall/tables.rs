@@ -28,7 +28,8 @@ fn pushed(world: &World, file: &str, args: &[&str]) -> Output {
     output
 }
 
-fn import(keyed: &Keyed, kind: &str, csv: &[u8]) -> Answer {
+/// Imports a CSV by Collaborator's endpoint of this kind.
+pub fn import(keyed: &Keyed, kind: &str, csv: &[u8]) -> Answer {
     let part = b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"u.csv\"\r\n\r\n";
     let body = [&part[..], csv, b"\r\n--XX--\r\n"].concat();
     unsigned("POST", &format!("/api/v2/users-import/{kind}"), &body)

@@ -1,5 +1,7 @@
 //! Trouble for the operator: a full disk, a folder that cannot be written, a second server, a store of a later version.
 
+use super::golden::Keyed;
+use super::tables::import;
 use super::world::{PEOPLE, World, employee, rollcall, run};
 use serde_json::json;
 
@@ -77,6 +79,20 @@ fn a_store_of_a_later_version_is_left_alone() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains("was written by a later version of rollcall (schema 99"), "{told}");
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_is_named() {
+    let keyed = Keyed::new();
+    let world = &keyed.world;
+    assert!(run(&["account", "absent", "99", "stay", "--data", &world.path("data")]).status.success());
+    let csv = b"uid;secondname;firstname;login\n1;B;A;a\n";
+    assert_eq!(import(&keyed, "csv", csv).status, 200);
+    let shared = rusqlite::Connection::open(world.path("data/rollcall.db")).unwrap();
+    shared.execute("UPDATE dialect_setting SET value = 'perhaps'", []).unwrap();
+    let answer = import(&keyed, "csv", csv);
+    assert_eq!(answer.status, 500, "{}", answer.text);
+    world.wait_for_log("the setting absent of account 99 for collaborator cannot be read");
 }
 
 #[test]

@@ -1,118 +1,30 @@
-//! Collaborator's CSV: all users, one a row. Its columns are known by their position, or by their names.
-//!
-//! ```text
-//! ID;Last name;First name;Middle name;Login;Email          the words are any: a column is what its position says
-//! uid;secondname;firstname;login;position                  the first cell is exactly uid: a column is what its name says
-//! ```
+//! Collaborator's CSV: all users, one a row.
 
+use super::headings::{Columns, KnownBy, REQUIRED, is_collaborators};
 use super::{REQUIRED_RULE, User};
+use crate::json::without_bom;
 use crate::rejection::Fault;
 use crate::roster::{Intent, Status};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
-
-/// The columns in the order of their positions.
-const POSITIONS: [&str; 29] = [
-    "uid",
-    "secondname",
-    "firstname",
-    "patronymic",
-    "login",
-    "email",
-    "password",
-    "birth_date",
-    "gender",
-    "city",
-    "department",
-    "position",
-    "tags",
-    "phone",
-    "status",
-    "date_of_employment",
-    "google_id",
-    "work_contact",
-    "date_of_assignment_current_position",
-    "structure_uid",
-    "user_field1",
-    "user_field2",
-    "user_field3",
-    "customInfo",
-    "language",
-    "user_field4",
-    "user_field5",
-    "role_id",
-    "manager_uid",
-];
-
-/// What headers call these columns, in English, Russian and Ukrainian: lower case, without what is in brackets. A heading that could
-/// as well mean another column is not among them.
-const WORDS: [(&str, &[&str]); 26] = [
-    ("uid", &["id", "ид", "ід"]),
-    ("secondname", &["last name", "surname", "фамилия", "прізвище"]),
-    ("firstname", &["first name", "имя", "ім'я"]),
-    ("patronymic", &["middle name", "отчество", "по батькові"]),
-    ("login", &["логин", "логін"]),
-    ("email", &["e-mail", "почта", "эл. почта", "пошта"]),
-    ("password", &["пароль"]),
-    ("birth_date", &["birthdate", "birth date", "date of birth", "дата рождения", "дата народження"]),
-    ("gender", &["пол", "стать"]),
-    ("city", &["город", "місто"]),
-    ("department", &["подразделение", "підрозділ"]),
-    ("position", &["должность", "посада"]),
-    ("tags", &["теги", "метки", "мітки"]),
-    ("phone", &["телефон"]),
-    ("status", &["статус"]),
-    ("date_of_employment", &["employment date", "hire date", "дата приема на работу", "дата прийому на роботу"]),
-    ("google_id", &["google id"]),
-    ("work_contact", &["work contacts", "wotk contacts", "рабочие контакты", "робочі контакти"]),
-    ("date_of_assignment_current_position", &["date of current position assignment"]),
-    ("structure_uid", &["department code", "код подразделения", "код підрозділу"]),
-    ("user_field1", &["additional field 1", "adittional field 1", "дополнительное поле 1"]),
-    ("user_field2", &["additional field 2", "adittional field 2", "дополнительное поле 2"]),
-    ("user_field3", &["additional field 3", "adittional field 3", "дополнительное поле 3"]),
-    ("language", &["interface language", "язык интерфейса", "мова інтерфейсу"]),
-    ("user_field4", &["additional field 4", "adittional field 4", "дополнительное поле 4"]),
-    ("user_field5", &["additional field 5", "adittional field 5", "дополнительное поле 5"]),
-];
-
-/// The columns in which no cell may be empty.
-const REQUIRED: [&str; 4] = ["uid", "secondname", "firstname", "login"];
-
-/// The first headings of the CSVs that the system's own documents and tools send, with which a file shows that it is one.
-const KNOWN_HEADINGS: [[&str; 5]; 2] =
-    [["ID", "Last name", "First name", "Middle name", "Login"], ["ИД", "Фамилия", "Имя", "Отчество", "Логин"]];
-
-/// How the columns of a CSV are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KnownBy {
-    /// By their position; the header's words are for people.
-    Position,
-    /// By the names in the header, which begins with `uid`.
-    Name,
-}
-
-impl KnownBy {
-    /// `position` or `name`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            KnownBy::Position => "position",
-            KnownBy::Name => "name",
-        }
-    }
-}
 
 /// A CSV whose header was read. It yields its users one by one.
 #[derive(Debug)]
 pub struct Csv {
+    rows: Rows,
+    columns: Columns,
+    /// Whether the last row has a cell that begins with a quote and does not end with one.
+    quote_is_open: bool,
+}
+
+/// The rows that have something in a cell.
+#[derive(Debug)]
+struct Rows {
     text: String,
     /// How many bytes of the text were read.
     at: usize,
+    /// How many rows were read, with those that have nothing.
     row: u64,
-    known_by: KnownBy,
-    columns: Vec<String>,
-    /// Whether the last row has a cell that begins with a quote and does not end with one.
-    quote_is_open: bool,
 }
 
 /// Returns the text of a CSV, which is UTF-8, or cp1251 as older files have it. The error says what is wrong with the bytes.
@@ -139,10 +51,10 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
             row.get_or_insert(rows);
         }
     }
-    match letters > invalid {
-        true => Err(format!("row {} is not UTF-8, as the others are; the file was damaged", row.unwrap_or(1))),
-        false => Ok(encoding_rs::WINDOWS_1251.decode_without_bom_handling(&bytes).0.into_owned()),
+    if letters > invalid {
+        return Err(format!("row {} is not UTF-8, as the others are; the file was damaged", row.unwrap_or(1)));
     }
+    Ok(encoding_rs::WINDOWS_1251.decode_without_bom_handling(&bytes).0.into_owned())
 }
 
 /// Whether a text begins as UTF-16 does: with its mark, or with an ASCII character in two bytes.
@@ -153,19 +65,15 @@ pub fn is_utf16(start: &[u8]) -> bool {
 /// Returns the header of a file that begins so, if it shows that the file is one of Collaborator's: the columns are separated by
 /// semicolons and begin with `uid` exactly, or with the headings of the system's own documents.
 pub fn known_header(start: &[u8]) -> Option<Vec<String>> {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    let mut lines = start.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
+    let mut lines =
+        without_bom(start).split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
     let line = lines.find(|line| !is_instruction(&String::from_utf8_lossy(line)))?;
     let line = match std::str::from_utf8(line) {
         Ok(line) => Cow::Borrowed(line),
         Err(_) => encoding_rs::WINDOWS_1251.decode_without_bom_handling(line).0,
     };
     let header: Vec<String> = Cells::of(&line).map(Cow::into_owned).collect();
-    let begins_with = |known: &[&str; 5]| {
-        header.len() >= known.len() && header.iter().zip(known).all(|(cell, known)| is_same_word(cell, known))
-    };
-    let is_known = (header.len() > 1 && header[0] == "uid") || KNOWN_HEADINGS.iter().any(begins_with);
-    is_known.then_some(header)
+    is_collaborators(&header).then_some(header)
 }
 
 /// Whether a line says how the cells are separated: a spreadsheet takes it as an instruction, and counts the rows behind it.
@@ -173,23 +81,18 @@ fn is_instruction(line: &str) -> bool {
     line.trim().trim_matches('"').eq_ignore_ascii_case("sep=;")
 }
 
-fn is_same_word(a: &str, b: &str) -> bool {
-    a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
-}
-
 impl Csv {
     /// Reads the header of a CSV, of at most `columns_max` columns. The error says what is wrong with it, and quotes nothing of it: a
     /// file without a header begins with a person.
     pub fn new(text: String, columns_max: usize) -> Result<Csv, String> {
-        let (known_by, columns) = (KnownBy::Position, Vec::new());
-        let mut csv = Csv { text, at: 0, row: 0, known_by, columns, quote_is_open: false };
         const EMPTY: &str = "the CSV is empty; it begins with a header, such as uid;secondname;firstname;login;…";
-        let mut line = csv.next_row().ok_or(EMPTY)?;
-        if is_instruction(&csv.text[line.clone()]) {
-            csv.row = 0;
-            line = csv.next_row().ok_or(EMPTY)?;
+        let mut rows = Rows { text, at: 0, row: 0 };
+        let mut line = rows.next().ok_or(EMPTY)?;
+        if is_instruction(&rows.text[line.clone()]) {
+            rows.row = 0;
+            line = rows.next().ok_or(EMPTY)?;
         }
-        let line = &csv.text[line];
+        let line = &rows.text[line];
         let header: Vec<String> = Cells::of(line).take(columns_max + 1).map(Cow::into_owned).collect();
         if header.len() > columns_max {
             return Err(format!(
@@ -199,25 +102,25 @@ impl Csv {
         if header.len() == 1 && line.contains([',', '\t']) {
             return Err("the first row has one column; the cells are separated by semicolons".into());
         }
-        (csv.known_by, csv.columns) = match header[0] == "uid" {
-            true => (KnownBy::Name, named(header)?),
-            false => (KnownBy::Position, positions(&header)?),
-        };
-        Ok(csv)
+        Ok(Csv { rows, columns: Columns::of(header)?, quote_is_open: false })
     }
 
     /// How its columns are known.
     pub fn known_by(&self) -> KnownBy {
-        self.known_by
+        self.columns.known_by
     }
 
-    /// The names of its columns, by their positions; empty for a column without a name, whose cells mean nothing.
+    /// The names of its columns, by position; empty for a column without a name, whose cells mean nothing.
     pub fn columns(&self) -> &[String] {
-        &self.columns
+        &self.columns.names
     }
+}
 
-    /// Returns where the next row with anything in a cell is in the text.
-    fn next_row(&mut self) -> Option<Range<usize>> {
+impl Iterator for Rows {
+    /// Where the row is in the text.
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
         loop {
             let rest = &self.text[self.at..];
             if rest.is_empty() {
@@ -240,8 +143,9 @@ impl Iterator for Csv {
     type Item = (u64, Intent<'static>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = self.next_row()?;
-        let line = &self.text[line];
+        let line = self.rows.next()?;
+        let line = &self.rows.text[line];
+        let columns = &self.columns.names;
         let mut user = User::default();
         if self.quote_is_open && ends_a_cell(line) {
             let message = "a quoted cell of the row before seems to go on here; a cell stands in one row: \
@@ -249,7 +153,7 @@ impl Iterator for Csv {
             user.patch.faults.push(Fault::new("", "quote", message));
         }
         let mut cells = Cells::of(line);
-        for column in &self.columns {
+        for column in columns {
             match cells.next() {
                 Some(cell) if !column.is_empty() => user.set(column, &cell),
                 Some(_) => {}
@@ -257,93 +161,18 @@ impl Iterator for Csv {
             }
         }
         if cells.any(|cell| !cell.is_empty()) {
-            let message = format!("the row has a cell behind the last of the header's {} columns", self.columns.len());
+            let message = format!("the row has a cell behind the last of the header's {} columns", columns.len());
             user.patch.faults.push(Fault::new("", "cells", message));
         }
         self.quote_is_open = cells.has_open_quote;
         let empty = REQUIRED.iter().find(|required| !user.given.contains(required));
         let lacking = empty.map(|empty| {
-            let column = self.columns.iter().position(|column| column.eq_ignore_ascii_case(empty)).unwrap_or(0);
+            let column = columns.iter().position(|column| column.eq_ignore_ascii_case(empty)).unwrap_or(0);
             let message = format!("column {} ({empty}) is empty; {} are required", column + 1, REQUIRED.join(", "));
             Fault::new("", REQUIRED_RULE, message)
         });
         // A CSV is the whole list: who is in it works here.
-        Some((self.row, user.finish(Some(Status::Active), lacking)))
-    }
-}
-
-/// Checks a header that names its columns.
-fn named(header: Vec<String>) -> Result<Vec<String>, String> {
-    let mut seen = HashMap::new();
-    for (position, column) in header.iter().enumerate().filter(|(_, column)| !column.is_empty()) {
-        if let Some(other) = seen.insert(column.to_ascii_lowercase(), position) {
-            return Err(format!("columns {} and {} of the header have the same name", other + 1, position + 1));
-        }
-    }
-    match REQUIRED.iter().find(|required| !seen.contains_key(**required)) {
-        Some(missing) => Err(format!("the header names no column {missing}; {} are required", REQUIRED.join(", "))),
-        None => Ok(header),
-    }
-}
-
-/// Checks that the words of a header do not say that its columns are others than their positions say.
-fn positions(header: &[String]) -> Result<Vec<String>, String> {
-    const OR_NAMES: &str = "or name the columns in a header that begins with uid";
-    if let Some((position, what)) = header.iter().enumerate().find_map(|(at, cell)| Some((at, value(cell)?))) {
-        return Err(format!(
-            "the first row must be a header, and its column {} holds {what}; put a header before the users, such as \
-             ID;Last name;First name;Middle name;Login;…",
-            position + 1
-        ));
-    }
-    let count = header.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
-    if count > POSITIONS.len() {
-        let max = POSITIONS.len();
-        return Err(format!(
-            "the header has {count} columns, and Collaborator's list has {max}; remove those behind it, {OR_NAMES}"
-        ));
-    }
-    if count < 5 {
-        return Err(format!(
-            "the header has {count} columns; the columns are known by their position, and the first five must be \
-             {}; put them so, {OR_NAMES}",
-            POSITIONS[..5].join(", ")
-        ));
-    }
-    for (position, cell) in header.iter().enumerate() {
-        if let Some((named, word)) = known_word(cell).filter(|(named, _)| *named != position) {
-            let by_position = POSITIONS.get(position).unwrap_or(&"none");
-            return Err(format!(
-                "column {} of the header is called {word}, and by its position it is {by_position}; move it to position {}, {OR_NAMES}",
-                position + 1,
-                named + 1
-            ));
-        }
-    }
-    Ok(POSITIONS[..header.len().min(POSITIONS.len())].iter().map(|name| (*name).to_owned()).collect())
-}
-
-/// The position whose column a heading is known to mean, and the word, as it is listed here.
-fn known_word(heading: &str) -> Option<(usize, &'static str)> {
-    let heading = heading.split('(').next().unwrap_or_default().replace(['’', '`'], "'").to_lowercase();
-    let heading = heading.split_whitespace().collect::<Vec<_>>().join(" ");
-    let position = |wire: &str| POSITIONS.iter().position(|name| *name == wire);
-    if let Some(at) = POSITIONS.iter().position(|name| name.eq_ignore_ascii_case(&heading)) {
-        return Some((at, POSITIONS[at]));
-    }
-    WORDS.iter().find_map(|(wire, words)| Some((position(wire)?, *words.iter().find(|word| **word == heading)?)))
-}
-
-/// What a cell of the first row is if it can be no heading but only a value of a person. Without a header the first person would be
-/// taken for it, and be missing from the list.
-fn value(cell: &str) -> Option<&'static str> {
-    let is_number = cell.contains(|c: char| c.is_ascii_digit())
-        && cell.chars().all(|c| c.is_ascii_digit() || " +-./()".contains(c));
-    let is_word = !cell.contains(|c: char| c.is_whitespace() || "()<>".contains(c));
-    let is_address = is_word && cell.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
-    match is_address {
-        true => Some("an e-mail address"),
-        false => is_number.then_some("a number or a date"),
+        Some((self.rows.row, user.finish(Some(Status::Active), lacking)))
     }
 }
 

@@ -233,7 +233,7 @@ fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Fau
             faults.push((dialect.span(), message.into()));
             continue;
         };
-        let fields = known.fields();
+        let fields = known.facts().fields;
         if !fields.contains(&name.get_ref().as_str()) {
             let message = format!("{} has no field {:?}; it has {}", known.name(), name.get_ref(), fields.join(", "));
             faults.push((name.span(), message));

@@ -2,10 +2,11 @@
 
 use super::{Error, Key, Store};
 use crate::dialect::Dialect;
+use crate::store::settings::{DialectSettings, Setting};
 use crate::token::{self, Hash};
 use crate::until::Until;
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Row, Transaction, params};
 use std::fmt;
 
 /// How many SharedKey secrets an account may have at once: the old one and the new one, while a key is changed.
@@ -251,24 +252,31 @@ impl Store {
         Ok(None)
     }
 
-    /// Sets something for a dialect of an account: `profile` to a GUID, `absent` to `hide` or `stay`.
-    pub fn set(&self, account: i64, dialect: Dialect, name: &str, value: &str) -> Result<(), Error> {
+    /// Sets something for a dialect of an account. A server that runs knows it at once.
+    pub fn set(&self, account: i64, dialect: Dialect, setting: Setting) -> Result<(), Error> {
         self.write(|transaction| {
             let set = transaction.execute(
                 "INSERT INTO dialect_setting SELECT id, ?2, ?3, ?4 FROM account WHERE id = ?1
                  ON CONFLICT DO UPDATE SET value = excluded.value",
-                params![account, dialect.name(), name, value],
+                params![account, dialect.name(), setting.name(), setting.value()],
             )?;
             if set == 0 { Err(Error::NoAccount(account)) } else { Ok(()) }
         })
     }
 
-    /// What was set for a dialect of an account, if anything.
-    pub fn setting(&self, account: i64, dialect: Dialect, name: &str) -> Result<Option<String>, Error> {
+    /// Returns what is set for a dialect of an account. A setting that cannot be read is an error that names it.
+    pub fn settings(&self, account: i64, dialect: Dialect) -> Result<DialectSettings, Error> {
         let shared = self.shared();
-        let mut select = shared
-            .prepare_cached("SELECT value FROM dialect_setting WHERE account = ? AND dialect = ? AND name = ?")?;
-        Ok(select.query_row(params![account, dialect.name(), name], |row| row.get(0)).optional()?)
+        let mut select =
+            shared.prepare_cached("SELECT name, value FROM dialect_setting WHERE account = ? AND dialect = ?")?;
+        let mut rows = select.query(params![account, dialect.name()])?;
+        let mut settings = DialectSettings::default();
+        while let Some(row) = rows.next()? {
+            let (name, value): (String, String) = (row.get(0)?, row.get(1)?);
+            let unreadable = || Error::Setting { account, dialect: dialect.name(), name: name.clone() };
+            settings.add(Setting::parse(&name, &value).ok_or_else(unreadable)?);
+        }
+        Ok(settings)
     }
 }
 

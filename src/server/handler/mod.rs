@@ -1,0 +1,9 @@
+//! What answers the requests: a file for each dialect and each kind of read.
+
+pub mod collaborator;
+pub mod echospan;
+pub mod export;
+pub mod health;
+pub mod read;
+pub mod springest;
+pub mod startexam;

@@ -1,0 +1,115 @@
+//! Apply: a push in its account's turn, on a thread of its own.
+
+use crate::server::Server;
+use crate::server::memory;
+use crate::server::observe::history;
+use crate::server::observe::log::{CLIENT_GONE, Event};
+use crate::server::push::turn::Turn;
+use crate::server::respond::Refusal;
+use crate::store::{Refused, Roster};
+use crate::sync::{Failure, Receipt, Times, Trace};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// About how much memory a push leaves behind for each employee that it changed, in bytes.
+const EMPLOYEE_BYTES: usize = 1 << 12;
+
+/// A push under way.
+pub struct Applying {
+    thread: JoinHandle<()>,
+    result: oneshot::Receiver<Applied>,
+}
+
+/// What came of a push, and what was noted about it.
+type Applied = (Result<Receipt, Failure>, Trace);
+
+/// Opens the roster of the account whose turn it is, and does `work` with it. When the result is on its way and the account's next push
+/// may begin, a log that is large is moved into the database; a small one is when the last who has the database open closes it.
+/// `body_bytes` is about how much memory the push leaves behind if it is refused.
+pub fn apply(
+    server: &Arc<Server>,
+    turn: Turn,
+    event: &mut Event,
+    body_bytes: usize,
+    work: impl FnOnce(&Server, &mut Roster, &mut Trace) -> Result<Receipt, Failure> + Send + 'static,
+) -> Applying {
+    let (answer, result) = oneshot::channel();
+    let server = server.clone();
+    // The body of an import was received before, in its turn.
+    let times = Times { receive: turn.taken.elapsed(), ..Times::default() };
+    let mut trace = Trace { sender: event.sender(), times };
+    event.under_way = true;
+    let thread = tokio::task::spawn_blocking(move || {
+        let account = turn.key.account;
+        let mut roster = match server.store.roster(&turn.key) {
+            Ok(roster) => roster,
+            Err(error) => return answer_with(answer, &server, account, (Err(error.into()), trace)),
+        };
+        let result = work(&server, &mut roster, &mut trace).map_err(|failure| failure.of(account));
+        server.metrics.carried_out(&trace.times);
+        if let Ok(receipt) = &result {
+            server.metrics.applied(account, &trace, receipt);
+        }
+        // Who is unchanged leaves nothing behind: the body of such a push goes by.
+        let left_bytes = match &result {
+            Ok(receipt) => {
+                let changed = receipt.employees - receipt.counts.unchanged;
+                usize::try_from(changed).unwrap_or(usize::MAX).saturating_mul(EMPLOYEE_BYTES)
+            }
+            Err(_) => body_bytes,
+        };
+        answer_with(answer, &server, account, (result, trace));
+        drop(turn);
+        if let Err(error) = roster.checkpoint_if_large() {
+            tracing::error!(account, "checkpoint: {error}");
+        }
+        server.store.keep_open(roster, body_bytes, server.limits.rosters_open_max);
+        memory::done_with(left_bytes);
+    });
+    Applying { thread, result }
+}
+
+/// Hands the result to the task that waits for it. If its client has gone, a refusal is counted and noted here.
+fn answer_with(answer: oneshot::Sender<Applied>, server: &Server, account: i64, result: Applied) {
+    let Err((result, trace)) = answer.send(result) else {
+        return;
+    };
+    match (result, trace.sender.dialect) {
+        (Ok(receipt), _) => tracing::warn!(account, ?receipt, "a push was applied, but its client had gone"),
+        (Err(_), Some(dialect)) => {
+            server.metrics.refused(Some(account), dialect, "gone");
+            let Times { receive, check, write, commit } = trace.times;
+            let refused = Refused {
+                finished_at: history::now(),
+                requests: 1,
+                dialect,
+                sender: trace.sender,
+                status: None,
+                rejections: 0,
+                duration: receive + check + write + commit,
+                cause: CLIENT_GONE.into(),
+            };
+            server.history.note(account, refused);
+        }
+        (Err(_), None) => {}
+    }
+}
+
+impl Applying {
+    /// Waits for the outcome, and notes it for the log.
+    pub async fn result(self, event: &mut Event) -> Result<Result<Receipt, Failure>, Refusal> {
+        let result = self.result.await;
+        event.under_way = false;
+        let Ok((result, trace)) = result else {
+            // The message of a panic may quote anything, so it is not the log's.
+            drop(self.thread.await);
+            return Err(Refusal::internal("a thread of the server panicked"));
+        };
+        event.trace = Some(trace);
+        if let Ok(receipt) = &result {
+            event.receipt = Some(receipt.clone());
+        }
+        Ok(result)
+    }
+}

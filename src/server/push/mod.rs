@@ -1,0 +1,5 @@
+//! A push in its account's turn.
+
+pub mod apply;
+pub mod import;
+pub mod turn;

@@ -1,0 +1,139 @@
+//! What fails below, as a refusal: HTTP only chooses the status.
+
+use super::refusal::{Refusal, Rejected};
+use crate::export;
+use crate::store;
+use crate::sync::{BodyError, Failure};
+use hyper::StatusCode;
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Refusal {
+        let internal = Some(error.to_string());
+        match error {
+            store::Error::Write(_) | store::Error::ReadOnly(_) => disk(error),
+            store::Error::Busy(_) => {
+                let message =
+                    "the account's roster is in use by another program on the server; send this again in a moment";
+                Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(10)
+            }
+            store::Error::Replaced(_) => {
+                let message = "the account's roster was replaced on the server meanwhile, and nothing was stored; send this again";
+                Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(1)
+            }
+            store::Error::LongLog { log_bytes_max, .. } => {
+                let message = format!(
+                    "more than {log_bytes_max} bytes were pushed while exports of this account are under way \
+                     (limit log_bytes_max); ask again when they have ended"
+                );
+                Refusal { internal, ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message) }.retry_after(30)
+            }
+            store::Error::FilesOpen { .. } => {
+                let message =
+                    "the server has as many files open as it may, and nothing was stored; send this again in a moment";
+                Refusal { internal, ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message) }.retry_after(10)
+            }
+            store::Error::AccountGone(account) => {
+                let message =
+                    format!("account {account} was removed while this request was under way; nothing was stored");
+                Refusal::new(StatusCode::FORBIDDEN, message)
+            }
+            _ => Refusal::internal(error),
+        }
+    }
+}
+
+impl From<export::Error> for Refusal {
+    fn from(error: export::Error) -> Refusal {
+        match error {
+            export::Error::Store(error) => error.into(),
+            error => disk(error),
+        }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        let bad = |message: String| Refusal::new(StatusCode::BAD_REQUEST, message);
+        match failure {
+            Failure::Body(error) => error.into(),
+            Failure::NotJson { index, at, message } => {
+                let place = index.map(|index| format!(", in the employee at index {index}")).unwrap_or_default();
+                bad(format!("the body is not JSON: {message}, at byte {at}{place}; nothing was stored"))
+            }
+            Failure::Wrong(message) => bad(format!("{message}; nothing was stored")),
+            Failure::OverLimit { limit, max } => {
+                let message =
+                    format!("the body is over the server's limit {limit}, which is {max}; nothing was stored");
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }
+            Failure::UnknownProfile => {
+                let message = "the account has no profile with this profileId; GET /v1/profiles lists those it has";
+                Refusal::new(StatusCode::NOT_FOUND, message)
+            }
+            Failure::Rejected(rejections) => {
+                let error_count = rejections.count();
+                let (errors, causes) = rejections.into_parts();
+                let first = errors.first().map(|first| {
+                    let who = match (&first.id, first.index) {
+                        (Some(id), Some(index)) => format!("employee {id:?} at index {index}"),
+                        (None, Some(index)) => format!("the employee at index {index}"),
+                        (Some(id), None) => format!("employee {id:?}, who is stored already"),
+                        (None, None) => "an employee".into(),
+                    };
+                    let other = first.other_index.map(|index| format!(" (the other is at index {index})"));
+                    format!("{who}: {}: {}{}", first.field, first.message, other.unwrap_or_default())
+                });
+                let problems = if error_count == 1 { "1 problem".into() } else { format!("{error_count} problems") };
+                let message = format!("nothing was stored: {problems}; the first is {}", first.unwrap_or_default());
+                Refusal { rejected: Some(Box::new(Rejected { error_count, errors, causes })), ..bad(message) }
+            }
+            Failure::Spool(error) => disk(error),
+            Failure::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Refusal {
+        match error {
+            BodyError::Cut { received } => Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "the body ended after {received} bytes, before its Content-Length; nothing was stored; send it whole"
+                ),
+            ),
+            BodyError::Slow { limit, max } => Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the body came too slowly (limit {limit}, which is {max}); nothing was stored; send it again"),
+            ),
+            BodyError::GaveWay { limit, max } => Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!(
+                    "the body came slowly while other pushes waited for a place (limit {limit}, which is {max}); \
+                     nothing was stored; send it again"
+                ),
+            ),
+            BodyError::NotPacked { coding, message } => Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "the body is not {coding} as its Content-Encoding says, or it was cut or damaged on its way: {message}; \
+                     nothing was stored"
+                ),
+            ),
+            BodyError::OverLimit { limit, max } => Failure::OverLimit { limit, max }.into(),
+            BodyError::Digest => Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "the body does not have the digest that its Content-Digest says: it was damaged on its way, \
+                 or the digest is of other bytes; nothing was stored",
+            ),
+            BodyError::Spool(error) => disk(error),
+        }
+    }
+}
+
+/// The disk took no more.
+fn disk(error: impl ToString) -> Refusal {
+    let message = "the server could not write to its disk, and nothing was stored; tell its operator \
+                   (is the disk full, or the folder read-only?), then send the request again";
+    Refusal { internal: Some(error.to_string()), ..Refusal::new(StatusCode::INSUFFICIENT_STORAGE, message) }
+}

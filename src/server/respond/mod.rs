@@ -1,0 +1,66 @@
+//! Respond: what happened becomes a status, a message that says what to do, and headers.
+
+pub mod content;
+mod failure;
+mod refusal;
+
+pub use refusal::Refusal;
+
+use crate::dialect::JSON;
+use crate::limits::IGNORED_HEADER_BYTES_MAX;
+use crate::sync::Receipt;
+use content::Content;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+/// An answer.
+pub type Answer = Response<Content>;
+
+/// The request's id in the log; every answer carries it.
+pub const REQUEST: HeaderName = HeaderName::from_static("rollcall-request");
+
+/// The roster's revision after a push.
+pub const REVISION: HeaderName = HeaderName::from_static("rollcall-revision");
+
+/// The names of what a push carried that means nothing here.
+const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");
+
+/// Makes an answer in JSON, indented by two spaces.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    let body = serde_json::to_string_pretty(body).expect("answers are maps with string keys");
+    json_text(status, body)
+}
+
+/// Makes an answer of JSON that is written already.
+pub fn json_text(status: StatusCode, body: String) -> Answer {
+    text(status, JSON, body)
+}
+
+/// Makes an answer of another media type.
+pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Answer {
+    let mut answer = Response::new(Content::whole(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+/// Adds to an answer the headers that say what a push did.
+pub fn note(answer: &mut Answer, receipt: &Receipt) {
+    answer.headers_mut().insert(REVISION, receipt.revision.into());
+    let mut names = String::new();
+    for name in receipt.ignored.names() {
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC_BUT_UNDERSCORE).to_string();
+        if names.len() + name.len() + 2 > IGNORED_HEADER_BYTES_MAX {
+            break;
+        }
+        names = if names.is_empty() { name } else { format!("{names}, {name}") };
+    }
+    if !names.is_empty() {
+        let names = HeaderValue::from_str(&names).expect("percent-encoded text is ASCII");
+        answer.headers_mut().insert(IGNORED, names);
+    }
+}
+
+const NON_ALPHANUMERIC_BUT_UNDERSCORE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');

@@ -1,0 +1,130 @@
+//! A refusal: a request turned away, with a status and two messages.
+
+use super::{Answer, json, text};
+use crate::dialect::Dialect;
+use crate::rejection::{Cause, Rejection};
+use hyper::StatusCode;
+use hyper::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use serde::Serialize;
+
+/// A request turned away.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// What to do, for the client.
+    pub message: String,
+    /// What happened, for the log, if that is more than the message.
+    pub internal: Option<String>,
+    /// What is wrong with the employees of a push.
+    pub rejected: Option<Box<Rejected>>,
+    /// Headers of the answer beside those that every answer has.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body, if a dialect has another form for it.
+    pub(super) body: Option<Box<Body>>,
+}
+
+/// A body in the form of a dialect.
+#[derive(Debug)]
+pub(super) struct Body {
+    media_type: &'static str,
+    text: String,
+}
+
+/// What a 400 lists.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    /// How many rejections there are, listed or not.
+    pub error_count: u64,
+    /// The first of them.
+    pub errors: Vec<Rejection>,
+    /// All of them by field and rule.
+    pub causes: Vec<Cause>,
+}
+
+#[derive(Serialize)]
+struct RefusalBody<'a> {
+    message: &'a str,
+    #[serde(flatten)]
+    rejected: Option<&'a Rejected>,
+}
+
+impl Rejected {
+    /// Returns how many rejections there are by field and rule, for the log: the most frequent. A name that only the client has is not
+    /// logged.
+    pub fn summary(&self) -> String {
+        let causes = self.causes.iter().take(5).map(|Cause { field, known, rule, count, .. }| match (known, *rule) {
+            (true, _) => format!("{field} {rule}: {count}"),
+            (false, "unknown") => format!("a field that the profile does not have: {count}"),
+            (false, _) => format!("a field, {rule}: {count}"),
+        });
+        causes.collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Refusal {
+    /// A refusal with this status. The message says what to do.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
+        Refusal { status, message: message.into(), internal: None, rejected: None, headers: Vec::new(), body: None }
+    }
+
+    /// A failure of the server's own; `what` happened is for the log.
+    pub fn internal(what: impl ToString) -> Refusal {
+        let message = "the server failed, and nothing was stored; send the request again later, \
+                       and if it fails again, tell the server's operator the id in the header Rollcall-Request";
+        Refusal { internal: Some(what.to_string()), ..Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message) }
+    }
+
+    /// The same, saying when to send the request again.
+    pub fn retry_after(mut self, seconds: u64) -> Refusal {
+        self.headers.push((RETRY_AFTER, seconds.into()));
+        self
+    }
+
+    /// The same, saying which content codings would be taken (RFC 7694).
+    pub fn accept_encoding(mut self, codings: &'static str) -> Refusal {
+        self.headers.push((ACCEPT_ENCODING, HeaderValue::from_static(codings)));
+        self
+    }
+
+    /// A request with another method than those that its path takes.
+    pub fn allow(methods: &str) -> Refusal {
+        let message = format!("this path takes {methods} only");
+        let mut refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        refusal.headers.push((ALLOW, HeaderValue::from_str(methods).expect("methods are ASCII")));
+        refusal
+    }
+
+    /// The same with another status.
+    pub fn with_status(self, status: StatusCode) -> Refusal {
+        Refusal { status, ..self }
+    }
+
+    /// The same with a body in a dialect's form.
+    pub fn in_form(mut self, media_type: &'static str, text: String) -> Refusal {
+        self.body = Some(Box::new(Body { media_type, text }));
+        self
+    }
+
+    /// The same with its message in the form of a dialect, unless it has a body in that form already.
+    pub fn in_form_of(self, dialect: Dialect) -> Refusal {
+        match &dialect.facts().refusal {
+            Some(form) if self.body.is_none() => {
+                let body = (form.body)(&self.message);
+                self.in_form(form.media_type, body)
+            }
+            _ => self,
+        }
+    }
+
+    /// Makes the answer.
+    pub fn answer(&self) -> Answer {
+        let mut answer = match self.body.as_deref() {
+            Some(body) => text(self.status, body.media_type, body.text.clone()),
+            None => json(self.status, &RefusalBody { message: &self.message, rejected: self.rejected.as_deref() }),
+        };
+        answer.headers_mut().extend(self.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
+        answer
+    }
+}

@@ -1,0 +1,6 @@
+//! One client cannot take the others' share: of connections, threads, memory and time.
+
+pub mod budget;
+pub mod disk;
+pub mod gate;
+pub mod pace;
