@@ -16,7 +16,7 @@ use rollcall::roster::{BytesHasher, Change, Entry, Index, Status, Version, hash}
 use rollcall::sample;
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
-use rollcall::sync::{Batch, Block, Checked, Chunk, Finding, Intake, Recogniser, Rulebook, Splitter};
+use rollcall::sync::{Batch, Checked, Chunk, Finding, Intake, Recogniser, Rulebook, Splitter};
 use std::hint::black_box;
 
 const EMPLOYEES: u64 = 10_000;
@@ -31,13 +31,9 @@ fn body() -> Vec<u8> {
 fn batch(body: &[u8], limits: &Limits) -> Batch {
     let mut pieces = body.chunks(256 << 10).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
     let mut intake = Intake::new(Box::new(move || Ok(pieces.next())), &STARTEXAM, limits);
-    let mut recogniser = Recogniser::new(BytesHasher::new(1, 1));
-    let mut batch = Batch::default();
-    let mut recognise = |block: Block| {
-        recogniser.recognise(&block, &Index::default(), &mut batch, |_, _| unreachable!());
-        Ok(())
-    };
-    while intake.receive(&mut recognise).unwrap() {}
+    let mut recogniser = Recogniser::new(1, 1, limits);
+    let (mut batch, nobody) = (Batch::default(), Index::default());
+    while intake.receive(&mut recogniser.over(&nobody, &mut batch, |_, _| unreachable!())).unwrap() {}
     assert_eq!(batch.unknown.len() as u64, EMPLOYEES);
     batch
 }
@@ -56,7 +52,8 @@ fn split_and_parse(c: &mut Criterion) {
         b.iter(|| {
             let mut splitter = Splitter::new(STARTEXAM.employees, limits.depth_max, limits.envelope_bytes_max);
             elements.clear();
-            splitter.split(black_box(&body), 0, &mut elements).unwrap();
+            let array = splitter.split(black_box(&body), 0, usize::MAX, &mut elements).unwrap();
+            splitter.split(&body[array..], 0, usize::MAX, &mut elements).unwrap();
             assert_eq!(elements.len() as u64, EMPLOYEES);
         });
     });
@@ -78,16 +75,20 @@ fn split_and_parse(c: &mut Criterion) {
         known.insert(entry);
     }
     known.set_order((0..EMPLOYEES as u32).collect());
-    let elements: Vec<_> = batch.unknown.iter().map(|unknown| unknown.element.clone()).collect();
-    group.bench_function("recognise", |b| {
-        b.iter(|| {
-            let mut recogniser = Recogniser::new(BytesHasher::new(1, 1));
-            let block = Block { bytes: &batch.bytes, elements: &elements, first: 0, position: 0 };
-            let (mut unknown, mut recognised) = (Batch::default(), 0);
-            recogniser.recognise(&block, &known, &mut unknown, |_, _| recognised += 1);
-            assert_eq!(recognised, EMPLOYEES);
-        });
-    });
+    let pieces: Vec<Bytes> = body.chunks(256 << 10).map(Bytes::copy_from_slice).collect();
+    let recognise = |known: &Index| {
+        let mut pieces = pieces.iter().cloned();
+        let mut intake = Intake::new(Box::new(move || Ok(pieces.next())), &STARTEXAM, &limits);
+        let mut recogniser = Recogniser::new(1, 1, &limits);
+        let (mut unknown, mut recognised) = (Batch::default(), 0);
+        while intake.receive(&mut recogniser.over(known, &mut unknown, |_, _| recognised += 1)).unwrap() {}
+        assert_eq!(recognised, EMPLOYEES);
+        recogniser.into_blocks()
+    };
+    group.bench_function("split and recognise one by one", |b| b.iter(|| recognise(&known)));
+    known.set_blocks(recognise(&known));
+    known.forget_outdated_blocks();
+    group.bench_function("recognise by blocks", |b| b.iter(|| recognise(&known)));
 }
 
 fn check_compare_and_write(c: &mut Criterion) {

@@ -9,6 +9,7 @@ pub struct Table {
     employees: u64,
     bytes: usize,
     floor: f64,
+    least_floor: f64,
     rows: Vec<Row>,
 }
 
@@ -18,6 +19,8 @@ struct Row {
     case: String,
     seconds: f64,
     floors: f64,
+    /// The least that it took in floors, which other work on the machine changes least.
+    least_floors: f64,
     memory: Option<u64>,
 }
 
@@ -35,6 +38,7 @@ impl Table {
     /// What receiving the body and throwing it away took.
     pub fn floor(&mut self, runs: &Runs) {
         self.floor = median(runs);
+        self.least_floor = least(runs);
         self.add("floor", "receive", runs, None);
     }
 
@@ -45,14 +49,14 @@ impl Table {
         let floors = seconds / self.floor;
         println!(
             "{who:<14}{case:<17}{seconds:>9.3}{:>9.3}{:>9.3}{floors:>9.2}{:>9.0}{:>12.0}{:>10}",
-            all().fold(f64::INFINITY, f64::min),
+            least(runs),
             all().fold(0.0, f64::max),
             self.bytes as f64 / 1e6 / seconds,
             self.employees as f64 / seconds,
             memory.map_or_else(|| "-".into(), |bytes| format!("{:.0}", bytes as f64 / f64::from(1 << 20))),
         );
-        let (who, case) = (who.to_owned(), case.to_owned());
-        self.rows.push(Row { employees: self.employees, who, case, seconds, floors, memory });
+        let (who, case, least_floors) = (who.to_owned(), case.to_owned(), least(runs) / self.least_floor);
+        self.rows.push(Row { employees: self.employees, who, case, seconds, floors, least_floors, memory });
     }
 
     fn row(&self, employees: u64, who: &str, case: &str) -> Option<&Row> {
@@ -68,14 +72,15 @@ impl Table {
         println!("\ngoals, of a million employees");
         let million = 1_000_000;
         for (case, most) in [
-            ("unchanged", 1.2),
-            ("shuffled", 2.5),
-            ("0.1 % changed", 1.4),
-            ("cold start", 3.0),
+            ("unchanged", 1.1),
+            ("shuffled", 2.0),
+            ("0.1 % changed", 1.3),
+            ("1 % changed", 2.0),
+            ("cold start", 2.5),
             ("unchanged, zstd", 4.0),
         ] {
-            let floors = self.ours(million, case).map(|row| row.floors);
-            print_goal(&format!("{case} ÷ floor"), floors, most, true);
+            let floors = self.ours(million, case).map(|row| row.least_floors);
+            print_goal(&format!("{case} ÷ floor, least of each"), floors, most, true);
         }
         let ratio = |over: Option<&Row>, under: Option<&Row>| Some(over?.seconds / under?.seconds);
         let first = ratio(self.ours(million, "first load"), self.row(million, "insert floor", "first load"));
@@ -112,7 +117,7 @@ impl Table {
             .map(|row| {
                 json!({
                     "employees": row.employees, "who": row.who, "case": row.case, "seconds": row.seconds,
-                    "floors": row.floors, "peakMemoryBytes": row.memory,
+                    "floors": row.floors, "leastFloors": row.least_floors, "peakMemoryBytes": row.memory,
                 })
             })
             .collect();
@@ -128,6 +133,10 @@ fn print_goal(name: &str, measured: Option<f64>, goal: f64, at_most: bool) {
     let met = if at_most { measured <= goal } else { measured >= goal };
     let sign = if at_most { "≤" } else { "≥" };
     println!("{name:<38}{measured:>9.2}  {sign} {goal:<7.2}{}", if met { "met" } else { "missed" });
+}
+
+fn least(runs: &Runs) -> f64 {
+    runs.iter().map(|run| run.as_secs_f64()).fold(f64::INFINITY, f64::min)
 }
 
 fn median(runs: &Runs) -> f64 {

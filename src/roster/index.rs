@@ -1,43 +1,8 @@
 //! The index of a roster: what is needed of every employee to tell whether it changed.
 
-use super::{Data, Status};
+use super::Status;
+use std::ops::Range;
 use std::sync::OnceLock;
-use xxhash_rust::xxh3::{xxh3_128_with_secret, xxh3_128_with_seed};
-
-/// The hash of an id or of a value, under the store's secret seed. With 128 bits two different inputs out of a billion meet with
-/// a probability of less than 10⁻²⁰.
-pub fn hash(seed: u64, bytes: &[u8]) -> u128 {
-    xxh3_128_with_seed(bytes, seed)
-}
-
-/// The hash of an employee's data together with the account's number of the profile that it was checked by.
-pub fn data_hash(seed: u64, profile: u32, data: &Data<impl AsRef<[u8]>>) -> u128 {
-    hash(seed.wrapping_add(u64::from(profile)), data.as_bytes())
-}
-
-/// The version of the rules that the program itself has for an employee's form. Whoever changes what is accepted increases it, so that
-/// bytes which were accepted by other rules are checked anew.
-const FORM_VERSION: u128 = 2;
-
-/// Hashes an element's bytes together with the version of the rules that they are checked by, the program's and the profile's.
-pub struct BytesHasher([u8; 192]);
-
-impl BytesHasher {
-    /// The hasher of a store and a version of a profile.
-    pub fn new(seed: u64, version: u128) -> BytesHasher {
-        let mut secret = [0; 192];
-        for (number, part) in secret.chunks_exact_mut(16).enumerate() {
-            let input = [version, FORM_VERSION, number as u128].map(u128::to_le_bytes).concat();
-            part.copy_from_slice(&hash(seed, &input).to_le_bytes());
-        }
-        BytesHasher(secret)
-    }
-
-    /// The hash of an element; never 0, which stands for no bytes.
-    pub fn hash(&self, element: &[u8]) -> u128 {
-        xxh3_128_with_secret(element, &self.0).max(1)
-    }
-}
 
 /// What the index knows of an employee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +30,44 @@ fn whole([low, high]: Halves) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
+/// Consecutive employees of the last push of the whole roster, and the bytes that they were accepted with.
+///
+/// The bytes begin behind the employee before, or behind the bracket of the array, and end with the last employee of the block: what
+/// separates employees belongs to the one behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// Where the first employee is in the order of the push.
+    pub start: u32,
+    /// How many employees there are.
+    pub employees: u32,
+    /// How many bytes there are.
+    pub length: u32,
+    hash: Halves,
+}
+
+impl Block {
+    /// Returns a block of bytes with this length and hash.
+    pub fn new(start: u32, employees: u32, length: u32, hash: u128) -> Block {
+        Block { start, employees, length, hash: halves(hash) }
+    }
+
+    /// Returns the same block where it begins elsewhere in the order.
+    #[must_use]
+    pub fn moved_to(self, start: u32) -> Block {
+        Block { start, ..self }
+    }
+
+    /// Returns the hash of the bytes, see [`super::BytesHasher::of_blocks`].
+    pub fn hash(&self) -> u128 {
+        whole(self.hash)
+    }
+
+    /// Returns where the employees are in the order of the push.
+    pub fn range(&self) -> Range<usize> {
+        self.start as usize..(self.start + self.employees) as usize
+    }
+}
+
 /// All employees of a roster, each at a place of its own, and the order in which the last push had them.
 ///
 /// What is looked at together lies together: recognising reads the order and the bytes, and nothing else.
@@ -76,6 +79,10 @@ pub struct Index {
     /// See [`Entry::number_and_status`].
     numbers: Vec<u32>,
     order: Vec<u32>,
+    /// Parts of the order, one behind the other.
+    blocks: Vec<Block>,
+    /// Whether an employee of a block may have changed since the block was made.
+    blocks_outdated: bool,
     /// Whether entries were added or replaced since [`Index::settle`].
     unsettled: bool,
     by_id: OnceLock<Places>,
@@ -91,6 +98,8 @@ impl Index {
             data: Vec::with_capacity(employees),
             numbers: Vec::with_capacity(employees),
             order: Vec::new(),
+            blocks: Vec::new(),
+            blocks_outdated: false,
             unsettled: false,
             by_id: OnceLock::new(),
             by_bytes: OnceLock::new(),
@@ -110,7 +119,8 @@ impl Index {
     /// About how much memory it takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
         let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, |table| table.slots.len() * 4));
-        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + tables[0] + tables[1]
+        let blocks = self.blocks.capacity() * size_of::<Block>();
+        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
     }
 
     /// The place of the employee whose id has this hash.
@@ -139,6 +149,28 @@ impl Index {
     /// The places of the employees in the order of the last push; those that it did not carry come last.
     pub fn order(&self) -> &[u32] {
         &self.order
+    }
+
+    /// Returns the blocks of the last push of the whole roster, in its order. They can be trusted after
+    /// [`Index::forget_outdated_blocks`].
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Sets the blocks of the order that the index has; employees may have changed since they were made.
+    pub fn set_blocks(&mut self, blocks: Vec<Block>) {
+        self.blocks = blocks;
+        self.blocks_outdated = true;
+    }
+
+    /// Forgets the blocks with employees that have changed since: of those no bytes are known. A patch only says that there may be
+    /// some, because its time must not depend on the size of the roster.
+    pub fn forget_outdated_blocks(&mut self) {
+        if std::mem::take(&mut self.blocks_outdated) {
+            let Index { blocks, order, bytes, .. } = self;
+            let known = |place: &u32| bytes[*place as usize] != [0, 0];
+            blocks.retain(|block| order.get(block.range()).is_some_and(|places| places.iter().all(known)));
+        }
     }
 
     /// The employee at a place.
@@ -209,6 +241,7 @@ impl Index {
             }
         }
         self.order.extend(self.order.len() as u32..self.len() as u32);
+        self.blocks_outdated |= !entries.is_empty();
         self.settle();
     }
 
@@ -224,15 +257,39 @@ impl Index {
         !self.unsettled
     }
 
-    /// Remembers the order of a push: the places of its employees. Those that it did not carry keep their order behind them.
+    /// Remembers the order of a push: the places of its employees. Those that it did not carry keep their order behind them, and blocks
+    /// in which it carried nobody stay blocks.
     pub fn set_order(&mut self, mut order: Vec<u32>) {
         let mut carried = vec![false; self.len()];
         order.retain(|&place| place != u32::MAX);
         order.iter().for_each(|&place| carried[place as usize] = true);
+        let is_absent = |place: &u32| !carried[*place as usize];
+        let (mut at, mut absent) = (0, order.len());
+        let mut moved = |block: Block| {
+            let before = &self.order[at..block.start as usize];
+            at = block.start as usize;
+            absent += before.iter().filter(|place| is_absent(place)).count();
+            let start = u32::try_from(absent).expect("a roster has fewer than 2³² employees");
+            // The first of a push has no comma before it.
+            let fits = (block.start == 0) == (start == 0);
+            (fits && self.order[block.range()].iter().all(is_absent)).then(|| block.moved_to(start))
+        };
+        self.blocks = self.blocks.iter().filter_map(|block| moved(*block)).collect();
         let known = self.order.len() as u32;
         let rest = self.order.iter().copied().chain(known..self.len() as u32);
-        order.extend(rest.filter(|&place| !carried[place as usize]));
+        order.extend(rest.filter(is_absent));
         self.order = order;
+    }
+
+    /// Replaces the blocks of so many employees at the beginning of the order.
+    fn replace_first_blocks(&mut self, employees: usize, blocks: Vec<Block>) {
+        let replaced = self.first_blocks(employees).len();
+        self.blocks.splice(..replaced, blocks);
+    }
+
+    /// Returns the blocks that begin with one of so many employees at the beginning of the order.
+    fn first_blocks(&self, employees: usize) -> &[Block] {
+        &self.blocks[..self.blocks.partition_point(|block| (block.start as usize) < employees)]
     }
 }
 
@@ -341,6 +398,8 @@ pub struct Changes {
     created: Index,
     /// For each employee of the push its place; a created one's is [`CREATED`] and the place among the created.
     order: Vec<u32>,
+    /// The blocks of the push.
+    blocks: Vec<Block>,
 }
 
 /// Marks a place among the created employees.
@@ -368,19 +427,26 @@ impl Changes {
         Ok(())
     }
 
+    /// Sets the blocks of the push.
+    pub fn set_blocks(&mut self, blocks: Vec<Block>) {
+        self.blocks = blocks;
+    }
+
     /// The created employees.
     pub fn created(&mut self) -> &mut Index {
         &mut self.created
     }
 
-    /// Whether there is nothing new but perhaps the order.
+    /// Whether there is nothing new but perhaps the order and the blocks.
     pub fn is_empty(&self) -> bool {
         self.replaced.is_empty() && self.created.is_empty()
     }
 
-    /// Whether the push had the employees in the index's order.
+    /// Whether the push had the employees in the index's order, and its blocks.
     pub fn keeps_order(&self, index: &Index) -> bool {
-        index.order().len() == index.len() && index.order().starts_with(&self.order)
+        index.order.len() == index.len()
+            && index.order.starts_with(&self.order)
+            && index.first_blocks(self.order.len()) == self.blocks
     }
 
     /// The entries that were replaced, which the index has, and those that were created.
@@ -408,9 +474,13 @@ impl Changes {
         let mut places = self.replaced;
         places.extend(stored..index.len() as u32);
         index.settle();
+        let carried = self.order.len();
         if index.order.len() != index.len() || !index.order.starts_with(&self.order) {
             index.set_order(self.order);
         }
+        // An accepted push leaves nobody in its blocks whose bytes are not known, but it may have hidden those whom it does not carry.
+        index.replace_first_blocks(carried, self.blocks);
+        index.blocks_outdated |= carried < index.len() && !places.is_empty();
         places
     }
 }

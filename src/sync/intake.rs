@@ -1,4 +1,4 @@
-//! Intake: a body as it arrives becomes blocks of employees.
+//! Intake: a body as it arrives becomes employees.
 
 use super::split::{SplitError, Splitter};
 use super::{BodyError, Failure, Format};
@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::Path;
 use uuid::Uuid;
 
-/// How much of a piece is copied at first to complete an employee that began in the one before, in bytes.
+/// How much of a piece is copied at first to complete an employee that began in the piece before, in bytes.
 const JOIN_BYTES: usize = 1 << 10;
 
 /// How much of a spooled body is read at a time, in bytes.
@@ -22,15 +22,46 @@ const SPOOL_BYTES: usize = 1 << 19;
 pub type Pieces<'a> = dyn FnMut() -> Result<Option<Bytes>, BodyError> + Send + 'a;
 
 /// Consecutive bytes of a body, and the employees that end in them.
-pub struct Block<'b> {
-    /// The bytes.
+pub struct Split<'b> {
+    /// The bytes. They begin where those of the split before ended, but for an employee that had not ended there.
     pub bytes: &'b [u8],
     /// Where each employee is in them.
     pub elements: &'b [Range<usize>],
     /// The first employee's place in the push, counted from 0.
     pub first: u64,
-    /// The block's place in the body, in bytes.
+    /// The first byte's place in the body.
     pub position: u64,
+}
+
+/// What may come next of the employees.
+pub enum Next {
+    /// A block of so many bytes that is known.
+    Block(usize),
+    /// So many employees, or fewer, that must be split.
+    Employees(usize),
+}
+
+/// Takes the employees of a body in their order.
+pub trait Taker {
+    /// Returns what may come next.
+    fn next(&mut self) -> Next {
+        Next::Employees(usize::MAX)
+    }
+
+    /// Takes bytes of the length that [`Taker::next`] has returned and returns how many employees they are; `None` if they are not those of
+    /// the block. `first` is the first employee's place in the push.
+    fn take_block(&mut self, _bytes: &[u8], _first: u64) -> Option<u64> {
+        None
+    }
+
+    /// Takes employees that were split.
+    fn take(&mut self, split: &Split) -> Result<(), Failure>;
+}
+
+impl<F: FnMut(&Split) -> Result<(), Failure>> Taker for F {
+    fn take(&mut self, split: &Split) -> Result<(), Failure> {
+        self(split)
+    }
 }
 
 /// A body on its way in.
@@ -39,7 +70,9 @@ pub struct Intake<'a> {
     limits: &'a Limits,
     format: &'a Format,
     splitter: Splitter,
-    /// The beginning of an employee that has not ended, and with [`Intake::begin`] what has come before it.
+    /// What is left of a piece.
+    piece: Bytes,
+    /// The beginning of an employee, or of what may be a block, that has not come whole. Only of an employee it was split.
     tail: Vec<u8>,
     elements: Vec<Range<usize>>,
     employees: u64,
@@ -50,13 +83,14 @@ pub struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    /// The body that `pieces` gives, of the format, within the limits.
+    /// Returns the body whose pieces `pieces` returns, of the format, within the limits.
     pub fn new(pieces: Box<Pieces<'a>>, format: &'a Format, limits: &'a Limits) -> Intake<'a> {
         Intake {
             pieces,
             limits,
             format,
             splitter: Splitter::new(format.employees, limits.depth_max, limits.envelope_bytes_max),
+            piece: Bytes::new(),
             tail: Vec::new(),
             elements: Vec::new(),
             employees: 0,
@@ -66,66 +100,134 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Receives the next piece of the body and calls `each` with the employees that end in it, in one block or two. Returns false at the
-    /// end of the body.
-    pub fn receive(&mut self, mut each: impl FnMut(Block) -> Result<(), Failure>) -> Result<bool, Failure> {
+    /// Receives the body until its array of employees begins, or all of it.
+    pub fn begin(&mut self) -> Result<(), Failure> {
+        while !self.splitter.has_array() && self.next_piece()? {
+            let piece = std::mem::take(&mut self.piece);
+            let read = self.split(&piece, 0, usize::MAX, &mut |_: &Split| Ok(()))?;
+            self.piece = piece.slice(read..);
+        }
+        Ok(())
+    }
+
+    /// Receives the next piece of the body and has `taker` take the employees that end in it. Returns false at the end of the body.
+    pub fn receive(&mut self, taker: &mut impl Taker) -> Result<bool, Failure> {
         if self.ended {
             return Ok(false);
         }
-        let Some(piece) = (self.pieces)().map_err(Failure::Body)? else {
-            self.ended = true;
-            return Ok(false);
-        };
-        // An employee that began in an earlier piece is completed by a copy of as little of this one as it takes.
-        let (mut from, mut scanned, mut step) = (0, 0, JOIN_BYTES);
-        while !self.tail.is_empty() && scanned < piece.len() {
-            let mut tail = std::mem::take(&mut self.tail);
-            let before = tail.len();
-            let copied = scanned..piece.len().min(scanned + step);
-            scanned = copied.end;
-            step *= 2;
-            tail.extend_from_slice(&piece[copied]);
-            let kept = self.split(&tail, before, &mut each)?;
-            if self.elements.is_empty() {
-                self.tail = tail;
-            } else {
-                // What is kept now began in this piece.
-                from = scanned - (tail.len() - kept);
+        if self.piece.is_empty() && !self.next_piece()? {
+            if !self.splitter.in_element() {
+                // No more comes of what might have been a block.
+                let tail = std::mem::take(&mut self.tail);
+                let read = self.read(&tail, 0, taker)?;
+                self.tail.extend_from_slice(&tail[read..]);
             }
+            return Ok(false);
         }
+        let piece = std::mem::take(&mut self.piece);
+        let left = self.complete_tail(&piece, taker)?;
         if self.tail.is_empty() {
-            let bytes = &piece[from..];
-            let kept = self.split(bytes, scanned - from, &mut each)?;
-            self.tail.extend_from_slice(&bytes[kept..]);
+            let bytes = &piece[left.start..];
+            let scanned = if self.splitter.in_element() { left.len() } else { 0 };
+            let read = self.read(bytes, scanned, taker)?;
+            self.tail.extend_from_slice(&bytes[read..]);
         }
         self.check_tail()?;
         Ok(true)
     }
 
-    /// Splits `bytes[from..]` and calls `each` with the employees. Returns where the bytes begin that must be kept.
-    fn split(
-        &mut self,
-        bytes: &[u8],
-        from: usize,
-        each: &mut impl FnMut(Block) -> Result<(), Failure>,
-    ) -> Result<usize, Failure> {
+    /// Completes the tail by a copy of as little of the piece as it takes. Returns which bytes of the piece were copied but are left, because
+    /// what comes next begins with them.
+    fn complete_tail(&mut self, piece: &[u8], taker: &mut impl Taker) -> Result<Range<usize>, Failure> {
+        let (mut copied, mut step) = (0, JOIN_BYTES);
+        while !self.tail.is_empty() && copied < piece.len() {
+            let mut tail = std::mem::take(&mut self.tail);
+            let before = tail.len();
+            let in_element = self.splitter.in_element();
+            let wanted = match taker.next() {
+                Next::Block(length) if !in_element => length.saturating_sub(before).max(1),
+                _ => step,
+            };
+            step *= 2;
+            let end = piece.len().min(copied + wanted);
+            tail.extend_from_slice(&piece[copied..end]);
+            copied = end;
+            let read = self.read(&tail, if in_element { before } else { 0 }, taker)?;
+            if read >= before {
+                return Ok(copied - (tail.len() - read)..copied);
+            }
+            tail.drain(..read);
+            self.tail = tail;
+        }
+        Ok(copied..copied)
+    }
+
+    /// Reads `bytes`, of which the first `scanned` were split before, and has `taker` take the employees. Returns where the bytes begin
+    /// that must be kept.
+    fn read(&mut self, bytes: &[u8], mut scanned: usize, taker: &mut impl Taker) -> Result<usize, Failure> {
+        let mut at = 0;
+        loop {
+            let employees = match taker.next() {
+                Next::Employees(employees) => employees,
+                Next::Block(length) if self.splitter.is_between_elements() => match bytes.get(at..at + length) {
+                    Some(block) => {
+                        if let Some(employees) = taker.take_block(block, self.employees) {
+                            self.splitter.pass(length as u64);
+                            self.passed(length, employees)?;
+                            at += length;
+                            scanned = at;
+                        }
+                        continue;
+                    }
+                    None if self.ended => usize::MAX,
+                    None => return Ok(at),
+                },
+                Next::Block(_) => usize::MAX,
+            };
+            at += self.split(&bytes[at..], scanned - at, employees, taker)?;
+            if at == bytes.len() || self.splitter.in_element() {
+                return Ok(at);
+            }
+            scanned = at;
+        }
+    }
+
+    /// Splits `bytes[from..]` as far as this many employees and has `taker` take them. Returns where the bytes begin that were not split, or must
+    /// be kept.
+    fn split(&mut self, bytes: &[u8], from: usize, employees: usize, taker: &mut impl Taker) -> Result<usize, Failure> {
         self.elements.clear();
-        let split = self.splitter.split(bytes, from, &mut self.elements);
-        let block = Block { bytes, elements: &self.elements, first: self.employees, position: self.position };
+        let in_array = self.splitter.in_array();
+        let split = self.splitter.split(bytes, from, employees, &mut self.elements);
+        let all = Split { bytes, elements: &self.elements, first: self.employees, position: self.position };
         let kept = match split {
             Ok(kept) => kept,
-            Err(error) => return Err(not_json_within(&block).unwrap_or_else(|| self.failure(error, bytes))),
+            Err(error) => return Err(not_json_within(&all).unwrap_or_else(|| self.failure(error, bytes))),
         };
-        self.check_lengths(&block)?;
-        if !self.elements.is_empty() {
-            each(block)?;
+        self.check_lengths(&all)?;
+        if in_array {
+            taker.take(&Split { bytes: &bytes[..kept], ..all })?;
         }
-        self.position += kept as u64;
-        self.employees += self.elements.len() as u64;
+        self.passed(kept, self.elements.len() as u64)?;
+        Ok(kept)
+    }
+
+    /// Counts employees that were taken.
+    fn passed(&mut self, bytes: usize, employees: u64) -> Result<(), Failure> {
+        self.position += bytes as u64;
+        self.employees += employees;
         if self.employees > self.limits.employees_max {
             return Err(Failure::OverLimit { limit: "employees_max", max: self.limits.employees_max });
         }
-        Ok(kept)
+        Ok(())
+    }
+
+    /// Waits for a piece. Returns false at the end of the body.
+    fn next_piece(&mut self) -> Result<bool, Failure> {
+        match (self.pieces)().map_err(Failure::Body)? {
+            Some(piece) => self.piece = piece,
+            None => self.ended = true,
+        }
+        Ok(!self.ended)
     }
 
     /// The envelope before the employees, or the whole envelope if all of the body has come.
@@ -149,34 +251,30 @@ impl<'a> Intake<'a> {
         (self.format.envelope)(envelope).map_err(|error| self.unreadable(error))
     }
 
-    /// Receives the body until employees have come, or all of it: copies of their blocks.
-    pub fn begin(&mut self) -> Result<Vec<FirstBlock>, Failure> {
-        let mut first = Vec::new();
-        let mut copy = |block: Block| {
-            first.push(FirstBlock::copy(&block));
-            Ok(())
-        };
-        while self.employees == 0 && self.receive(&mut copy)? {}
-        Ok(first)
+    /// Receives the body until employees have come, and checks no more than that they can be split. A body that is refused for its
+    /// envelope is refused for this first.
+    pub fn check_first(&mut self) -> Result<(), Failure> {
+        while self.employees == 0 && self.receive(&mut |_: &Split| Ok(()))? {}
+        Ok(())
     }
 
     /// Receives the rest of a body whose profile is not known before its end, and keeps its employees in a file of `dir`. Returns the
     /// profile, and the employees again.
-    pub fn spool(mut self, first: Vec<FirstBlock>, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
+    pub fn spool(mut self, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
         let mut file = BufWriter::with_capacity(SPOOL_BYTES, tempfile::tempfile_in(dir).map_err(Failure::Spool)?);
-        let mut before = format!("{{{:?}:[", self.format.employees[0]);
-        let mut write = |block: Block| {
-            if let Some(failure) = not_json_within(&block) {
+        write!(file, "{{{:?}:[", self.format.employees[0]).map_err(Failure::Spool)?;
+        let mut separator = "";
+        let mut write = |split: &Split| {
+            if let Some(failure) = not_json_within(split) {
                 return Err(failure);
             }
-            for element in block.elements {
-                file.write_all(before.as_bytes()).map_err(Failure::Spool)?;
-                file.write_all(&block.bytes[element.clone()]).map_err(Failure::Spool)?;
-                before = ",".into();
+            for element in split.elements {
+                file.write_all(separator.as_bytes()).map_err(Failure::Spool)?;
+                file.write_all(&split.bytes[element.clone()]).map_err(Failure::Spool)?;
+                separator = ",";
             }
             Ok(())
         };
-        first.iter().try_for_each(|first| write(first.block()))?;
         while self.receive(&mut write)? {}
         file.write_all(b"]}").map_err(Failure::Spool)?;
         let envelope = self.finish()?;
@@ -189,15 +287,15 @@ impl<'a> Intake<'a> {
         Ok((profile, again))
     }
 
-    fn check_lengths(&self, block: &Block) -> Result<(), Failure> {
-        match block.elements.iter().any(|element| element.len() > self.limits.employee_bytes_max) {
-            true => Err(not_json_within(block).unwrap_or_else(|| self.too_long())),
-            false => Ok(()),
+    fn check_lengths(&self, split: &Split) -> Result<(), Failure> {
+        if split.elements.iter().any(|element| element.len() > self.limits.employee_bytes_max) {
+            return Err(not_json_within(split).unwrap_or_else(|| self.too_long()));
         }
+        Ok(())
     }
 
     fn check_tail(&self) -> Result<(), Failure> {
-        if self.tail.len() <= self.limits.employee_bytes_max {
+        if !self.splitter.in_element() || self.tail.len() <= self.limits.employee_bytes_max {
             return Ok(());
         }
         // A bracket that is missing makes all that follows one employee: then that is what to say.
@@ -261,31 +359,11 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// A block that is kept until it is known what its employees are checked by.
-pub struct FirstBlock {
-    bytes: Vec<u8>,
-    elements: Vec<Range<usize>>,
-    first: u64,
-    position: u64,
-}
-
-impl FirstBlock {
-    fn copy(block: &Block) -> FirstBlock {
-        let Block { bytes, elements, first, position } = *block;
-        FirstBlock { bytes: bytes.to_vec(), elements: elements.to_vec(), first, position }
-    }
-
-    /// The block.
-    pub fn block(&self) -> Block<'_> {
-        Block { bytes: &self.bytes, elements: &self.elements, first: self.first, position: self.position }
-    }
-}
-
 /// Brackets that do not match make a split go wrong behind them: then the employee that has them is what to name.
-fn not_json_within(block: &Block) -> Option<Failure> {
-    (block.first..).zip(block.elements).find_map(|(index, element)| {
-        let NotJson { at, message } = json::check(&block.bytes[element.clone()]).err()?;
-        let at = block.position + element.start as u64 + at;
+fn not_json_within(split: &Split) -> Option<Failure> {
+    (split.first..).zip(split.elements).find_map(|(index, element)| {
+        let NotJson { at, message } = json::check(&split.bytes[element.clone()]).err()?;
+        let at = split.position + element.start as u64 + at;
         Some(Failure::NotJson { index: Some(index), at, message })
     })
 }

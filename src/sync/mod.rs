@@ -4,6 +4,7 @@
 //! A step is a plain function over a batch, which neither asks the store nor calls another step; this file asks the store once before the
 //! steps of a batch and once after them.
 
+mod blocks;
 mod carried;
 mod check;
 mod failure;
@@ -22,7 +23,7 @@ mod verdict;
 
 pub use check::{Checked, Chunk, Finding, Rulebook};
 pub use failure::{BodyError, Failure};
-pub use intake::{Block, FirstBlock, Intake, Pieces};
+pub use intake::{Intake, Pieces, Split};
 pub use recognise::{Batch, Recogniser, Unknown};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
@@ -31,7 +32,7 @@ pub use trace::{Times, Trace};
 use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
-use crate::roster::{Absent, BytesHasher, Counts, Ignored, Index, Intent};
+use crate::roster::{Absent, Counts, Ignored, Index, Intent};
 use crate::store::{self, Commit, Draft, IndexUpdate, Numbers, Sync};
 use find::{Finder, Found};
 use outcome::{Beginning, Outcome};
@@ -199,11 +200,9 @@ impl Stage<'_, '_, '_> {
     fn whole(&mut self, mut whole: Whole) -> Result<Ignored, Failure> {
         let Stage { rulebook, outcome, draft, index, times } = self;
         outcome.carried.grow(index);
-        let mut recogniser = Recogniser::new(BytesHasher::new(rulebook.seed, rulebook.profile.version));
+        index.forget_outdated_blocks();
+        let mut recogniser = Recogniser::new(rulebook.seed, rulebook.profile.version, rulebook.limits);
         let (mut filling, mut checking) = (Batch::default(), Batch::default());
-        for first in &whole.first {
-            recogniser.recognise(&first.block(), index, &mut filling, |place, slot| outcome.recognised(place, slot));
-        }
         let (mut checked, mut ignored) = (Vec::new(), Ignored::default());
         let mut more = Ok(true);
         while matches!(more, Ok(true)) || !filling.unknown.is_empty() {
@@ -218,11 +217,8 @@ impl Stage<'_, '_, '_> {
                 }
                 timed(&mut times.write, || append(outcome, &checked, index, draft))?;
                 while matches!(more, Ok(true)) && filling.bytes.len() < BATCH_BYTES {
-                    more = whole.intake.receive(|block| {
-                        recogniser
-                            .recognise(&block, index, &mut filling, |place, slot| outcome.recognised(place, slot));
-                        Ok(())
-                    });
+                    let recognised = |place, slot| outcome.recognised(place, slot);
+                    more = whole.intake.receive(&mut recogniser.over(index, &mut filling, recognised));
                 }
                 if batch.unknown.is_empty() {
                     return Ok(Vec::new());
@@ -237,6 +233,7 @@ impl Stage<'_, '_, '_> {
         // What is wrong with an employee is reported before what is wrong behind it.
         more?;
         ignored.add_all(&whole.end(rulebook.profile)?);
+        outcome.delta.set_blocks(recogniser.into_blocks());
         Ok(ignored)
     }
 

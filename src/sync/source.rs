@@ -2,7 +2,7 @@
 
 use super::Push;
 use super::failure::Failure;
-use super::intake::{FirstBlock, Intake, Pieces};
+use super::intake::{Intake, Pieces};
 use super::trace::waiting_for;
 use crate::json::{NotJson, Scratch, Unreadable};
 use crate::limits::Limits;
@@ -69,14 +69,12 @@ pub enum Arriving<'a> {
     Intents(Intents<'a>),
 }
 
-/// A body that carries everybody, of which the first employees have come.
+/// A body that carries everybody, of which what comes before the first employee has come.
 pub struct Whole<'a> {
     /// How it is read.
     pub format: &'a Format,
     /// What is still to come.
     pub intake: Intake<'a>,
-    /// What has come.
-    pub first: Vec<FirstBlock>,
 }
 
 /// Intents that come one by one.
@@ -101,7 +99,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Receives a body until its profile is known: mostly that is with its first employees.
+    /// Receives a body until its profile is known: mostly that is before its first employee.
     pub fn begin(self, push: &'a Push) -> Result<(Arc<Profile>, Arriving<'a>), Failure> {
         match self {
             Source::Body(body) => {
@@ -123,13 +121,23 @@ impl<'a> Body<'a> {
             profiles.get(id.ok_or_else(missing)?, account).ok_or(Failure::UnknownProfile)
         };
         let mut intake = Intake::new(pieces, format, push.limits);
-        let first = intake.begin()?;
-        if let Some(id) = intake.envelope_so_far()?.profile {
-            return Ok((find_profile(Some(id))?, Whole { format, intake, first }));
+        intake.begin()?;
+        let known = intake.envelope_so_far().and_then(|envelope| match envelope.profile {
+            Some(id) => find_profile(Some(id)).map(Some),
+            None => Ok(None),
+        });
+        match known {
+            Ok(Some(profile)) => Ok((profile, Whole { format, intake })),
+            Ok(None) => {
+                // The profile comes after the employees, so the body must be read twice.
+                let (id, intake) = intake.spool(push.spool_dir)?;
+                Ok((find_profile(id)?, Whole { format, intake }))
+            }
+            Err(failure) => {
+                intake.check_first()?;
+                Err(failure)
+            }
         }
-        // The profile comes after the employees, so the body must be read twice.
-        let (id, intake) = intake.spool(first, push.spool_dir)?;
-        Ok((find_profile(id)?, Whole { format, intake, first: Vec::new() }))
     }
 }
 

@@ -7,11 +7,11 @@ use std::ops::Range;
 /// What stops a split.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SplitError {
-    /// The body is not JSON; the place is counted from its beginning.
+    /// The body is not JSON; the place is counted from the body's beginning.
     NotJson(NotJson),
     /// The array of employees appears twice.
     Twice,
-    /// Objects and arrays are nested deeper than the limit: in the employee that begins here in the block, or in the envelope.
+    /// Objects and arrays are nested deeper than the limit: in the employee that begins here in the bytes, or in the envelope.
     TooDeep {
         /// Where the employee begins.
         element: Option<usize>,
@@ -20,10 +20,10 @@ pub enum SplitError {
     LongEnvelope,
 }
 
-/// Finds the elements of the array of employees in a body that comes block by block, and keeps the rest, the envelope.
+/// Finds the elements of the array of employees in a body that comes in parts, and keeps the rest, the envelope.
 ///
 /// What it finds are elements only if they are JSON themselves: that is for the parser of each to say. Then the body is JSON
-/// exactly if [`Splitter::finish`] gives an envelope that is.
+/// exactly if [`Splitter::finish`] returns an envelope that is.
 pub struct Splitter {
     names: [&'static str; 2],
     depth_max: u32,
@@ -80,17 +80,23 @@ impl Splitter {
         }
     }
 
-    /// Reads `block[from..]`, the next bytes of the body, and adds the elements that end in it to `elements`.
+    /// Reads `bytes[from..]`, the next bytes of the body, and adds the elements that end in them to `elements`. Stops where the array of
+    /// employees begins, and behind the last element when `elements` has `elements_max`.
     ///
-    /// Returns where the element begins that has not ended. The caller keeps the block from there on: the next block begins with
-    /// what was kept, and its `from` is the length of that.
-    pub fn split(&mut self, block: &[u8], from: usize, elements: &mut Vec<Range<usize>>) -> Result<usize, SplitError> {
+    /// Returns where it has stopped, or where the element begins that has not ended. The caller keeps the bytes from there on: the next
+    /// bytes begin with what was kept, and `from` is how many of them were read.
+    pub fn split(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        elements_max: usize,
+        elements: &mut Vec<Range<usize>>,
+    ) -> Result<usize, SplitError> {
         let mut start = 0;
         let mut at = from;
         let base = self.position - from as u64;
-        self.position += (block.len() - from) as u64;
-        while at < block.len() {
-            let byte = block[at];
+        while at < bytes.len() && elements.len() < elements_max {
+            let byte = bytes[at];
             match self.state {
                 State::Envelope => {
                     let array = byte == b'[' && self.is_array_of_employees();
@@ -102,6 +108,8 @@ impl Splitter {
                         }
                         let after = base + at as u64 + 1;
                         self.gap = Some((self.envelope.len(), after..after));
+                        at += 1;
+                        break;
                     }
                 }
                 State::Behind => {
@@ -142,11 +150,11 @@ impl Splitter {
                 State::Container => {
                     let depth_max = self.depth_max.saturating_sub(self.depth);
                     let too_deep = |_| SplitError::TooDeep { element: Some(start) };
-                    let end = scan(&block[at..], &mut self.nesting, depth_max).map_err(too_deep)?;
-                    let Some(end) = end else {
+                    let end = scan(&bytes[at..], &mut self.nesting, depth_max).map_err(too_deep)?;
+                    at = end.map_or(bytes.len(), |end| at + end);
+                    if end.is_none() {
                         break;
-                    };
-                    at += end;
+                    }
                     elements.push(start..at);
                     self.state = State::AfterElement;
                     continue;
@@ -176,7 +184,29 @@ impl Splitter {
             }
             at += 1;
         }
-        Ok(if self.in_element() { start } else { block.len() })
+        self.position = base + at as u64;
+        Ok(if self.in_element() { start } else { at })
+    }
+
+    /// Reads so many bytes of the body that are known to be elements, from where [`Splitter::is_between_elements`].
+    pub fn pass(&mut self, bytes: u64) {
+        self.position += bytes;
+        self.state = State::AfterElement;
+    }
+
+    /// Whether the next byte comes right behind an element, or is the first of the array.
+    pub fn is_between_elements(&self) -> bool {
+        matches!(self.state, State::AfterElement | State::BeforeElement { first: true })
+    }
+
+    /// Whether the array of employees has begun.
+    pub fn has_array(&self) -> bool {
+        self.gap.is_some()
+    }
+
+    /// Whether the next byte is in the array of employees.
+    pub fn in_array(&self) -> bool {
+        !matches!(self.state, State::Envelope | State::EnvelopeString { .. } | State::Behind)
     }
 
     /// The envelope so far, with an array of no employees.
@@ -305,17 +335,23 @@ mod tests {
 
     const NAMES: [&str; 2] = ["employees", "Employees"];
 
-    /// Splits a body that comes in blocks of `size` bytes.
+    /// Splits a body that comes in pieces of `size` bytes, at most `size` elements at a time.
     fn split(body: &[u8], size: usize) -> Result<(Vec<Vec<u8>>, Vec<u8>), SplitError> {
         let mut splitter = Splitter::new(NAMES, 64, 1 << 20);
-        let (mut found, mut block, mut elements) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut found, mut bytes, mut elements) = (Vec::new(), Vec::new(), Vec::new());
         for piece in body.chunks(size) {
-            let from = block.len();
-            block.extend_from_slice(piece);
-            elements.clear();
-            let kept = splitter.split(&block, from, &mut elements)?;
-            found.extend(elements.iter().map(|element| block[element.clone()].to_vec()));
-            block.drain(..kept);
+            let mut from = bytes.len();
+            bytes.extend_from_slice(piece);
+            loop {
+                elements.clear();
+                let kept = splitter.split(&bytes, from, size, &mut elements)?;
+                found.extend(elements.iter().map(|element| bytes[element.clone()].to_vec()));
+                bytes.drain(..kept);
+                if splitter.in_element() || bytes.is_empty() {
+                    break;
+                }
+                from = 0;
+            }
         }
         splitter.finish().map(|envelope| (found, envelope.to_vec())).map_err(SplitError::NotJson)
     }
@@ -346,7 +382,7 @@ mod tests {
         let expected = [r#"{"]":"\"}]"}"#, "1", r#""\\""#, "[[]]", "null"].map(|e| e.as_bytes().to_vec());
         for size in 1..=body.len() {
             let (found, envelope) = split(body, size).unwrap();
-            assert_eq!(found, expected, "in blocks of {size}");
+            assert_eq!(found, expected, "in pieces of {size}");
             assert_eq!(
                 String::from_utf8(envelope).unwrap(),
                 r#" {"a":"employees", "x":{"employees":[9]}, "employe\u0065s" :[],"z":[{}]}"#
@@ -358,7 +394,8 @@ mod tests {
     fn places_in_the_envelope_are_places_in_the_body() {
         let body = br#"{"employees":[{"id":"1"},{"id":"2"}]; "#;
         let mut splitter = Splitter::new(NAMES, 64, 1 << 20);
-        splitter.split(body, 0, &mut Vec::new()).unwrap();
+        let array = splitter.split(body, 0, usize::MAX, &mut Vec::new()).unwrap();
+        splitter.split(&body[array..], 0, usize::MAX, &mut Vec::new()).unwrap();
         let at = json::check(splitter.finish().unwrap()).unwrap_err().at;
         assert_eq!(body[splitter.body_position(at) as usize], b';');
     }

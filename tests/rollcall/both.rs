@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
-use rollcall::roster::Absent;
+use rollcall::roster::{Absent, Intent};
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
 use rollcall::sync::{Body, Failure, Push, Source, Trace, sync};
@@ -21,6 +21,7 @@ const FIELDS: &str = r#"
     type = "text"
     required = true
     max_length = 5
+    wire = { springest = "first_name" }
     [[field]]
     name = "N"
     type = "number"
@@ -64,6 +65,27 @@ impl Both {
     /// Forgets what is held in memory, as a restart does.
     pub fn restart(&mut self) {
         self.store = Store::open(self.folder.path(), None).unwrap();
+    }
+
+    /// Patches the text of an employee by both ways, if it is stored.
+    pub fn patch(&mut self, id: &str, text: &str) {
+        let Some((_, data)) = self.plain.get_mut(id) else {
+            return;
+        };
+        data.insert("A".into(), text.into());
+        let push = Push {
+            dialect: Dialect::Springest,
+            limits: &self.limits,
+            spool_dir: self.folder.path(),
+            absent: Absent::Stay,
+            find_by: None,
+        };
+        let data = vec![("first_name".into(), text.to_owned().into())];
+        let intent = Intent { id: Some(id.to_owned().into()), data, must_exist: true, ..Intent::default() };
+        let intents = Box::new(std::iter::once(Ok(intent)));
+        let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
+        let source = Source::Intents { profile: self.profile.clone(), intents };
+        sync(&push, source, || roster.begin(), &mut Trace::default()).unwrap();
     }
 
     /// Pushes a body that comes in pieces of `size` bytes, and checks that both ways say the same and store the same.

@@ -70,7 +70,8 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
         .execute_batch(
             "DROP TABLE identity; ALTER TABLE sync DROP COLUMN stamp; ALTER TABLE index_part DROP COLUMN digest;
              DROP INDEX employee_hidden; DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;
-             ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes; PRAGMA user_version = 1",
+             ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes;
+             ALTER TABLE index_order DROP COLUMN blocks; ALTER TABLE index_order DROP COLUMN digest; PRAGMA user_version = 1",
         )
         .unwrap();
     if keep_seed {

@@ -12,6 +12,7 @@
 
 mod authenticate;
 mod backup;
+mod blocks;
 mod body;
 mod both;
 mod client;

@@ -4,15 +4,19 @@
 //! more than the roster has employees, they are written anew. An entry is 56 bytes, little-endian: the place and the number with the
 //! status (32 bits each), the hashes of the id, of the data and of the bytes (128 bits each). Beside each part is the hash of its
 //! entries. An index that does not carry the roster's revision, or is not as it was stored, is made anew from the rows.
+//!
+//! A block is 28 bytes: where it begins in the order, its employees and its bytes (32 bits each), and its hash (128 bits). Blocks mean
+//! something only together with the order, so both have one hash beside them.
 
 use super::Error;
-use crate::roster::{Entry, Index, hash};
+use crate::roster::{Block, Entry, Index, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 const ENTRY_BYTES: usize = 56;
+const BLOCK_BYTES: usize = 28;
 
 /// How many runs of an order are stored however few employees there are.
 const RUNS_MIN: usize = 64;
@@ -119,8 +123,7 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
     let Some(employees) = state else {
         return Ok(None);
     };
-    let runs: Option<Vec<u8>> =
-        connection.query_row("SELECT runs FROM index_order", [], |row| row.get(0)).optional()?;
+    let order = read_order(connection)?;
     let mut index = Index::with_capacity(employees as usize);
     let mut select = connection.prepare("SELECT entries, digest FROM index_part ORDER BY part")?;
     let mut parts = select.query([])?;
@@ -141,9 +144,51 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
     if index.len() as u64 != employees {
         return Ok(None);
     }
-    index.set_order(unpack_runs(&runs.unwrap_or_default(), index.len()));
+    index.set_order(unpack_runs(&order.runs, index.len()));
+    index.set_blocks(unpack_blocks(&order.blocks));
+    index.forget_outdated_blocks();
     index.settle();
     Ok(Some(index))
+}
+
+/// An order as it is stored, and its blocks.
+#[derive(Default)]
+struct Order {
+    runs: Vec<u8>,
+    blocks: Vec<u8>,
+}
+
+impl Order {
+    /// Returns the order of the index, or nothing if it is not worth its bytes. Then the index is read with the order of its places, in
+    /// which the blocks would have other employees.
+    fn of(index: &Index) -> Order {
+        match pack_runs(index.order()) {
+            Some(runs) => Order { runs, blocks: pack_blocks(index.blocks()) },
+            None => Order::default(),
+        }
+    }
+
+    fn digest(&self) -> [u8; 16] {
+        let runs = (self.runs.len() as u64).to_le_bytes();
+        hash(0, &[&runs, &self.runs[..], &self.blocks].concat()).to_le_bytes()
+    }
+}
+
+/// Reads the stored order. It has no blocks if it is not as it was stored, or was stored by an earlier version.
+fn read_order(connection: &Connection) -> Result<Order, Error> {
+    let stored = connection
+        .query_row("SELECT runs, blocks, digest FROM index_order", [], |row| {
+            let order = Order { runs: row.get(0)?, blocks: row.get::<_, Option<_>>(1)?.unwrap_or_default() };
+            Ok((order, row.get::<_, Option<Vec<u8>>>(2)?))
+        })
+        .optional()?;
+    let Some((order, digest)) = stored else {
+        return Ok(Order::default());
+    };
+    if digest.is_some_and(|digest| digest == order.digest()) {
+        return Ok(order);
+    }
+    Ok(Order { blocks: Vec::new(), ..order })
 }
 
 /// What is stored beside a part.
@@ -207,7 +252,11 @@ fn write_parts(
          revision = ?1, employees = ?2, entries = ?3",
         params![revision, all, entries],
     )?;
-    connection.execute("INSERT OR REPLACE INTO index_order VALUES (1, ?)", [pack_runs(index.order())])?;
+    let order = Order::of(index);
+    connection.execute(
+        "INSERT OR REPLACE INTO index_order (one, runs, blocks, digest) VALUES (1, ?, ?, ?)",
+        params![order.runs, order.blocks, order.digest()],
+    )?;
     Ok(())
 }
 
@@ -272,14 +321,14 @@ fn unpack(bytes: &[u8]) -> (u32, Entry) {
     (word(0), Entry { id: hash(8), data: hash(24), bytes: hash(40), number, status })
 }
 
-/// An order as runs of places that follow one another: the first place and the length of each, 32 bits each. An order that is
-/// none is not worth its bytes: it only helps to guess, so it is stored as that of the places.
-fn pack_runs(order: &[u32]) -> Vec<u8> {
+/// Packs an order as runs of places that follow one another: the first place and the length of each, 32 bits each. A shuffled order would
+/// take too many bytes; `None` then.
+fn pack_runs(order: &[u32]) -> Option<Vec<u8>> {
     let runs = || order.chunk_by(|a, b| a + 1 == *b);
     if runs().count() > RUNS_MIN.max(order.len() / 16) {
-        return [0, order.len() as u32].into_iter().flat_map(u32::to_le_bytes).collect();
+        return None;
     }
-    runs().flat_map(|run| [run[0], run.len() as u32]).flat_map(u32::to_le_bytes).collect()
+    Some(runs().flat_map(|run| [run[0], run.len() as u32]).flat_map(u32::to_le_bytes).collect())
 }
 
 fn unpack_runs(bytes: &[u8], employees: usize) -> Vec<u32> {
@@ -291,6 +340,26 @@ fn unpack_runs(bytes: &[u8], employees: usize) -> Vec<u32> {
     order
 }
 
+fn pack_blocks(blocks: &[Block]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(blocks.len() * BLOCK_BYTES);
+    for block in blocks {
+        [block.start, block.employees, block.length]
+            .iter()
+            .for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        bytes.extend_from_slice(&block.hash().to_le_bytes());
+    }
+    bytes
+}
+
+fn unpack_blocks(bytes: &[u8]) -> Vec<Block> {
+    let block = |bytes: &[u8]| {
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        let hash = u128::from_le_bytes(bytes[12..28].try_into().expect("sixteen bytes"));
+        Block::new(word(0), word(4), word(8), hash)
+    };
+    bytes.chunks_exact(BLOCK_BYTES).map(block).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,7 +368,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_order_comes_back(order in Just((0u32..50).collect::<Vec<_>>()).prop_shuffle()) {
-            prop_assert_eq!(unpack_runs(&pack_runs(&order), 50), order);
+            prop_assert_eq!(unpack_runs(&pack_runs(&order).unwrap(), 50), order);
         }
     }
 }

@@ -153,6 +153,10 @@ pub const ROSTER: &[&str] = &["
         duration_ms INTEGER NOT NULL,
         cause TEXT NOT NULL
     ) STRICT;
+", "
+    -- Blocks of consecutive employees in this order, and the hash of both; see store::index. Null in an order of an earlier version.
+    ALTER TABLE index_order ADD COLUMN blocks BLOB;
+    ALTER TABLE index_order ADD COLUMN digest BLOB;
 "];
 
 /// Opens `rollcall.db` and brings its tables up to date. Without `create` it must exist.
