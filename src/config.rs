@@ -22,6 +22,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// The file of the server key.
     pub key_file: Option<PathBuf>,
+    /// The folder where a body waits whose profile is not known before its end.
+    pub spool: Option<PathBuf>,
     /// The folder of the profiles.
     pub profiles: Option<PathBuf>,
     /// The proxies whose `X-Forwarded-For` is trusted: addresses, or networks like `10.0.0.0/8`.

@@ -1,6 +1,5 @@
 //! What is wrong with the employees of a push: data, not an error.
 
-use serde::Serialize;
 use std::collections::HashMap;
 
 /// How long the name of a field may be in an answer, in characters; longer ones are cut.
@@ -47,8 +46,7 @@ impl Fault {
 }
 
 /// One thing wrong with one employee, as an answer lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The employee's place in the push, counted from 0; `None` for an employee that the push did not carry.
     pub index: Option<u64>,
@@ -61,18 +59,15 @@ pub struct Rejection {
     /// See [`Fault::message`].
     pub message: String,
     /// See [`Fault::other_index`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub other_index: Option<u64>,
 }
 
 /// Rejections of one field and one rule, taken together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// See [`Fault::field`].
     pub field: String,
     /// See [`Fault::known`].
-    #[serde(skip)]
     pub known: bool,
     /// See [`Fault::rule`].
     pub rule: &'static str,

@@ -45,7 +45,7 @@ impl Table {
     /// What a case took, and the most memory that the server had, in bytes.
     pub fn add(&mut self, who: &str, case: &str, runs: &Runs, memory: Option<u64>) {
         let seconds = median(runs);
-        let all = || runs.iter().map(|run| run.as_secs_f64());
+        let all = || runs.iter().map(std::time::Duration::as_secs_f64);
         let floors = seconds / self.floor;
         println!(
             "{who:<14}{case:<17}{seconds:>9.3}{:>9.3}{:>9.3}{floors:>9.2}{:>9.0}{:>12.0}{:>10}",
@@ -136,11 +136,11 @@ fn print_goal(name: &str, measured: Option<f64>, goal: f64, at_most: bool) {
 }
 
 fn least(runs: &Runs) -> f64 {
-    runs.iter().map(|run| run.as_secs_f64()).fold(f64::INFINITY, f64::min)
+    runs.iter().map(std::time::Duration::as_secs_f64).fold(f64::INFINITY, f64::min)
 }
 
 fn median(runs: &Runs) -> f64 {
-    let mut seconds: Vec<f64> = runs.iter().map(|run| run.as_secs_f64()).collect();
+    let mut seconds: Vec<f64> = runs.iter().map(std::time::Duration::as_secs_f64).collect();
     seconds.sort_by(f64::total_cmp);
     let middle = seconds.len() / 2;
     match seconds.len() % 2 {

@@ -29,6 +29,9 @@ pub struct Serve {
     /// The folder of the profiles, one .toml file each [default: ./profiles]
     #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
     profiles: Option<PathBuf>,
+    /// The folder where a push waits that names its profile only at its end [default: the data folder]
+    #[arg(long, env = "ROLLCALL_SPOOL", value_name = "DIR")]
+    spool: Option<PathBuf>,
     /// The form of the log, which goes to the standard error [default: text]
     #[arg(long, env = "ROLLCALL_LOG", value_enum)]
     log: Option<LogFormat>,
@@ -43,7 +46,10 @@ impl Serve {
         server::raise_file_limit(&config.limits);
         let store = self.store.open(&config, IfMissing::Make)?;
         let data = store.dir().to_owned();
-        let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?);
+        let spool = setting(self.spool, config.spool, || data.clone());
+        tempfile::tempfile_in(&spool).map_err(|error| Failed::refused(format!("{}: {error}", spool.display())))?;
+        let server = Server::new(store, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?;
+        let server = Arc::new(server.spooling_to(spool));
         let runtime = runtime()?;
         let served = runtime.block_on(async {
             // Before it is logged that the server listens, since a signal may come right after that.

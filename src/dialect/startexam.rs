@@ -68,7 +68,7 @@ pub fn envelope(body: &[u8]) -> Result<Envelope, Unreadable> {
     let Object { members, unknown, .. } =
         json::exact::<Object<OfBody, &RawValue, 2>>(body).map_err(|error| match error {
             Unreadable::Wrong(message) => Unreadable::Wrong(format!("{message} in the body; send it once")),
-            not_json => not_json,
+            not_json @ Unreadable::NotJson(_) => not_json,
         })?;
     let [profile, employees] = members.map(|member| member.filter(|raw| raw.get() != "null"));
     match employees.map(|employees| employees.get().starts_with('[')) {

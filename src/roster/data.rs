@@ -96,10 +96,10 @@ fn unpack<'a>(rest: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
 
 pub(super) fn leb128(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 pub(super) fn read_leb128(rest: &mut &[u8]) -> Option<u32> {

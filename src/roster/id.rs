@@ -16,9 +16,10 @@ pub fn valid_id(text: &str) -> Result<&str, Fault> {
     if id.len() > ID_CHARS_MAX && id.chars().count() > ID_CHARS_MAX {
         return Err(Fault::new("id", "max_length", format!("an id has at most {ID_CHARS_MAX} characters; shorten it")));
     }
-    match id.contains('\0') {
-        true => Err(Fault::new("id", "text", "must not contain the character U+0000; remove it")),
-        false => Ok(id),
+    if id.contains('\0') {
+        Err(Fault::new("id", "text", "must not contain the character U+0000; remove it"))
+    } else {
+        Ok(id)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The index of a roster: what is needed of every employee to tell whether it changed.
 
 use super::Status;
+use super::table::Table;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -20,10 +21,11 @@ pub struct Entry {
 }
 
 // As halves a hash is aligned to 8 bytes.
-type Halves = [u64; 2];
+pub(super) type Halves = [u64; 2];
 
 fn halves(hash: u128) -> Halves {
-    [hash as u64, (hash >> 64) as u64]
+    let half = |half: u128| u64::try_from(half & u128::from(u64::MAX)).expect("half of 128 bits is 64");
+    [half(hash), half(hash >> 64)]
 }
 
 fn whole([low, high]: Halves) -> u128 {
@@ -68,7 +70,7 @@ impl Block {
     }
 }
 
-/// All employees of a roster, each at a place of its own, and the order in which the last push had them.
+/// All employees of a roster, each in a slot of its own, and the order in which the last push had them.
 ///
 /// What is looked at together lies together: recognising reads the order and the bytes, and nothing else.
 #[derive(Debug, Default)]
@@ -85,8 +87,8 @@ pub struct Index {
     blocks_outdated: bool,
     /// Whether entries were added or replaced since [`Index::settle`].
     unsettled: bool,
-    by_id: OnceLock<Places>,
-    by_bytes: OnceLock<Places>,
+    by_id: OnceLock<Table>,
+    by_bytes: OnceLock<Table>,
 }
 
 impl Index {
@@ -118,35 +120,36 @@ impl Index {
 
     /// About how much memory it takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, |table| table.slots.len() * 4));
+        let tables =
+            [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, super::table::Table::memory_bytes));
         let blocks = self.blocks.capacity() * size_of::<Block>();
         self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
     }
 
-    /// The place of the employee whose id has this hash.
+    /// The slot of the employee whose id has this hash.
     pub fn find(&self, id: u128) -> Option<u32> {
-        self.by_id.get_or_init(|| Places::of(&self.ids)).find(halves(id), &self.ids).ok()
+        self.by_id.get_or_init(|| Table::of(&self.ids)).find(halves(id), &self.ids).ok()
     }
 
-    /// The places of employees that were last accepted with bytes of these hashes: looked up side by side, so that they wait for
+    /// The slots of employees that were last accepted with bytes of these hashes: looked up side by side, so that they wait for
     /// memory together.
-    pub fn find_bytes(&self, hashes: &[u128], places: &mut [Option<u32>]) {
-        let table = self.by_bytes.get_or_init(|| Places::of(&self.bytes));
+    pub fn find_bytes(&self, hashes: &[u128], slots: &mut [Option<u32>]) {
+        let table = self.by_bytes.get_or_init(|| Table::of(&self.bytes));
         hashes.iter().for_each(|&hash| table.prefetch(halves(hash)));
         for &hash in hashes {
-            prefetch(&self.bytes, table.slots[table.slot(halves(hash))] as usize);
+            table.prefetch_first(halves(hash), &self.bytes);
         }
-        for (place, &hash) in places.iter_mut().zip(hashes) {
-            *place = table.find(halves(hash), &self.bytes).ok();
+        for (slot, &hash) in slots.iter_mut().zip(hashes) {
+            *slot = table.find(halves(hash), &self.bytes).ok();
         }
     }
 
-    /// Whether the employee at a place was last accepted with bytes of this hash.
-    pub fn has_bytes(&self, place: u32, bytes: u128) -> bool {
-        self.bytes[place as usize] == halves(bytes)
+    /// Whether the employee in a slot was last accepted with bytes of this hash.
+    pub fn has_bytes(&self, slot: u32, bytes: u128) -> bool {
+        self.bytes[slot as usize] == halves(bytes)
     }
 
-    /// The places of the employees in the order of the last push; those that it did not carry come last.
+    /// The slots of the employees in the order of the last push; those that it did not carry come last.
     pub fn order(&self) -> &[u32] {
         &self.order
     }
@@ -168,46 +171,52 @@ impl Index {
     pub fn forget_outdated_blocks(&mut self) {
         if std::mem::take(&mut self.blocks_outdated) {
             let Index { blocks, order, bytes, .. } = self;
-            let known = |place: &u32| bytes[*place as usize] != [0, 0];
-            blocks.retain(|block| order.get(block.range()).is_some_and(|places| places.iter().all(known)));
+            let known = |slot: &u32| bytes[*slot as usize] != [0, 0];
+            blocks.retain(|block| order.get(block.range()).is_some_and(|slots| slots.iter().all(known)));
         }
     }
 
-    /// The employee at a place.
-    pub fn get(&self, place: u32) -> Entry {
-        let place = place as usize;
-        let (number, status) = Entry::split_number(self.numbers[place]);
-        let [id, data, bytes] = [&self.ids, &self.data, &self.bytes].map(|hashes| whole(hashes[place]));
+    /// The employee in a slot.
+    pub fn get(&self, slot: u32) -> Entry {
+        let slot = slot as usize;
+        let (number, status) = Entry::split_number(self.numbers[slot]);
+        let [id, data, bytes] = [&self.ids, &self.data, &self.bytes].map(|hashes| whole(hashes[slot]));
         Entry { id, data, bytes, number, status }
     }
 
     /// Says that employees with these ids are soon looked for, or added: they wait for memory together then.
     pub fn expect(&self, ids: impl Iterator<Item = u128>) {
-        let table = self.by_id.get_or_init(|| Places::of(&self.ids));
+        let table = self.by_id.get_or_init(|| Table::of(&self.ids));
         ids.for_each(|id| table.prefetch(halves(id)));
     }
 
     /// Adds an employee whose id is not there yet.
     pub fn insert(&mut self, entry: Entry) {
-        let place = self.next_place();
+        let slot = self.slots();
         if let Some(by_id) = self.by_id.get_mut() {
-            by_id.insert(place, halves(entry.id), &self.ids).expect("the id is not there yet");
+            by_id.insert(slot, halves(entry.id), &self.ids).expect("the id is not there yet");
         }
         self.push(entry);
     }
 
-    /// Adds an employee, and gives its place; the error is the place where its id stands already.
+    /// Adds an employee, and returns its slot; the error is the slot that has its id already.
     pub fn insert_new(&mut self, entry: Entry) -> Result<u32, u32> {
-        let place = self.next_place();
-        self.by_id.get_or_init(|| Places::of(&self.ids));
+        let slot = self.slots();
+        self.by_id.get_or_init(|| Table::of(&self.ids));
         let by_id = self.by_id.get_mut().expect("it was made just now");
-        by_id.insert(place, halves(entry.id), &self.ids)?;
+        by_id.insert(slot, halves(entry.id), &self.ids)?;
         self.push(entry);
-        Ok(place)
+        Ok(slot)
     }
 
-    fn next_place(&self) -> u32 {
+    /// Returns how many slots there are, which is the next one.
+    pub fn slots(&self) -> u32 {
         u32::try_from(self.len()).expect("a roster has fewer than 2³² employees")
+    }
+
+    /// Says that employees may have changed since the blocks were made.
+    pub(super) fn outdate_blocks(&mut self) {
+        self.blocks_outdated = true;
     }
 
     fn push(&mut self, entry: Entry) {
@@ -218,29 +227,29 @@ impl Index {
         self.unsettled = true;
     }
 
-    /// Replaces what is known of the employee at a place. [`Index::find_bytes`] does not find the new bytes until
+    /// Replaces what is known of the employee in a slot. [`Index::find_bytes`] does not find the new bytes until
     /// [`Index::settle`], and the old ones no more.
-    pub fn update(&mut self, place: u32, entry: Entry) {
-        let place = place as usize;
-        if self.ids[place] != halves(entry.id) {
-            self.ids[place] = halves(entry.id);
+    pub fn update(&mut self, slot: u32, entry: Entry) {
+        let slot = slot as usize;
+        if self.ids[slot] != halves(entry.id) {
+            self.ids[slot] = halves(entry.id);
             self.by_id.take();
         }
-        self.bytes[place] = halves(entry.bytes);
-        self.data[place] = halves(entry.data);
-        self.numbers[place] = entry.number_and_status();
+        self.bytes[slot] = halves(entry.bytes);
+        self.data[slot] = halves(entry.data);
+        self.numbers[slot] = entry.number_and_status();
         self.unsettled = true;
     }
 
-    /// Replaces the entries of employees that are there, and adds those of the others, each at its [`Entry::place`].
+    /// Replaces the entries of employees that are there, and adds those of the others, each in its [`Entry::slot`].
     pub fn amend(&mut self, entries: &[Entry]) {
         for entry in entries {
-            match entry.place() {
-                place if (place as usize) < self.len() => self.update(place, *entry),
+            match entry.slot() {
+                slot if (slot as usize) < self.len() => self.update(slot, *entry),
                 _ => self.insert(*entry),
             }
         }
-        self.order.extend(self.order.len() as u32..self.len() as u32);
+        self.order.extend((0..self.slots()).skip(self.order.len()));
         self.blocks_outdated |= !entries.is_empty();
         self.settle();
     }
@@ -257,38 +266,36 @@ impl Index {
         !self.unsettled
     }
 
-    /// Remembers the order of a push: the places of its employees. Those that it did not carry keep their order behind them, and blocks
+    /// Remembers the order of a push: the slots of its employees. Those that it did not carry keep their order behind them, and blocks
     /// in which it carried nobody stay blocks.
     pub fn set_order(&mut self, mut order: Vec<u32>) {
         let mut carried = vec![false; self.len()];
-        order.retain(|&place| place != u32::MAX);
-        order.iter().for_each(|&place| carried[place as usize] = true);
-        let is_absent = |place: &u32| !carried[*place as usize];
+        order.iter().for_each(|&slot| carried[slot as usize] = true);
+        let is_absent = |slot: &u32| !carried[*slot as usize];
         let (mut at, mut absent) = (0, order.len());
         let mut moved = |block: Block| {
             let before = &self.order[at..block.start as usize];
             at = block.start as usize;
-            absent += before.iter().filter(|place| is_absent(place)).count();
+            absent += before.iter().filter(|slot| is_absent(slot)).count();
             let start = u32::try_from(absent).expect("a roster has fewer than 2³² employees");
             // The first of a push has no comma before it.
             let fits = (block.start == 0) == (start == 0);
             (fits && self.order[block.range()].iter().all(is_absent)).then(|| block.moved_to(start))
         };
         self.blocks = self.blocks.iter().filter_map(|block| moved(*block)).collect();
-        let known = self.order.len() as u32;
-        let rest = self.order.iter().copied().chain(known..self.len() as u32);
+        let rest = self.order.iter().copied().chain((0..self.slots()).skip(self.order.len()));
         order.extend(rest.filter(is_absent));
         self.order = order;
     }
 
     /// Replaces the blocks of so many employees at the beginning of the order.
-    fn replace_first_blocks(&mut self, employees: usize, blocks: Vec<Block>) {
+    pub(super) fn replace_first_blocks(&mut self, employees: usize, blocks: Vec<Block>) {
         let replaced = self.first_blocks(employees).len();
         self.blocks.splice(..replaced, blocks);
     }
 
     /// Returns the blocks that begin with one of so many employees at the beginning of the order.
-    fn first_blocks(&self, employees: usize) -> &[Block] {
+    pub(super) fn first_blocks(&self, employees: usize) -> &[Block] {
         &self.blocks[..self.blocks.partition_point(|block| (block.start as usize) < employees)]
     }
 }
@@ -300,7 +307,7 @@ impl Entry {
     }
 
     /// Where the employee is in the index of the whole roster: numbers begin with 1 and leave none out.
-    pub fn place(&self) -> u32 {
+    pub fn slot(&self) -> u32 {
         self.number - 1
     }
 
@@ -313,174 +320,5 @@ impl Entry {
     /// Takes such a word apart.
     pub fn split_number(word: u32) -> (u32, Status) {
         (word >> 1, if word & 1 == 1 { Status::Active } else { Status::Hidden })
-    }
-}
-
-/// Places by the hashes that stand there: a table of at most half its slots, each tried after the one before.
-#[derive(Debug)]
-struct Places {
-    slots: Vec<u32>,
-    shift: u32,
-}
-
-const FREE: u32 = u32::MAX;
-
-impl Places {
-    fn of(hashes: &[Halves]) -> Places {
-        Places::of_at_least(2 * hashes.len(), hashes)
-    }
-
-    fn of_at_least(slots: usize, hashes: &[Halves]) -> Places {
-        let slots = slots.next_power_of_two().max(64);
-        let mut table = Places { slots: vec![FREE; slots], shift: 64 - slots.trailing_zeros() };
-        // Bytes that are not known are not looked up, and would all meet in one slot.
-        for (place, hash) in hashes.iter().enumerate().filter(|(_, hash)| **hash != [0, 0]) {
-            let mut slot = table.slot(*hash);
-            while table.slots[slot] != FREE {
-                slot = (slot + 1) % table.slots.len();
-            }
-            table.slots[slot] = place as u32;
-        }
-        table
-    }
-
-    fn slot(&self, [low, _]: Halves) -> usize {
-        (low >> self.shift) as usize
-    }
-
-    fn prefetch(&self, hash: Halves) {
-        prefetch(&self.slots, self.slot(hash));
-    }
-
-    /// The place at which the hash stands; the error is the slot where the place would have to be.
-    fn find(&self, hash: Halves, hashes: &[Halves]) -> Result<u32, usize> {
-        let mut slot = self.slot(hash);
-        loop {
-            match self.slots[slot] {
-                FREE => return Err(slot),
-                place if hashes[place as usize] == hash => return Ok(place),
-                _ => slot = (slot + 1) % self.slots.len(),
-            }
-        }
-    }
-
-    /// Adds the place behind `hashes`, at which `hash` is going to stand; the error is the place at which it stands already.
-    fn insert(&mut self, place: u32, hash: Halves, hashes: &[Halves]) -> Result<(), u32> {
-        if 2 * hashes.len() >= self.slots.len() {
-            *self = Places::of_at_least(2 * self.slots.len(), hashes);
-        }
-        match self.find(hash, hashes) {
-            Ok(there) => Err(there),
-            Err(free) => {
-                self.slots[free] = place;
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Asks the processor to have an element in its cache soon; one that does not exist is passed over.
-fn prefetch<T>(elements: &[T], index: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(element) = elements.get(index) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, of an address within the slice.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(element).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (elements, index);
-}
-
-/// What a push makes of an index beside the entries that it replaces, to be added when it is committed.
-#[derive(Debug, Default)]
-pub struct Changes {
-    replaced: Vec<u32>,
-    created: Index,
-    /// For each employee of the push its place; a created one's is [`CREATED`] and the place among the created.
-    order: Vec<u32>,
-    /// The blocks of the push.
-    blocks: Vec<Block>,
-}
-
-/// Marks a place among the created employees.
-const CREATED: u32 = 1 << 31;
-
-impl Changes {
-    /// The employee at this place of the push is stored at this place of the index.
-    pub fn carried(&mut self, index: u64, place: u32) {
-        let index = index as usize;
-        if self.order.len() <= index {
-            self.order.resize(index + 1, u32::MAX);
-        }
-        self.order[index] = place;
-    }
-
-    /// The entry at this place of the index was replaced.
-    pub fn replaced(&mut self, place: u32) {
-        self.replaced.push(place);
-    }
-
-    /// A new employee, at this place of the push; the error is its place among the created, where it was created before.
-    pub fn create(&mut self, index: u64, entry: Entry) -> Result<(), u32> {
-        let place = self.created.insert_new(entry)?;
-        self.carried(index, CREATED | place);
-        Ok(())
-    }
-
-    /// Sets the blocks of the push.
-    pub fn set_blocks(&mut self, blocks: Vec<Block>) {
-        self.blocks = blocks;
-    }
-
-    /// The created employees.
-    pub fn created(&mut self) -> &mut Index {
-        &mut self.created
-    }
-
-    /// Whether there is nothing new but perhaps the order and the blocks.
-    pub fn is_empty(&self) -> bool {
-        self.replaced.is_empty() && self.created.is_empty()
-    }
-
-    /// Whether the push had the employees in the index's order, and its blocks.
-    pub fn keeps_order(&self, index: &Index) -> bool {
-        index.order.len() == index.len()
-            && index.order.starts_with(&self.order)
-            && index.first_blocks(self.order.len()) == self.blocks
-    }
-
-    /// The entries that were replaced, which the index has, and those that were created.
-    pub fn entries(&self, index: &Index) -> Vec<Entry> {
-        let replaced = self.replaced.iter().map(|&place| index.get(place));
-        let created = (0..self.created.len() as u32).map(|place| self.created.get(place));
-        replaced.chain(created).collect()
-    }
-
-    /// Adds everything to the index, and returns the places whose entries are new or replaced.
-    pub fn apply(mut self, index: &mut Index) -> Vec<u32> {
-        let stored = index.len() as u32;
-        for place in &mut self.order {
-            if *place != u32::MAX && *place & CREATED != 0 {
-                *place = stored + (*place & !CREATED);
-            }
-        }
-        if index.is_empty() {
-            *index = self.created;
-        } else {
-            for place in 0..self.created.len() as u32 {
-                index.insert(self.created.get(place));
-            }
-        }
-        let mut places = self.replaced;
-        places.extend(stored..index.len() as u32);
-        index.settle();
-        let carried = self.order.len();
-        if index.order.len() != index.len() || !index.order.starts_with(&self.order) {
-            index.set_order(self.order);
-        }
-        // An accepted push leaves nobody in its blocks whose bytes are not known, but it may have hidden those whom it does not carry.
-        index.replace_first_blocks(carried, self.blocks);
-        index.blocks_outdated |= carried < index.len() && !places.is_empty();
-        places
     }
 }

@@ -4,20 +4,23 @@ mod absent;
 mod change;
 mod change_set;
 mod data;
+mod delta;
 mod hash;
 mod id;
 mod ignored;
 mod index;
 mod intent;
+mod table;
 
 pub use absent::Absent;
 pub use change::{Change, Kinds, Version};
 pub use change_set::ChangeSet;
 pub use data::Data;
+pub use delta::Delta;
 pub use hash::{BytesHasher, data_hash, hash};
 pub use id::valid_id;
 pub use ignored::Ignored;
-pub use index::{Block, Changes, Entry, Index};
+pub use index::{Block, Entry, Index};
 pub use intent::{Extent, Intent};
 
 use std::collections::HashMap;

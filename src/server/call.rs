@@ -42,7 +42,7 @@ impl Call<'_> {
         let (_, part) = parts.find(|(own, _)| is_called(own)).expect("the route's path has this part");
         let decoded = percent_decode_str(part).decode_utf8();
         let wrong = |_| Refusal::new(StatusCode::BAD_REQUEST, "the path must be percent-encoded UTF-8");
-        decoded.map(|part| part.into_owned()).map_err(wrong)
+        decoded.map(std::borrow::Cow::into_owned).map_err(wrong)
     }
 
     /// The query; empty without one.

@@ -41,7 +41,7 @@ use push::turn::Turns;
 use share::budget::Budget;
 use share::gate::Gate;
 use share::pace::Places;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The memory for bodies and for answers has this many equal shares. An account may have one, and so may all requests whose account is
@@ -69,6 +69,8 @@ pub struct Server {
     metrics: Metrics,
     history: History,
     readiness: Readiness,
+    /// Where a body waits whose profile is not known before its end.
+    spool_dir: PathBuf,
     lock: Lock,
 }
 
@@ -96,11 +98,18 @@ impl Server {
             metrics: Metrics::new(),
             history: History::default(),
             readiness: Readiness::default(),
+            spool_dir: store.dir().to_owned(),
             store,
             profiles,
             limits,
             lock,
         })
+    }
+
+    /// The same server; a body whose profile is not known before its end waits in this folder instead of the data folder.
+    #[must_use]
+    pub fn spooling_to(self, spool_dir: PathBuf) -> Server {
+        Server { spool_dir, ..self }
     }
 
     /// Leaves the data folder in order when the server stops: the log of `rollcall.db` is empty, and the lock file names nobody.

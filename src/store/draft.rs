@@ -3,7 +3,7 @@
 use super::{Error, Held, UniqueValue, memory, sqlite};
 use crate::dialect::Dialect;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Change, Changes, Counts, Employee, Entry, Index};
+use crate::roster::{Change, Counts, Delta, Employee, Entry, Index};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub struct Sender {
 #[expect(clippy::large_enum_variant, reason = "there is one at a time in a push, and it is moved once")]
 pub enum IndexUpdate {
     /// The index of [`Draft::index`], and what the push makes of it.
-    Whole(Index, Changes),
+    Whole(Index, Delta),
     /// The entries of the employees that were changed or created; the index was not needed.
     Entries(Vec<Entry>),
 }

@@ -268,7 +268,7 @@ impl Stage<'_, '_, '_> {
     /// Asks the store whom a batch of intents is of.
     fn find(&mut self, finder: &mut Finder, batch: Vec<Intent<'static>>) -> Result<Vec<Found>, Failure> {
         let sought = finder.seek(batch);
-        let ids: Vec<&str> = sought.iter().map(|sought| sought.id()).collect();
+        let ids: Vec<&str> = sought.iter().map(find::Sought::id).collect();
         let by_id = self.draft.find_ids(&ids)?;
         let values: Vec<_> = sought.iter().map(|sought| sought.values(self.rulebook.seed)).collect();
         let flat: Vec<_> = values.iter().flatten().flatten().copied().collect();

@@ -7,7 +7,7 @@ use super::reference::References;
 use super::unique::Uniques;
 use super::verdict::Verdict;
 use crate::json::NotJson;
-use crate::roster::{Change, Changes, Counts, Data, Employee, Entry, Index, Status, Version, data_hash};
+use crate::roster::{Change, Counts, Data, Delta, Employee, Entry, Index, Status, Version, data_hash};
 use crate::store;
 
 /// What a push comes to so far.
@@ -25,7 +25,7 @@ pub struct Outcome<'p> {
     /// What is wrong with its employees.
     pub verdict: Verdict,
     /// What it makes of the index, beside the entries that are replaced.
-    pub delta: Changes,
+    pub delta: Delta,
     /// Entries of the index that are to be replaced at [`Outcome::settle`], by slot.
     replaced: Vec<(u32, Entry)>,
     profile: u32,
@@ -60,7 +60,7 @@ impl<'p> Outcome<'p> {
             uniques,
             references,
             verdict: Verdict::new(listed_max),
-            delta: Changes::default(),
+            delta: Delta::default(),
             replaced: Vec::new(),
             profile,
             seed,

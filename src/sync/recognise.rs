@@ -84,7 +84,7 @@ impl Recogniser {
     }
 
     /// Returns what takes the employees of a body and looks them up in the index. `known` is called with the place in the push and the
-    /// place in the index of each that is unchanged; the others are added to `batch`.
+    /// slot in the index of each that is unchanged; the others are added to `batch`.
     pub fn over<'r, F: FnMut(u64, u32)>(
         &'r mut self,
         index: &'r Index,
@@ -164,7 +164,7 @@ impl Recogniser {
             }
             for ((&hash, &scattered), element) in hashes.iter().zip(&scattered).zip(elements) {
                 match scattered.or_else(|| self.find(hash, index)) {
-                    Some(place) => known(number, place),
+                    Some(slot) => known(number, slot),
                     None => {
                         let start = batch.bytes.len();
                         batch.bytes.extend_from_slice(&split.bytes[element.clone()]);
@@ -190,7 +190,7 @@ impl Recogniser {
 
     /// Whether the expected employee has bytes of this hash.
     fn expects(&self, hash: u128, index: &Index) -> bool {
-        index.order().get(self.next).is_some_and(|&place| index.has_bytes(place, hash))
+        index.order().get(self.next).is_some_and(|&slot| index.has_bytes(slot, hash))
     }
 
     fn find(&mut self, hash: u128, index: &Index) -> Option<u32> {
@@ -198,9 +198,9 @@ impl Recogniser {
         let starts = [Some(self.next), (self.surprises > 0).then(|| self.guess())];
         for start in starts.into_iter().flatten() {
             let ahead = order.get(start..).unwrap_or_default().iter().take(AHEAD);
-            if let Some((passed, &place)) = ahead.enumerate().find(|(_, place)| index.has_bytes(**place, hash)) {
+            if let Some((passed, &slot)) = ahead.enumerate().find(|(_, slot)| index.has_bytes(**slot, hash)) {
                 self.found(start + passed + 1);
-                return Some(place);
+                return Some(slot);
             }
         }
         self.surprises += 1;
@@ -210,14 +210,14 @@ impl Recogniser {
         }
         let mut found = [None];
         index.find_bytes(&[hash], &mut found);
-        let [place] = found;
-        place.inspect(|&place| self.follow(place, index))
+        let [slot] = found;
+        slot.inspect(|&slot| self.follow(slot, index))
     }
 
-    /// Expects what follows an employee that came out of order. Where the order is not that of the places, it is not known what does.
-    fn follow(&mut self, place: u32, index: &Index) {
-        if index.order().get(place as usize) == Some(&place) {
-            self.next = place as usize + 1;
+    /// Expects what follows an employee that came out of order. Where the order is not that of the slots, it is not known what does.
+    fn follow(&mut self, slot: u32, index: &Index) {
+        if index.order().get(slot as usize) == Some(&slot) {
+            self.next = slot as usize + 1;
             self.surprises = 0;
         }
     }
@@ -238,8 +238,8 @@ impl<F: FnMut(u64, u32)> Taker for Recognising<'_, F> {
 
     fn take_block(&mut self, bytes: &[u8], first: u64) -> Option<u64> {
         let block = self.recogniser.is_expected_block(bytes, self.index)?;
-        for (number, &place) in (first..).zip(&self.index.order()[block.range()]) {
-            (self.known)(number, place);
+        for (number, &slot) in (first..).zip(&self.index.order()[block.range()]) {
+            (self.known)(number, slot);
         }
         Some(block.employees.into())
     }
@@ -289,8 +289,8 @@ mod tests {
     /// What came of a push.
     #[derive(Debug, PartialEq)]
     struct Found {
-        /// For each employee its place in the index, or `None` if it was not recognised.
-        places: Vec<Option<u32>>,
+        /// For each employee its slot in the index, or `None` if it was not recognised.
+        slots: Vec<Option<u32>>,
         blocks: Vec<Block>,
         split: usize,
     }
@@ -300,9 +300,9 @@ mod tests {
         let mut pieces: Vec<Bytes> = body.as_bytes().chunks(piece_bytes).rev().map(Bytes::copy_from_slice).collect();
         let mut intake = Intake::new(Box::new(move || Ok(pieces.pop())), &FORMAT, &limits);
         let mut recogniser = Recogniser::new(1, 1, &limits);
-        let (mut batch, mut places, mut split) = (Batch::default(), Vec::new(), 0);
+        let (mut batch, mut slots, mut split) = (Batch::default(), Vec::new(), 0);
         loop {
-            let taker = recogniser.over(index, &mut batch, |at, place| places.push((at, Some(place))));
+            let taker = recogniser.over(index, &mut batch, |at, slot| slots.push((at, Some(slot))));
             let mut counting = Counting { taker, split: 0 };
             let more = intake.receive(&mut counting).unwrap();
             split += counting.split;
@@ -311,14 +311,14 @@ mod tests {
             }
         }
         for unknown in &batch.unknown {
-            let element = &body.as_bytes()[unknown.position as usize..][..unknown.element.len()];
+            let element = &body.as_bytes()[usize::try_from(unknown.position).unwrap()..][..unknown.element.len()];
             assert_eq!(element, &batch.bytes[unknown.element.clone()]);
-            places.push((unknown.index, None));
+            slots.push((unknown.index, None));
         }
-        places.sort_unstable();
-        assert!((0..).zip(&places).all(|(expected, (at, _))| *at == expected), "{places:?}");
-        let places = places.into_iter().map(|(_, place)| place).collect();
-        Found { places, blocks: recogniser.into_blocks(), split }
+        slots.sort_unstable();
+        assert!((0..).zip(&slots).all(|(expected, (at, _))| *at == expected), "{slots:?}");
+        let slots = slots.into_iter().map(|(_, slot)| slot).collect();
+        Found { slots, blocks: recogniser.into_blocks(), split }
     }
 
     fn body(employees: &[u32], space: &str) -> String {
@@ -334,12 +334,12 @@ mod tests {
             let bytes = hasher.hash(format!(r#"{{"id":"{n}","x":"]}}{{"}}"#).as_bytes());
             index.insert(Entry {
                 bytes,
-                number: index.len() as u32 + 1,
+                number: index.slots() + 1,
                 status: Status::Active,
                 ..Entry::of_id(u128::from(*n))
             });
         }
-        index.set_order((0..index.len() as u32).collect());
+        index.set_order((0..index.slots()).collect());
         index.settle();
         let found = push(&body(employees, space), 1 << 20, &index);
         index.set_blocks(found.blocks);
@@ -352,7 +352,7 @@ mod tests {
         let employees: Vec<u32> = (0..5_000).collect();
         let index = index_after(&employees, "");
         let found = push(&body(&employees, ""), 1_000, &index);
-        assert!(found.places.iter().all(Option::is_some));
+        assert!(found.slots.iter().all(Option::is_some));
         assert!(found.split < 32, "{}", found.split);
         assert_eq!(found.blocks, index.blocks());
     }
@@ -367,7 +367,7 @@ mod tests {
         changed.remove(4_500);
         changed.insert(4_000, 9_001);
         let found = push(&body(&changed, ""), 100_000, &index);
-        assert_eq!(found.places.iter().filter(|place| place.is_none()).count(), 102);
+        assert_eq!(found.slots.iter().filter(|slot| slot.is_none()).count(), 102);
         assert!(found.split < 500, "{}", found.split);
     }
 
@@ -379,7 +379,7 @@ mod tests {
         index.amend(&[patched]);
         index.forget_outdated_blocks();
         let found = push(&body(&employees, " "), 777, &index);
-        assert_eq!(found.places.iter().position(Option::is_none), Some(500));
+        assert_eq!(found.slots.iter().position(Option::is_none), Some(500));
         assert!(found.split < 70, "{}", found.split);
     }
 
@@ -400,7 +400,7 @@ mod tests {
                 let at = at.min(after.len());
                 let end = (at + length).min(after.len());
                 match how {
-                    0 => drop(after.splice(at..at, (0..length as u32).map(|n| 1_000 + n))),
+                    0 => drop(after.splice(at..at, (0..u32::try_from(length).unwrap()).map(|n| 1_000 + n))),
                     1 => drop(after.drain(at..end)),
                     2 => after[at..end].iter_mut().for_each(|n| *n += 10_000),
                     _ => after.rotate_left(at),
@@ -409,8 +409,8 @@ mod tests {
             let body = body(&after, space);
             let whole = push(&body, body.len(), &index);
             prop_assert_eq!(&push(&body, piece_bytes, &index), &whole);
-            for (&n, place) in after.iter().zip(&whole.places) {
-                prop_assert!(place.is_none_or(|place| index.get(place).id == u128::from(n)), "{n}: {place:?}");
+            for (&n, slot) in after.iter().zip(&whole.slots) {
+                prop_assert!(slot.is_none_or(|slot| index.get(slot).id == u128::from(n)), "{n}: {slot:?}");
             }
         }
     }

@@ -137,9 +137,9 @@ mod avx2 {
         // 0x20 makes a square bracket curly, and nothing else a bracket.
         let curly = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)));
         let is = |[low, high]: [__m256i; 2], byte: u8| {
-            let byte = _mm256_set1_epi8(byte as i8);
-            let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte)) as u32;
-            let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte)) as u32;
+            let byte = _mm256_set1_epi8(byte.cast_signed());
+            let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte)).cast_unsigned();
+            let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte)).cast_unsigned();
             u64::from(high) << 32 | u64::from(low)
         };
         Kinds { backslash: is(halves, b'\\'), quote: is(halves, b'"'), open: is(curly, b'{'), close: is(curly, b'}') }
@@ -160,8 +160,8 @@ mod avx2 {
     /// Which bytes stand behind an odd number of quotes, each quote itself included.
     #[target_feature(enable = "pclmulqdq")]
     fn within_quotes(quotes: u64) -> u64 {
-        let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, quotes as i64), _mm_set1_epi8(-1), 0);
-        _mm_cvtsi128_si64(product) as u64
+        let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, quotes.cast_signed()), _mm_set1_epi8(-1), 0);
+        _mm_cvtsi128_si64(product).cast_unsigned()
     }
 }
 

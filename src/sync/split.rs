@@ -279,9 +279,10 @@ impl Splitter {
         }
         let key = &self.envelope[self.string.clone()];
         let is = |key: &[u8]| self.names.iter().any(|name| name.as_bytes() == key);
-        match key.contains(&b'\\') {
-            false => is(&key[1..key.len() - 1]),
-            true => serde_json::from_slice::<String>(key).is_ok_and(|key| is(key.as_bytes())),
+        if key.contains(&b'\\') {
+            serde_json::from_slice::<String>(key).is_ok_and(|key| is(key.as_bytes()))
+        } else {
+            is(&key[1..key.len() - 1])
         }
     }
 
@@ -397,7 +398,7 @@ mod tests {
         let array = splitter.split(body, 0, usize::MAX, &mut Vec::new()).unwrap();
         splitter.split(&body[array..], 0, usize::MAX, &mut Vec::new()).unwrap();
         let at = json::check(splitter.finish().unwrap()).unwrap_err().at;
-        assert_eq!(body[splitter.body_position(at) as usize], b';');
+        assert_eq!(body[usize::try_from(splitter.body_position(at)).unwrap()], b';');
     }
 
     #[test]

@@ -106,9 +106,10 @@ fn body(people: &[Person], late: bool) -> Vec<u8> {
             r#"{before}{comma}{behind}{{"id":"{id}","status":"active","data":[{{"name":"A","value":"v{version}"}}]}}"#
         );
     }
-    match late {
-        true => format!(r#"{{"employees":[{list} ],"profileId":"{PROFILE}"}}"#).into_bytes(),
-        false => format!(r#"{{"profileId":"{PROFILE}","employees":[{list}]}}"#).into_bytes(),
+    if late {
+        format!(r#"{{"employees":[{list} ],"profileId":"{PROFILE}"}}"#).into_bytes()
+    } else {
+        format!(r#"{{"profileId":"{PROFILE}","employees":[{list}]}}"#).into_bytes()
     }
 }
 

@@ -60,9 +60,10 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     (prop::collection::vec(element(), 0..12), space, any::<bool>(), mutation).prop_map(
         |(elements, space, late, mutation)| {
             let list = elements.join(&format!("{space},{space}"));
-            let mut body = match late {
-                true => format!(r#"{{"employees":[{space}{list}{space}],"profileId":"{PROFILE}"}}"#),
-                false => format!(r#"{{"profileId":"{PROFILE}",{space}"employees":[{list}]}}{space}"#),
+            let mut body = if late {
+                format!(r#"{{"employees":[{space}{list}{space}],"profileId":"{PROFILE}"}}"#)
+            } else {
+                format!(r#"{{"profileId":"{PROFILE}",{space}"employees":[{list}]}}{space}"#)
             }
             .into_bytes();
             if let Some((at, byte, how)) = mutation {

@@ -155,12 +155,11 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
 /// Tells a client that there are too many connections.
 async fn turn_away(mut socket: TcpStream, connections_max: usize) {
     let message = format!(
-        "the server has {} connections, the most that it takes (limit connections_max), and all are in use; \
-         try again in a moment",
-        connections_max
+        "the server has {connections_max} connections, the most that it takes (limit connections_max), and all are in use; \
+         try again in a moment"
     );
     let answer = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).answer();
-    let body = answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let bytes = format!(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\
          Retry-After: 10\r\nConnection: close\r\n\r\n{}",

@@ -195,7 +195,7 @@ fn csv_users(csv: Vec<u8>, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Result
 fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
     let mut users = Elements::new(body).map_err(|error| match error {
         Unreadable::Wrong(_) => Failure::Wrong("a batch must be a JSON array of users".into()),
-        not_json => unreadable(not_json),
+        not_json @ Unreadable::NotJson(_) => unreadable(not_json),
     })?;
     rows.lock().expect("no holder of the lock panics").note(0, 1);
     let mut row = 0;
@@ -204,7 +204,7 @@ fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
         let user = users.next(collaborator::user)?;
         Some(user.map_err(|error| match error {
             Unreadable::Wrong(message) => Failure::Wrong(format!("row {row}: it {message}")),
-            not_json => unreadable(not_json),
+            not_json @ Unreadable::NotJson(_) => unreadable(not_json),
         }))
     })))
 }

@@ -43,7 +43,7 @@ pub async fn push(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
         let push = Push {
             dialect: Dialect::StartExam,
             limits: &server.limits,
-            spool_dir: server.store.dir(),
+            spool_dir: &server.spool_dir,
             absent: Absent::Stay,
             find_by: None,
         };

@@ -32,8 +32,7 @@ pub(super) struct Body {
 }
 
 /// What a 400 lists.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Rejected {
     /// How many rejections there are, listed or not.
     pub error_count: u64,
@@ -43,11 +42,60 @@ pub struct Rejected {
     pub causes: Vec<Cause>,
 }
 
+/// The body of a refusal.
 #[derive(Serialize)]
 struct RefusalBody<'a> {
     message: &'a str,
     #[serde(flatten)]
-    rejected: Option<&'a Rejected>,
+    rejected: Option<RejectedBody<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RejectedBody<'a> {
+    error_count: u64,
+    errors: Vec<RejectionBody<'a>>,
+    causes: Vec<CauseBody<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RejectionBody<'a> {
+    index: Option<u64>,
+    id: Option<&'a str>,
+    field: &'a str,
+    rule: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_index: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct CauseBody<'a> {
+    field: &'a str,
+    rule: &'a str,
+    count: u64,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Rejected> for RejectedBody<'a> {
+    fn from(Rejected { error_count, errors, causes }: &'a Rejected) -> RejectedBody<'a> {
+        let error = |Rejection { index, id, field, rule, message, other_index }: &'a Rejection| RejectionBody {
+            index: *index,
+            id: id.as_deref(),
+            field,
+            rule,
+            message,
+            other_index: *other_index,
+        };
+        let cause =
+            |Cause { field, rule, count, message, .. }: &'a Cause| CauseBody { field, rule, count: *count, message };
+        RejectedBody {
+            error_count: *error_count,
+            errors: errors.iter().map(error).collect(),
+            causes: causes.iter().map(cause).collect(),
+        }
+    }
 }
 
 impl Rejected {
@@ -122,7 +170,10 @@ impl Refusal {
     pub fn answer(&self) -> Answer {
         let mut answer = match self.body.as_deref() {
             Some(body) => text(self.status, body.media_type, body.text.clone()),
-            None => json(self.status, &RefusalBody { message: &self.message, rejected: self.rejected.as_deref() }),
+            None => json(
+                self.status,
+                &RefusalBody { message: &self.message, rejected: self.rejected.as_deref().map(RejectedBody::from) },
+            ),
         };
         answer.headers_mut().extend(self.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
         answer

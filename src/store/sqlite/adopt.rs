@@ -34,9 +34,10 @@ impl Store {
 
     /// Fails if the file of an account that does not exist is there and is not empty.
     pub(super) fn refuse_if_somebody_is_in_the_file(&self, account: i64) -> Result<(), Error> {
-        match self.has_somebody(account) {
-            true => Err(Error::FileExists { account, path: self.roster_path(account) }),
-            false => Ok(()),
+        if self.has_somebody(account) {
+            Err(Error::FileExists { account, path: self.roster_path(account) })
+        } else {
+            Ok(())
         }
     }
 

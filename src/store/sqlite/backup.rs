@@ -242,7 +242,7 @@ fn open_copy(path: &Path, known: usize) -> Result<Connection, Error> {
     let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     let connection = opened.map_err(|source| Error::Open { path: path.to_owned(), source: source.into() })?;
     check(&connection, path)?;
-    let (found, known) = (schema::version(&connection)?, known as u32);
+    let (found, known) = (schema::version(&connection)?, schema::number(known));
     match found {
         0 => Err(Error::BadCopy { path: path.to_owned(), what: "it is empty".into() }),
         later if later > known => Err(Error::Later { path: path.to_owned(), found, known }),

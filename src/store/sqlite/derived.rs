@@ -40,7 +40,7 @@ pub(super) fn unique_fields(connection: &Connection) -> Result<BTreeMap<u32, Uni
 /// Makes the index from the rows; fails if rows are missing. It knows no bytes, so the next push reads every employee.
 pub(super) fn index_of_rows(connection: &Connection, seed: u64) -> Result<Index, Error> {
     let employees: u64 = connection.query_row("SELECT coalesce(max(number), 0) FROM employee", [], |row| row.get(0))?;
-    let mut index = Index::with_capacity(employees as usize);
+    let mut index = Index::with_capacity(usize::try_from(employees).unwrap_or_default());
     rows::for_each(connection, |number, employee| {
         // An employee's place is its number less one.
         if number as usize != index.len() + 1 {

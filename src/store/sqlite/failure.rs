@@ -19,9 +19,10 @@ impl Error {
             };
         }
         let dir = path.parent().unwrap_or(Path::new("."));
-        let tried = match path.exists() {
-            true => OpenOptions::new().read(true).write(true).open(path).map(drop),
-            false => return to_path(source),
+        let tried = if path.exists() {
+            OpenOptions::new().read(true).write(true).open(path).map(drop)
+        } else {
+            return to_path(source);
         };
         match tried.and_then(|()| tempfile::tempfile_in(dir).map(drop)) {
             Ok(()) => to_path(source),

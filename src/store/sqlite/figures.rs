@@ -17,9 +17,10 @@ impl Store {
         let reader = self.reader(&key)?;
         // A restore is recorded among the pushes, by versions that record whose words a push is in.
         let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('sync') WHERE name = 'dialect')";
-        let pushes = match reader.connection.query_row(columns, [], |row| row.get(0))? {
-            true => format!("WHERE dialect IS NOT '{RESTORE}'"),
-            false => String::new(),
+        let pushes = if reader.connection.query_row(columns, [], |row| row.get(0))? {
+            format!("WHERE dialect IS NOT '{RESTORE}'")
+        } else {
+            String::new()
         };
         let last = format!("SELECT finished_at FROM sync {pushes} ORDER BY revision DESC LIMIT 1");
         Ok(reader.connection.query_row(&last, [], |row| row.get(0)).optional()?)

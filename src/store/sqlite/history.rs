@@ -85,7 +85,8 @@ impl Roster {
             )?;
             for refused in refused {
                 let Refused { finished_at, requests, dialect, sender, status, rejections, duration, cause } = refused;
-                let (peer, duration_ms) = (sender.peer.map(|peer| peer.to_string()), duration.as_millis() as u64);
+                let (peer, duration_ms) =
+                    (sender.peer.map(|peer| peer.to_string()), u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
                 let dialect = dialect.name();
                 insert.execute(params![
                     finished_at,

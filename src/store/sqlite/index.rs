@@ -1,7 +1,7 @@
 //! The index of a roster, stored and held in memory.
 //!
 //! It is stored in the transaction of the push that changes it: what is new is appended as a part, and when the parts hold much
-//! more than the roster has employees, they are written anew. An entry is 56 bytes, little-endian: the place and the number with the
+//! more than the roster has employees, they are written anew. An entry is 56 bytes, little-endian: the slot and the number with the
 //! status (32 bits each), the hashes of the id, of the data and of the bytes (128 bits each). Beside each part is the hash of its
 //! entries. An index that does not carry the roster's revision, or is not as it was stored, is made anew from the rows.
 //!
@@ -124,7 +124,7 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
         return Ok(None);
     };
     let order = read_order(connection)?;
-    let mut index = Index::with_capacity(employees as usize);
+    let mut index = Index::with_capacity(usize::try_from(employees).unwrap_or_default());
     let mut select = connection.prepare("SELECT entries, digest FROM index_part ORDER BY part")?;
     let mut parts = select.query([])?;
     while let Some(part) = parts.next()? {
@@ -133,9 +133,9 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
             return Ok(None);
         }
         for entry in entries.chunks_exact(ENTRY_BYTES) {
-            let (place, entry) = unpack(entry);
-            match (place as usize).cmp(&index.len()) {
-                std::cmp::Ordering::Less => index.update(place, entry),
+            let (slot, entry) = unpack(entry);
+            match (slot as usize).cmp(&index.len()) {
+                std::cmp::Ordering::Less => index.update(slot, entry),
                 std::cmp::Ordering::Equal => index.insert(entry),
                 std::cmp::Ordering::Greater => return Ok(None),
             }
@@ -159,7 +159,7 @@ struct Order {
 }
 
 impl Order {
-    /// Returns the order of the index, or nothing if it is not worth its bytes. Then the index is read with the order of its places, in
+    /// Returns the order of the index, or nothing if it is not worth its bytes. Then the index is read with the order of its slots, in
     /// which the blocks would have other employees.
     fn of(index: &Index) -> Order {
         match pack_runs(index.order()) {
@@ -196,15 +196,15 @@ fn digest(entries: &[u8]) -> [u8; 16] {
     hash(0, entries).to_le_bytes()
 }
 
-/// Stores an index that was stored in part: `places` are the entries that are new since. Without `stored` all are.
+/// Stores an index that was stored in part: `slots` are the entries that are new since. Without `stored` all are.
 pub(super) fn write(
     connection: &Connection,
     index: &Index,
-    places: &[u32],
+    slots: &[u32],
     revision: u64,
     stored: bool,
 ) -> Result<(), Error> {
-    write_parts(connection, index, places, revision, stored).map_err(not_written)
+    write_parts(connection, index, slots, revision, stored).map_err(not_written)
 }
 
 /// Says what helps if the pages of the stored index are damaged.
@@ -221,32 +221,33 @@ fn not_written(error: Error) -> Error {
 fn write_parts(
     connection: &Connection,
     index: &Index,
-    places: &[u32],
+    slots: &[u32],
     revision: u64,
     stored: bool,
 ) -> Result<(), Error> {
-    let entries: u64 = match stored {
-        true => connection.query_row("SELECT coalesce(max(entries), 0) FROM index_state", [], |row| row.get(0))?,
-        false => 0,
+    let entries: u64 = if stored {
+        connection.query_row("SELECT coalesce(max(entries), 0) FROM index_state", [], |row| row.get(0))?
+    } else {
+        0
     };
     let all = index.len() as u64;
-    let append = stored && entries + places.len() as u64 <= entries_max(all);
+    let append = stored && entries + slots.len() as u64 <= entries_max(all);
     let mut insert = connection.prepare("INSERT INTO index_part (entries, digest) VALUES (?, ?)")?;
-    let mut bytes = Vec::with_capacity(places.len().min(PART_ENTRIES) * ENTRY_BYTES);
-    let mut part = |places: &mut dyn Iterator<Item = u32>| -> Result<(), Error> {
+    let mut bytes = Vec::with_capacity(slots.len().min(PART_ENTRIES) * ENTRY_BYTES);
+    let mut part = |slots: &mut dyn Iterator<Item = u32>| -> Result<(), Error> {
         bytes.clear();
-        places.for_each(|place| pack(&mut bytes, place, &index.get(place)));
+        slots.for_each(|slot| pack(&mut bytes, slot, &index.get(slot)));
         insert.execute(params![bytes, digest(&bytes)])?;
         Ok(())
     };
     if append {
-        places.chunks(PART_ENTRIES).try_for_each(|places| part(&mut places.iter().copied()))?;
+        slots.chunks(PART_ENTRIES).try_for_each(|slots| part(&mut slots.iter().copied()))?;
     } else {
         connection.execute("DELETE FROM index_part", [])?;
-        let all: Vec<u32> = (0..index.len() as u32).collect();
-        all.chunks(PART_ENTRIES).try_for_each(|places| part(&mut places.iter().copied()))?;
+        let all: Vec<u32> = (0..index.slots()).collect();
+        all.chunks(PART_ENTRIES).try_for_each(|slots| part(&mut slots.iter().copied()))?;
     }
-    let entries = if append { entries + places.len() as u64 } else { all };
+    let entries = if append { entries + slots.len() as u64 } else { all };
     connection.execute(
         "INSERT INTO index_state VALUES (1, ?1, ?2, ?3) ON CONFLICT DO UPDATE SET
          revision = ?1, employees = ?2, entries = ?3",
@@ -283,7 +284,7 @@ fn append(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(
         return write(connection, &index, &[], revision, false);
     }
     let mut bytes = Vec::with_capacity(amended.len() * ENTRY_BYTES);
-    amended.iter().for_each(|entry| pack(&mut bytes, entry.place(), entry));
+    amended.iter().for_each(|entry| pack(&mut bytes, entry.slot(), entry));
     let digest = digest(&bytes);
     connection.execute("INSERT INTO index_part (entries, digest) VALUES (?, ?)", params![bytes, digest])?;
     let last = amended.iter().map(|entry| u64::from(entry.number)).max().unwrap_or(0);
@@ -306,8 +307,8 @@ pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Erro
     Ok(())
 }
 
-fn pack(bytes: &mut Vec<u8>, place: u32, entry: &Entry) {
-    bytes.extend_from_slice(&place.to_le_bytes());
+fn pack(bytes: &mut Vec<u8>, slot: u32, entry: &Entry) {
+    bytes.extend_from_slice(&slot.to_le_bytes());
     bytes.extend_from_slice(&entry.number_and_status().to_le_bytes());
     for hash in [entry.id, entry.data, entry.bytes] {
         bytes.extend_from_slice(&hash.to_le_bytes());
@@ -321,21 +322,21 @@ fn unpack(bytes: &[u8]) -> (u32, Entry) {
     (word(0), Entry { id: hash(8), data: hash(24), bytes: hash(40), number, status })
 }
 
-/// Packs an order as runs of places that follow one another: the first place and the length of each, 32 bits each. A shuffled order would
+/// Packs an order as runs of slots that follow one another: the first slot and the length of each, 32 bits each. A shuffled order would
 /// take too many bytes; `None` then.
 fn pack_runs(order: &[u32]) -> Option<Vec<u8>> {
     let runs = || order.chunk_by(|a, b| a + 1 == *b);
     if runs().count() > RUNS_MIN.max(order.len() / 16) {
         return None;
     }
-    Some(runs().flat_map(|run| [run[0], run.len() as u32]).flat_map(u32::to_le_bytes).collect())
+    Some(runs().flat_map(|run| [run[0], len(run)]).flat_map(u32::to_le_bytes).collect())
 }
 
 fn unpack_runs(bytes: &[u8], employees: usize) -> Vec<u32> {
     let mut order = Vec::with_capacity(employees);
     for run in bytes.chunks_exact(8) {
         let word = |at: usize| u32::from_le_bytes(run[at..at + 4].try_into().expect("four bytes"));
-        order.extend((word(0)..word(0).saturating_add(word(4))).take_while(|place| (*place as usize) < employees));
+        order.extend((word(0)..word(0).saturating_add(word(4))).take_while(|slot| (*slot as usize) < employees));
     }
     order
 }
@@ -358,6 +359,10 @@ fn unpack_blocks(bytes: &[u8]) -> Vec<Block> {
         Block::new(word(0), word(4), word(8), hash)
     };
     bytes.chunks_exact(BLOCK_BYTES).map(block).collect()
+}
+
+fn len(order: &[u32]) -> u32 {
+    u32::try_from(order.len()).expect("a roster has fewer than 2³² employees")
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ pub fn open_roster(path: &Path, create: bool, store_seed: u64) -> Result<Connect
 pub fn open_reader(path: &Path) -> Result<Connection, Error> {
     let connection = connect(path, false, READER_CACHE_KIB)?;
     let found: u32 = version(&connection)?;
-    let known = ROSTER.len() as u32;
+    let known = number(ROSTER.len());
     match found {
         0 => Err(Error::empty(path)),
         later if later > known => Err(Error::Later { path: path.to_owned(), found, known }),
@@ -211,6 +211,11 @@ fn prepare(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connectio
     Ok(connection)
 }
 
+/// The version of a database that has taken so many steps.
+pub(super) fn number(steps: usize) -> u32 {
+    u32::try_from(steps).expect("there are few steps")
+}
+
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
@@ -221,7 +226,7 @@ fn migrate(
     (path, steps, create): (&Path, &[&str], bool),
     finish: impl FnOnce(&Connection, u32) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let known = steps.len() as u32;
+    let known = number(steps.len());
     let found = version(connection)?;
     if found > known {
         return Err(Error::Later { path: path.to_owned(), found, known });

@@ -95,10 +95,7 @@ impl Store {
 
     fn not_in_the_file(&self) -> Result<Error, Error> {
         let path = self.key_file.path().to_owned();
-        Ok(match self.key_file.read()?.is_empty() {
-            true => Error::NoServerKey { path },
-            false => Error::WrongServerKey { path },
-        })
+        Ok(if self.key_file.read()?.is_empty() { Error::NoServerKey { path } } else { Error::WrongServerKey { path } })
     }
 
     /// Replaces the server key and seals every secret anew; returns how many there are. A server that runs reads the new key when
