@@ -1,6 +1,6 @@
 //! The push, step by step, from its body to its receipt.
 //!
-//! Whole pushes and patches are one push. What differs is where intents come from ([`source`]), and that a whole push is recognised first.
+//! Whole pushes and patches are one push. What differs is where intents come from ([`Source`]), and that a whole push is recognised first.
 //! A step is a plain function over a batch, which neither asks the store nor calls another step; this file asks the store once before the
 //! steps of a batch and once after them.
 
