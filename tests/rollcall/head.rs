@@ -77,17 +77,22 @@ fn heads_that_do_not_end_take_no_more_than_all_may() {
         .map(|_| {
             let mut stream = world.connect();
             let _ = stream.write_all(head.as_bytes());
-            stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
             stream
         })
         .collect();
     let ended =
         |error: std::io::Error| !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
-    let closed = unfinished.iter_mut().filter_map(|stream| match stream.read(&mut [0]) {
-        Ok(_) => Some(()),
-        Err(error) => ended(error).then_some(()),
-    });
-    assert!((20..=30).contains(&closed.count()), "a million bytes are twenty of them");
+    // A million bytes are twenty of them; whoever is told to give way needs a moment for it.
+    let started = Instant::now();
+    while unfinished.len() > 20 {
+        assert!(started.elapsed() < Duration::from_secs(20), "{} hold their heads", unfinished.len());
+        unfinished.retain_mut(|stream| match stream.read(&mut [0]) {
+            Ok(_) => false,
+            Err(error) => !ended(error),
+        });
+    }
+    assert!(!unfinished.is_empty(), "there is room for some");
     assert_eq!(world.push(empty_push()).status, 200, "the ones that have been at it longest made room");
     for mut stream in silent {
         stream.write_all(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
