@@ -124,7 +124,7 @@ impl World {
         let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
         self.log = Arc::default();
         let address = loop {
-            let line = lines.next().expect("the server said nothing and ended").unwrap();
+            let line = lines.next().unwrap_or_else(|| panic!("the server ended, and said: {}", self.log())).unwrap();
             self.log.lock().unwrap().push_str(&format!("{line}\n"));
             if let Some((_, address)) = line.split_once("http://") {
                 break address.split('"').next().unwrap().parse().unwrap();

@@ -101,7 +101,7 @@ impl Store {
     /// Replaces the server key and seals every secret anew; returns how many there are. A server that runs reads the new key when
     /// it meets a secret that is sealed with it. If this process is killed, the file has the key that the database needs.
     pub fn rewrap(&self) -> Result<usize, Error> {
-        let secrets = self.write(|transaction| {
+        let (secrets, before) = self.write(|transaction| {
             let (old, new) = (self.server_key(transaction)?, ServerKey::random()?);
             let mut select =
                 transaction.prepare("SELECT account, id, sealed_secret FROM key WHERE sealed_secret IS NOT NULL")?;
@@ -114,16 +114,21 @@ impl Store {
                 transaction.execute("UPDATE key SET sealed_secret = ? WHERE id = ?", params![secret, id])?;
             }
             set_server_key(transaction, &new)?;
-            // The file has both until the database has taken the new one, so that either state of the database finds its key.
-            self.key_file.replace(&[&old, &new])?;
-            Ok(sealed.len())
+            // The file has the keys of before until the database has taken the new one, so that every state of the database finds its
+            // key. Not only the last one: what a killed rewrap has written to the log may have become valid only when the next process
+            // reads the log anew.
+            let before = self.key_file.read()?;
+            self.key_file.replace(&before.iter().chain([&new]).collect::<Vec<_>>())?;
+            Ok((sealed.len(), before))
         })?;
-        // Under the write lock, as every change of the file: another rewrap may have begun.
+        // Under the write lock, as every change of the file. What was written over cannot become valid any more; the key of another rewrap,
+        // which may have begun since, is not among those of before.
         self.write(|transaction| {
             let keys = self.key_file.read()?;
-            let id = server_key_id(transaction)?;
-            let (own, others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| Some(key.id()) == id);
-            if own.is_empty() || others.is_empty() { Ok(()) } else { self.key_file.replace(&own) }
+            let needed = server_key_id(transaction)?;
+            let is_old = |key: &ServerKey| before.iter().any(|before| before.id() == key.id());
+            let kept: Vec<&ServerKey> = keys.iter().filter(|key| !is_old(key) || Some(key.id()) == needed).collect();
+            if kept.is_empty() || kept.len() == keys.len() { Ok(()) } else { self.key_file.replace(&kept) }
         })?;
         Ok(secrets)
     }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::NamedTempFile;
 
-/// The most bytes of a key file: two keys and a comment take a third of it.
-const FILE_BYTES_MAX: u64 = 1_024;
+/// The most bytes of a key file: room for the key of each of a thousand replacements that were killed one after the other.
+const FILE_BYTES_MAX: u64 = 65_536;
 
 const NONCE_BYTES: usize = 24;
 
@@ -71,8 +71,9 @@ fn belongs_to(account: i64, key: i64) -> Vec<u8> {
     [b"rollcall secret".as_slice(), &account.to_le_bytes(), &key.to_le_bytes()].concat()
 }
 
-/// The file of the server key. It has one key; while the key is being replaced it has the old one and the new one, and the
-/// database says which of them its secrets are sealed with. It is written only by who holds the write lock of `rollcall.db`.
+/// The file of the server key. It has one key; while the key is being replaced, and after a replacement that was killed, it has the old ones and
+/// the new one, and the database says which of them its secrets are sealed with. It is written only by the holder of the write lock of
+/// `rollcall.db`.
 pub struct KeyFile {
     path: PathBuf,
     /// The key that was needed last.
