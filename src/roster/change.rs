@@ -65,6 +65,11 @@ impl<'a> Change<'a> {
         Change { number: self.number, before: self.after, after: self.before }
     }
 
+    /// Whether the id changes.
+    pub fn is_renaming(&self) -> bool {
+        self.before.zip(self.after).is_some_and(|(before, after)| before.id != after.id)
+    }
+
     /// Returns what the change does to the employee.
     pub fn kinds(&self) -> Kinds {
         match (self.before, self.after) {
@@ -75,7 +80,7 @@ impl<'a> Change<'a> {
                 updated: (before.profile, before.data) != (after.profile, after.data),
                 activated: (before.status, after.status) == (Status::Hidden, Status::Active),
                 hidden: (before.status, after.status) == (Status::Active, Status::Hidden),
-                renamed: before.id != after.id,
+                renamed: self.is_renaming(),
                 ..Kinds::default()
             },
         }

@@ -123,10 +123,12 @@ impl Verdict {
     /// Adds what is wrong with the employee with a number, at a place if the push carries it. `other_place` is the place of the employee
     /// that the message speaks of, if it is one that the push carries.
     pub fn add(&mut self, place: Option<u64>, number: u32, field: &str, what: Wrong, other_place: Option<u64>) {
-        if !self.rejections.lists(place) {
+        let order = |place: Option<u64>| place.unwrap_or(u64::MAX);
+        let is_full = self.unnamed.len() >= self.listed_max;
+        let is_behind = is_full && self.unnamed.last().is_none_or(|last| order(last.place) <= order(place));
+        if is_behind || !self.rejections.lists(place) {
             return self.rejections.count_one(field, what.rule(), what.advice());
         }
-        let order = |place: Option<u64>| place.unwrap_or(u64::MAX);
         let at = self.unnamed.partition_point(|unnamed| order(unnamed.place) <= order(place));
         self.unnamed.insert(at, Unnamed { place, number, field: field.into(), what, other_place });
         if self.unnamed.len() > self.listed_max {

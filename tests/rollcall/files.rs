@@ -397,7 +397,7 @@ fn a_file_of_an_earlier_version_is_taken_over() {
     let world = World::stopped(profile, "");
     let path = world.path("data/accounts/99.db");
     fs::remove_file(&path).unwrap();
-    Connection::open(&path).unwrap().execute_batch(include_str!("earlier.sql")).unwrap();
+    Connection::open(&path).unwrap().execute_batch(include_str!("../golden/store/account-3.sql")).unwrap();
     let world = world.started();
     let person = |id: &str, name: &str, badge: &str| employee(id, "active", &[("Name", name), ("Badge", badge)]);
     let all = json!([

@@ -129,7 +129,10 @@ fn accepting(listeners: Vec<TcpListener>) -> mpsc::Receiver<io::Result<(TcpStrea
                     () = sender.closed() => return,
                 };
                 if accepted.is_err() {
-                    sleep(PAUSE).await;
+                    tokio::select! {
+                        () = sleep(PAUSE) => {}
+                        () = sender.closed() => return,
+                    }
                 }
                 if sender.send(accepted).await.is_err() {
                     return;

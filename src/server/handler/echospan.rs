@@ -181,7 +181,7 @@ async fn enqueue(server: &Arc<Server>, turn: Turn, record: Vec<u8>) -> Result<()
         let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
         drop(turn);
         roster.checkpoint_if_large()?;
-        server.store.keep_open(roster, record.len(), server.limits.rosters_open_max);
+        server.store.keep_open(roster, server.limits.rosters_open_max);
         Ok(queued)
     });
     if !queued.await? {

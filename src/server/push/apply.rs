@@ -59,12 +59,16 @@ pub fn apply(
             }
             Err(_) => body_bytes,
         };
+        // What the store failed with may be the connection's own trouble, which the next push need not share.
+        let is_sound = !matches!(result, Err(Failure::Store(_)));
         answer_with(answer, &server, account, (result, trace));
         drop(turn);
         if let Err(error) = roster.checkpoint_if_large() {
             tracing::error!(account, "checkpoint: {error}");
         }
-        server.store.keep_open(roster, body_bytes, server.limits.rosters_open_max);
+        if is_sound {
+            server.store.keep_open(roster, server.limits.rosters_open_max);
+        }
         memory::done_with(left_bytes);
     });
     Applying { thread, result }

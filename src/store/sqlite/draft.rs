@@ -214,7 +214,7 @@ impl<'a> Draft<'a> {
 
     /// Takes away the ids that employees give up, if there are several: one may get what another had.
     fn make_room_for_ids(&self, changes: &[Change]) -> Result<(), Error> {
-        let renamed = || changes.iter().filter(|change| change.kinds().renamed);
+        let renamed = || changes.iter().filter(|change| change.is_renaming());
         if renamed().nth(1).is_none() {
             return Ok(());
         }

@@ -1,12 +1,13 @@
 //! Rosters that stay open between the pushes of a busy account: to open one costs more than a small push.
 
 use super::{Key, Roster, Store};
+use rusqlite::{Connection, ffi};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// A push with a body of so many bytes leaves few pages in memory.
-const SMALL_BYTES: usize = 1 << 19;
+/// How many bytes of pages a roster that is kept open may hold in memory; one that holds more gives all of them back.
+const PAGES_BYTES_MAX: i32 = 1 << 18;
 
 /// How long a roster is kept open after its last use. When it closes, its write-ahead log becomes part of the database.
 const KEPT: Duration = Duration::from_secs(5);
@@ -31,11 +32,10 @@ impl Kept {
 }
 
 impl Store {
-    /// Keeps a roster open for its account's next push, which may come soon; not if `rosters_max` are open already. `body_bytes` is the length of
-    /// the last one's body.
-    pub fn keep_open(&self, roster: Roster, body_bytes: usize, rosters_max: usize) {
-        // Pages that a large push has read or written are more than all other open rosters hold.
-        if body_bytes > SMALL_BYTES && roster.connection.release_memory().is_err() {
+    /// Keeps a roster open for its account's next push, which may come soon; not if `rosters_max` are open already.
+    pub fn keep_open(&self, roster: Roster, rosters_max: usize) {
+        // The pages that a large push has read or written are more than many small ones need.
+        if pages_bytes(&roster.connection) > PAGES_BYTES_MAX && roster.connection.release_memory().is_err() {
             return;
         }
         let mut kept = self.kept.rosters();
@@ -60,4 +60,14 @@ impl Store {
         let closed = std::mem::take(&mut *self.kept.rosters());
         drop(closed);
     }
+}
+
+/// Returns how much memory the pages of a connection take, in bytes.
+fn pages_bytes(connection: &Connection) -> i32 {
+    let (mut bytes, mut most) = (0, 0);
+    // SAFETY: the connection is open, and the two numbers are written to.
+    unsafe {
+        ffi::sqlite3_db_status(connection.handle(), ffi::SQLITE_DBSTATUS_CACHE_USED, &raw mut bytes, &raw mut most, 0);
+    }
+    bytes
 }
