@@ -69,7 +69,8 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
     database
         .execute_batch(
             "DROP TABLE identity; ALTER TABLE sync DROP COLUMN stamp; ALTER TABLE index_part DROP COLUMN digest;
-             DROP INDEX employee_hidden; DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;
+             DROP VIEW roster; DROP VIEW restored; DROP TABLE version; DROP TABLE latest; DROP TABLE hidden; DROP TABLE former_id;
+             DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;
              ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes;
              ALTER TABLE index_order DROP COLUMN blocks; ALTER TABLE index_order DROP COLUMN digest; PRAGMA user_version = 1",
         )
@@ -375,7 +376,7 @@ fn the_file_of_an_account_that_is_not_busy_has_everything() {
     fs::copy(world.path("data/accounts/99.db"), &copy).unwrap();
     let copy = Connection::open(copy).unwrap();
     let last: (u64, u64) = copy
-        .query_row("SELECT count(*), max(revision) FROM employee", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row("SELECT count(*), max(revision) FROM roster", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
     assert_eq!(last, (3, 2));
 }

@@ -63,10 +63,10 @@ impl Store {
 
 fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
     check_database(connection, checkup)?;
-    let has_identity: bool =
+    let has_versions: bool =
         connection
-            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'identity')", [], |row| row.get(0))?;
-    if !has_identity {
+            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'version')", [], |row| row.get(0))?;
+    if !has_versions {
         checkup.only_database = true;
         checkup.employees = connection.query_row("SELECT count(*) FROM employee NOT INDEXED", [], |row| row.get(0))?;
         return Ok(());
@@ -86,6 +86,7 @@ fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
             stored
         }
     };
+    check_versions(connection, checkup)?;
     let (rows, held) = match check_rows(connection, seed, stored.as_ref(), checkup) {
         Err(Error::Damaged { what, .. }) => {
             checkup.row(format!("rows: {what}"));
@@ -172,7 +173,7 @@ fn check_rows(
     let profiles: BTreeSet<u32> =
         connection.prepare("SELECT number FROM profile")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut select =
-        connection.prepare("SELECT number, id, status, profile, data FROM employee NOT INDEXED ORDER BY number")?;
+        connection.prepare("SELECT number, id, status, profile, data FROM roster ORDER BY number")?;
     let mut employees = select.query([])?;
     let (mut rows, mut last, mut held) = (0, 0, BTreeSet::new());
     while let Some(row) = employees.next()? {
@@ -206,6 +207,53 @@ fn check_rows(
     }
     Ok((rows, held))
 }
+
+/// Checks what employees were before, and which of their versions is said to be the current one.
+fn check_versions(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
+    for (sql, what) in DERIVED_FROM_VERSIONS {
+        let wrong: u64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if wrong > 0 {
+            checkup.derived(format!("{what}: {wrong} employees"));
+        }
+    }
+    let mut select = connection.prepare(VERSIONS)?;
+    let mut versions = select.query([])?;
+    while let Some(row) = versions.next()? {
+        let (number, revision, is_linked): (u32, u64, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if !is_linked || super::rows::whole_employee(row, 3).is_err() {
+            checkup.row(format!(
+                "versions: that of the employee with the number {number} at revision {revision} is not as it was stored"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Counts what [`Store::repair`] makes anew from versions, where it is not what comes of them.
+const DERIVED_FROM_VERSIONS: &[(&str, &str)] = &[
+    (
+        "WITH last (number, revision) AS
+             (SELECT place & 0xffffffff, max(place >> 32) FROM version GROUP BY place & 0xffffffff)
+         SELECT count(*) FROM (SELECT * FROM (SELECT * FROM latest EXCEPT SELECT * FROM last)
+             UNION ALL SELECT * FROM (SELECT * FROM last EXCEPT SELECT * FROM latest))",
+        "versions: another one than the last is the current one",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT * FROM (SELECT number FROM roster WHERE status = 0 EXCEPT SELECT number FROM hidden)
+             UNION ALL SELECT * FROM (SELECT number FROM hidden EXCEPT SELECT number FROM roster WHERE status = 0))",
+        "hidden: not those whose status is hidden",
+    ),
+];
+
+/// All versions, those that were replaced among them, and whether each has the one before it.
+const VERSIONS: &str = "
+    SELECT place & 0xffffffff AS number, place >> 32, EXISTS (SELECT 1 FROM employee AS e WHERE e.number = version.place & 0xffffffff)
+            AND (previous = 0 OR EXISTS (SELECT 1 FROM version AS p
+                WHERE p.place = version.previous << 32 | (version.place & 0xffffffff))),
+        '', status, profile, data
+    FROM version
+    UNION ALL
+    SELECT number, employee.revision, true, id, status, profile, data FROM employee JOIN latest USING (number)";
 
 /// Reads a row; fails if it is not as it was stored.
 fn read(row: &Row) -> Result<(String, Status, u32, Data), Error> {

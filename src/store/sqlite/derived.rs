@@ -1,4 +1,5 @@
-//! What is derived from the rows of a roster: its unique values and its index. Both can be made anew from the rows.
+//! What is derived from the rows of a roster: which versions are current, who is hidden, unique values, the index. All of it can be
+//! made anew from the rows.
 
 use super::index;
 use super::{Error, Held, UniqueValue, rows, unique_values};
@@ -11,7 +12,16 @@ use std::collections::BTreeMap;
 pub(super) const REFUSALS: &str = "refusal";
 
 /// The tables that a repair may empty: what is derived from the rows, and the record of refused pushes, which nothing depends on.
-pub(super) const TABLES: &[&str] = &["index_part", "index_state", "index_order", "unique_value", REFUSALS];
+pub(super) const TABLES: &[&str] =
+    &["index_part", "index_state", "index_order", "unique_value", "latest", "hidden", REFUSALS];
+
+/// Makes anew which versions are current, and who is hidden.
+const CURRENT: &str = "
+    DELETE FROM latest;
+    INSERT INTO latest SELECT place & 0xffffffff AS number, max(place >> 32) FROM version GROUP BY number;
+    DELETE FROM hidden;
+    INSERT INTO hidden SELECT number FROM roster WHERE status = 0 ORDER BY number;
+";
 
 /// The first version in which a file has a seed of its own.
 const WITH_SEED: u32 = 2;
@@ -56,8 +66,9 @@ pub(super) fn index_of_rows(connection: &Connection, seed: u64) -> Result<Index,
     Ok(index)
 }
 
-/// Makes unique values and index anew from the rows, under the file's seed, in the caller's transaction.
+/// Makes everything that is derived anew from the rows, under the file's seed, in the caller's transaction.
 pub(super) fn rebuild(connection: &Connection, seed: u64) -> Result<(), Error> {
+    connection.execute_batch(CURRENT)?;
     let fields = unique_fields(connection)?;
     let mut held = Vec::new();
     rows::for_each(connection, |number, employee| {

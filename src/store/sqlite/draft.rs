@@ -6,7 +6,7 @@ use super::rows::employee;
 use super::{Commit, Error, Held, IndexUpdate, Numbers, Sync, UniqueValue, derived, reader};
 use crate::dialect::Dialect;
 use crate::profile::{Field, Profile, Unique};
-use crate::roster::{Change, Counts, Employee, Index, Version};
+use crate::roster::{Counts, Employee, Index};
 use rusqlite::{CachedStatement, OptionalExtension as _, ToSql, params, params_from_iter};
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub struct Draft<'a> {
     seed: u64,
     identity: [u8; 16],
     /// The revision that the roster will have.
-    revision: u64,
+    pub(super) revision: u64,
     /// The version that it has; `None` if that cannot be told.
     before: Option<IndexVersion>,
     /// The account and its generation.
@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut find = self.prepared("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?;
+        let mut find = self.prepared("SELECT number, id, status, profile, data FROM roster WHERE id = ?")?;
         let find = |id: &&str| find.query_row([id], |row| Ok((row.get(0)?, employee(row, 1)?))).optional();
         Ok(ids.iter().map(find).collect::<Result<_, _>>()?)
     }
@@ -136,8 +136,8 @@ impl<'a> Draft<'a> {
         }
         let mut select = self.prepared("SELECT employee FROM unique_value WHERE field = ? AND hash = ? LIMIT 2")?;
         let mut select_last = self.prepared(
-            "SELECT number FROM unique_value JOIN employee ON number = employee WHERE field = ? AND hash = ?
-             ORDER BY revision DESC, number DESC LIMIT 2",
+            "SELECT number FROM unique_value CROSS JOIN roster ON number = employee WHERE field = ? AND hash = ?
+             ORDER BY roster.revision DESC, number DESC LIMIT 2",
         )?;
         let holders = |UniqueValue { field, hash }: &UniqueValue| {
             let hash = hash.to_be_bytes();
@@ -154,14 +154,14 @@ impl<'a> Draft<'a> {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
-        let mut read = self.prepared("SELECT id, status, profile, data FROM employee WHERE number = ?")?;
+        let mut read = self.prepared("SELECT id, status, profile, data FROM roster WHERE number = ?")?;
         let read = |number: &u32| read.query_row([number], |row| employee(row, 0)).optional();
         Ok(numbers.iter().map(read).collect::<Result<_, _>>()?)
     }
 
     pub(in crate::store) fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
         let mut select = self.prepared(
-            "SELECT number, id, status, profile, data FROM employee WHERE number > ? ORDER BY number LIMIT ?",
+            "SELECT number, id, status, profile, data FROM roster WHERE number > ? ORDER BY number LIMIT ?",
         )?;
         let employees = select.query_map(params![after, limit], |row| Ok((row.get(0)?, employee(row, 1)?)))?;
         Ok(employees.collect::<Result<_, _>>()?)
@@ -169,7 +169,9 @@ impl<'a> Draft<'a> {
 
     pub(in crate::store) fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
         let mut select =
-            self.prepared("SELECT number FROM employee WHERE status = 1 AND number > ? ORDER BY number LIMIT ?")?;
+            self.prepared(
+            "SELECT number FROM employee WHERE number > ? AND number NOT IN hidden ORDER BY number LIMIT ?",
+        )?;
         Ok(select.query_map(params![after, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
@@ -178,50 +180,6 @@ impl<'a> Draft<'a> {
             self.prepared("SELECT position, record FROM queue WHERE position > ? ORDER BY position LIMIT ?")?;
         let records = select.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(records.collect::<Result<_, _>>()?)
-    }
-
-    pub(in crate::store) fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.make_room_for_ids(changes)?;
-        let revision = self.revision;
-        let mut insert = self.prepared("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?;
-        // What does not set the status need not look into the index of the hidden, nor the id into that of ids.
-        let mut update = self.prepared("UPDATE employee SET profile = ?, data = ?, revision = ? WHERE number = ?")?;
-        let mut set_status = self.prepared("UPDATE employee SET status = ? WHERE number = ?")?;
-        let mut rename = self.prepared("UPDATE employee SET id = ? WHERE number = ?")?;
-        let mut erase = self.prepared("DELETE FROM employee WHERE number = ?")?;
-        for Change { number, before, after } in changes {
-            match (before, after) {
-                (None, Some(Version { id, status, profile, data })) => {
-                    insert.execute(params![number, id, *status as u8, profile, data.as_bytes(), revision])?;
-                }
-                (Some(before), Some(after)) => {
-                    update.execute(params![after.profile, after.data.as_bytes(), revision, number])?;
-                    if before.status != after.status {
-                        set_status.execute(params![after.status as u8, number])?;
-                    }
-                    if before.id != after.id {
-                        rename.execute(params![after.id, number])?;
-                    }
-                }
-                (_, None) => drop(erase.execute([number])?),
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes away the ids that employees give up, if there are several: one may get what another had.
-    fn make_room_for_ids(&self, changes: &[Change]) -> Result<(), Error> {
-        let renamed = || changes.iter().filter(|change| change.is_renaming());
-        if renamed().nth(1).is_none() {
-            return Ok(());
-        }
-        // No id that a client sends has a control character.
-        let mut vacate = self.prepared("UPDATE employee SET id = char(0) || number WHERE number = ?")?;
-        renamed().try_for_each(|change| vacate.execute([change.number]).map(drop))?;
-        Ok(())
     }
 
     pub(in crate::store) fn release(&mut self, held: &[Held]) -> Result<(), Error> {
@@ -343,7 +301,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn prepared(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+    pub(super) fn prepared(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
         Ok(self.inner.prepare_cached(sql)?)
     }
 }

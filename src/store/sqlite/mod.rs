@@ -31,6 +31,7 @@ mod schema;
 mod secrets;
 mod server_key;
 mod snapshot;
+mod versions;
 
 pub use accounts::{Account, Key};
 pub use backup::Copied;

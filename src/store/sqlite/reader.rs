@@ -42,7 +42,7 @@ impl Reader {
     pub fn employee(&self, id: &str) -> Result<Option<(u32, Employee)>, Error> {
         let find = || {
             let mut select =
-                self.connection.prepare("SELECT number, id, status, profile, data FROM employee WHERE id = ?")?;
+                self.connection.prepare("SELECT number, id, status, profile, data FROM roster WHERE id = ?")?;
             let mut employees = select.query([id])?;
             let Some(row) = employees.next()? else {
                 return Ok(None);
@@ -120,9 +120,9 @@ impl Drop for Reader {
     }
 }
 
-const OF_ALL: &str = "SELECT number, id, status, profile, data FROM employee WHERE number > ? ORDER BY number";
+const OF_ALL: &str = "SELECT number, id, status, profile, data FROM roster WHERE number > ? ORDER BY number";
 const OF_HIDDEN: &str =
-    "SELECT number, id, status, profile, data FROM employee WHERE status = 0 AND number > ? ORDER BY number";
+    "SELECT number, id, status, profile, data FROM hidden CROSS JOIN roster USING (number) WHERE hidden.number > ? ORDER BY hidden.number";
 
 /// What the account's numbers stand for.
 pub(super) fn names(connection: &Connection) -> Result<Names, Error> {
@@ -150,7 +150,7 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, Error> {
     )?;
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
     let all = count("SELECT count(*) FROM employee")?;
-    let hidden = count("SELECT count(*) FROM employee WHERE status = 0")?;
+    let hidden = count("SELECT count(*) FROM hidden")?;
     Ok(Summary { active: all - hidden, hidden, revision, last_sync })
 }
 
@@ -165,6 +165,6 @@ mod tests {
         let connection = schema::open_roster(&folder.path().join("1.db"), true, 0).unwrap();
         let plan: String =
             connection.query_row(&format!("EXPLAIN QUERY PLAN {OF_HIDDEN}"), [0], |row| row.get("detail")).unwrap();
-        assert!(plan.contains("employee_hidden") && plan.contains("rowid>?"), "{plan}");
+        assert!(plan.contains("SEARCH hidden") && plan.contains("rowid>?"), "{plan}");
     }
 }

@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 /// What stands in the place of a dialect in the record of a restore.
 pub const RESTORE: &str = "restore";
 
-/// Gives the copy that is going to replace the roster `there` a revision that neither of them had, at which all its employees
-/// changed: who knows one of the two by a revision, and asks what changed since, misses nothing. Nobody may write to `there`.
+/// Sets a revision that neither had in the copy that is going to replace the roster `there`. Whoever knows one of the two by a
+/// revision and asks what changed since gets everybody, see [`super::Snapshot`]. Nobody may write to `there`.
 pub(super) fn give_revision(copy: &Connection, there: &Connection) -> Result<(), Error> {
     let last = "SELECT coalesce(max(revision), 0), coalesce(max(finished_at), '') FROM sync";
     let last = |of: &Connection| of.query_row(last, [], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)));
@@ -19,12 +19,12 @@ pub(super) fn give_revision(copy: &Connection, there: &Connection) -> Result<(),
     }
     let revision = copied.0.max(lost.0) + 1;
     let transaction = copy.unchecked_transaction()?;
-    let employees = transaction.execute("UPDATE employee SET revision = ?", [revision])?;
+    let employees: u64 = transaction.query_row("SELECT count(*) FROM employee", [], |row| row.get(0))?;
     transaction.execute(
         "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
              dialect, finished_at, stamp)
          VALUES (?, 0, ?, 0, 0, 0, 0, 0, 0, ?, max(strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?), randomblob(16))",
-        params![revision, employees as u64, RESTORE, copied.1, lost.1],
+        params![revision, employees, RESTORE, copied.1, lost.1],
     )?;
     transaction.execute("UPDATE index_state SET revision = ? WHERE revision = ?", [revision, copied.0])?;
     Ok(transaction.commit()?)

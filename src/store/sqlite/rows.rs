@@ -9,7 +9,7 @@ pub(super) fn for_each(
     connection: &Connection,
     mut each: impl FnMut(u32, Employee) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut select = connection.prepare("SELECT number, id, status, profile, data FROM employee ORDER BY number")?;
+    let mut select = connection.prepare("SELECT number, id, status, profile, data FROM roster ORDER BY number")?;
     let mut employees = select.query([])?;
     while let Some(row) = employees.next()? {
         each(row.get(0)?, employee(row, 1)?)?;

@@ -15,7 +15,7 @@ pub(super) const WRITER_CACHE_KIB: i64 = 16 << 10;
 const READER_CACHE_KIB: i64 = 2 << 10;
 
 /// How many statements a connection keeps prepared: more than a push has.
-const STATEMENTS_MAX: usize = 48;
+const STATEMENTS_MAX: usize = 64;
 
 /// The steps of `rollcall.db`; its `user_version` is how many were taken. A released step never changes.
 pub const SHARED: &[&str] = &[
@@ -157,7 +157,54 @@ pub const ROSTER: &[&str] = &["
     -- Blocks of consecutive employees in this order, and the hash of both; see store::index. Null in an order of an earlier version.
     ALTER TABLE index_order ADD COLUMN blocks BLOB;
     ALTER TABLE index_order ADD COLUMN digest BLOB;
+", "
+    -- An employee's row in employee keeps what it was at its revision; only the id is always the current one. What it became is
+    -- appended here and never changed. place: the revision that made the version times 2³², plus the number of the employee.
+    -- previous: the revision of the version before it; 0 if that is the row in employee.
+    CREATE TABLE version (
+        place INTEGER PRIMARY KEY,
+        previous INTEGER NOT NULL,
+        status INTEGER NOT NULL,
+        profile INTEGER NOT NULL,
+        data BLOB NOT NULL
+    ) STRICT;
+    -- The revision of the current version of each employee that has one in version.
+    CREATE TABLE latest (number INTEGER PRIMARY KEY, revision INTEGER NOT NULL) STRICT;
+    -- The numbers of those who are hidden now.
+    CREATE TABLE hidden (number INTEGER PRIMARY KEY) STRICT;
+    INSERT INTO hidden SELECT number FROM employee WHERE status = 0 ORDER BY number;
+    DROP INDEX employee_hidden;
+    -- The ids that employees had until a revision gave them another.
+    CREATE TABLE former_id (
+        number INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        PRIMARY KEY (number, revision)
+    ) STRICT, WITHOUT ROWID;
+    -- Every employee as it is now. A version that is missing leaves NULLs, which nobody takes for an employee.
+    CREATE VIEW roster AS
+        SELECT
+            employee.number, employee.id,
+            iif(latest.revision IS NULL, employee.status, version.status) AS status,
+            iif(latest.revision IS NULL, employee.profile, version.profile) AS profile,
+            iif(latest.revision IS NULL, employee.data, version.data) AS data,
+            coalesce(latest.revision, employee.revision) AS revision
+        FROM employee
+        LEFT JOIN latest ON latest.number = employee.number
+        LEFT JOIN version ON version.place = latest.revision << 32 | latest.number;
+    -- Revisions that a backup was restored as: for whoever asks what changed since, everybody did.
+    CREATE VIEW restored AS SELECT revision FROM sync WHERE dialect = 'restore';
 "];
+
+/// The first version in which versions of employees are appended.
+const WITH_VERSIONS: u32 = 5;
+
+/// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
+const BEFORE_VERSIONS: &str = "
+    CREATE TEMP VIEW roster AS SELECT number, id, status, profile, data, revision FROM employee;
+    CREATE TEMP VIEW restored AS SELECT revision FROM sync WHERE false;
+    CREATE TEMP VIEW hidden AS SELECT number FROM employee WHERE status = 0;
+";
 
 /// Opens `rollcall.db` and brings its tables up to date. Without `create` it must exist.
 pub fn open(path: &Path, steps: &[&str], create: bool) -> Result<Connection, Error> {
@@ -185,6 +232,9 @@ pub fn open_reader(path: &Path) -> Result<Connection, Error> {
         0 => Err(Error::empty(path)),
         later if later > known => Err(Error::Later { path: path.to_owned(), found, known }),
         _ => {
+            if found < WITH_VERSIONS {
+                connection.execute_batch(BEFORE_VERSIONS)?;
+            }
             connection.pragma_update(None, "query_only", true)?;
             Ok(connection)
         }

@@ -1,0 +1,101 @@
+//! Versions of employees: what an employee becomes is appended, and what it was stays.
+
+use super::{Draft, Error};
+use crate::roster::{Change, Status, Version};
+use rusqlite::params;
+
+/// Removes an employee with all its versions.
+const ERASE: &[&str] = &[
+    "DELETE FROM version WHERE place IN (
+         WITH RECURSIVE of_employee (revision) AS (
+             SELECT revision FROM latest WHERE number = ?1
+             UNION ALL
+             SELECT previous FROM of_employee JOIN version ON place = revision << 32 | ?1 WHERE previous > 0
+         )
+         SELECT revision << 32 | ?1 FROM of_employee
+     )",
+    "DELETE FROM latest WHERE number = ?1",
+    "DELETE FROM hidden WHERE number = ?1",
+    "DELETE FROM former_id WHERE number = ?1",
+    "DELETE FROM employee WHERE number = ?1",
+];
+
+impl Draft<'_> {
+    pub(in crate::store) fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.make_room_for_ids(changes)?;
+        let revision = self.revision;
+        let mut create = self.prepared("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?;
+        // Whoever changes twice in one revision has one version of it.
+        let mut append = self.prepared(
+            "INSERT INTO version VALUES (?1 << 32 | ?2, coalesce((SELECT revision FROM latest WHERE number = ?2), 0), ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET status = ?3, profile = ?4, data = ?5",
+        )?;
+        let mut point = self.prepared("INSERT OR REPLACE INTO latest VALUES (?, ?)")?;
+        for Change { number, before, after } in changes {
+            match (before, after) {
+                (None, Some(Version { id, status, profile, data })) => {
+                    create.execute(params![number, id, *status as u8, profile, data.as_bytes(), revision])?;
+                    if *status == Status::Hidden {
+                        self.set_status(*number, *status)?;
+                    }
+                }
+                (Some(before), Some(after)) => {
+                    append.execute(params![
+                        revision,
+                        number,
+                        after.status as u8,
+                        after.profile,
+                        after.data.as_bytes()
+                    ])?;
+                    point.execute(params![number, revision])?;
+                    if before.status != after.status {
+                        self.set_status(*number, after.status)?;
+                    }
+                    if before.id != after.id {
+                        self.rename(*number, before.id, after.id)?;
+                    }
+                }
+                (_, None) => self.erase(*number)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn erase(&self, number: u32) -> Result<(), Error> {
+        for sql in ERASE {
+            self.prepared(sql)?.execute([number])?;
+        }
+        Ok(())
+    }
+
+    fn set_status(&self, number: u32, status: Status) -> Result<(), Error> {
+        let mut set = self.prepared(match status {
+            Status::Hidden => "INSERT OR IGNORE INTO hidden VALUES (?)",
+            Status::Active => "DELETE FROM hidden WHERE number = ?",
+        })?;
+        set.execute([number])?;
+        Ok(())
+    }
+
+    fn rename(&self, number: u32, before: &str, after: &str) -> Result<(), Error> {
+        self.prepared("INSERT OR IGNORE INTO former_id VALUES (?, ?, ?)")?
+            .execute(params![number, self.revision, before])?;
+        self.prepared("UPDATE employee SET id = ? WHERE number = ?")?.execute(params![after, number])?;
+        Ok(())
+    }
+
+    /// Takes away the ids that employees give up, if there are several: one may get what another had.
+    fn make_room_for_ids(&self, changes: &[Change]) -> Result<(), Error> {
+        let renamed = || changes.iter().filter(|change| change.is_renaming());
+        if renamed().nth(1).is_none() {
+            return Ok(());
+        }
+        // No id that a client sends has a control character.
+        let mut vacate = self.prepared("UPDATE employee SET id = char(0) || number WHERE number = ?")?;
+        renamed().try_for_each(|change| vacate.execute([change.number]).map(drop))?;
+        Ok(())
+    }
+}
