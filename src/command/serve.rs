@@ -87,7 +87,7 @@ impl Serve {
 pub const DEFAULT_PORT: u16 = 8080;
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
-    server::share_arenas();
+    server::prepare_memory();
     tokio::runtime::Runtime::new().map_err(Failed::refused)
 }
 

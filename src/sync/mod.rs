@@ -47,7 +47,7 @@ use trace::timed;
 use unique::Uniques;
 
 /// How many bytes of employees that were not recognised are checked at a time.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// A push, before its body has come.
 pub struct Push<'a> {

@@ -375,9 +375,8 @@ fn the_file_of_an_account_that_is_not_busy_has_everything() {
     let copy = world.path("copy.db");
     fs::copy(world.path("data/accounts/99.db"), &copy).unwrap();
     let copy = Connection::open(copy).unwrap();
-    let last: (u64, u64) = copy
-        .query_row("SELECT count(*), max(revision) FROM roster", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap();
+    let last: (u64, u64) =
+        copy.query_row("SELECT count(*), max(revision) FROM roster", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!(last, (3, 2));
 }
 

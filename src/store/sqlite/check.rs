@@ -172,8 +172,7 @@ fn check_rows(
     let fields = derived::unique_fields(connection)?;
     let profiles: BTreeSet<u32> =
         connection.prepare("SELECT number FROM profile")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut select =
-        connection.prepare("SELECT number, id, status, profile, data FROM roster ORDER BY number")?;
+    let mut select = connection.prepare("SELECT number, id, status, profile, data FROM roster ORDER BY number")?;
     let mut employees = select.query([])?;
     let (mut rows, mut last, mut held) = (0, 0, BTreeSet::new());
     while let Some(row) = employees.next()? {

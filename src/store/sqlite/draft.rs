@@ -9,9 +9,13 @@ use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Counts, Employee, Index};
 use rusqlite::{CachedStatement, OptionalExtension as _, ToSql, params, params_from_iter};
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 /// How many unique values one statement adds: adding them one by one takes twice the time.
 const HELD_AT_ONCE: usize = 32;
+
+/// How many numbers there may be for each employee that is wanted, so that all of them are read.
+const SPREAD_MAX: usize = 4;
 
 /// See [`super::super::Draft`].
 pub struct Draft<'a> {
@@ -151,12 +155,35 @@ impl<'a> Draft<'a> {
     }
 
     pub(in crate::store) fn read(&mut self, numbers: &[u32]) -> Result<Vec<Option<Employee>>, Error> {
-        if numbers.is_empty() {
+        let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
             return Ok(Vec::new());
+        };
+        // Numbers that are close together are read as one range, which takes half the time.
+        let is_ascending = numbers.is_sorted_by(|a, b| a < b);
+        if is_ascending && ((last - first) as usize) < SPREAD_MAX * numbers.len() {
+            return self.read_range(numbers, *first..=*last);
         }
         let mut read = self.prepared("SELECT id, status, profile, data FROM roster WHERE number = ?")?;
         let read = |number: &u32| read.query_row([number], |row| employee(row, 0)).optional();
         Ok(numbers.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    fn read_range(&self, numbers: &[u32], range: RangeInclusive<u32>) -> Result<Vec<Option<Employee>>, Error> {
+        let mut select = self.prepared(
+            "SELECT number, id, status, profile, data FROM roster WHERE number BETWEEN ? AND ? ORDER BY number",
+        )?;
+        let mut rows = select.query([range.start(), range.end()])?;
+        let mut employees = Vec::with_capacity(numbers.len());
+        while let Some(row) = rows.next()? {
+            let found: u32 = row.get(0)?;
+            let missing = numbers[employees.len()..].iter().take_while(|number| **number < found).count();
+            employees.extend((0..missing).map(|_| None));
+            if numbers.get(employees.len()) == Some(&found) {
+                employees.push(Some(employee(row, 1)?));
+            }
+        }
+        employees.resize_with(numbers.len(), || None);
+        Ok(employees)
     }
 
     pub(in crate::store) fn scan(&mut self, after: u32, limit: usize) -> Result<Vec<(u32, Employee)>, Error> {
@@ -168,8 +195,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(in crate::store) fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
-        let mut select =
-            self.prepared(
+        let mut select = self.prepared(
             "SELECT number FROM employee WHERE number > ? AND number NOT IN hidden ORDER BY number LIMIT ?",
         )?;
         Ok(select.query_map(params![after, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)

@@ -121,8 +121,7 @@ impl Drop for Reader {
 }
 
 const OF_ALL: &str = "SELECT number, id, status, profile, data FROM roster WHERE number > ? ORDER BY number";
-const OF_HIDDEN: &str =
-    "SELECT number, id, status, profile, data FROM hidden CROSS JOIN roster USING (number) WHERE hidden.number > ? ORDER BY hidden.number";
+const OF_HIDDEN: &str = "SELECT number, id, status, profile, data FROM hidden CROSS JOIN roster USING (number) WHERE hidden.number > ? ORDER BY hidden.number";
 
 /// What the account's numbers stand for.
 pub(super) fn names(connection: &Connection) -> Result<Names, Error> {

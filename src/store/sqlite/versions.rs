@@ -81,8 +81,11 @@ impl Draft<'_> {
     }
 
     fn rename(&self, number: u32, before: &str, after: &str) -> Result<(), Error> {
-        self.prepared("INSERT OR IGNORE INTO former_id VALUES (?, ?, ?)")?
-            .execute(params![number, self.revision, before])?;
+        self.prepared("INSERT OR IGNORE INTO former_id VALUES (?, ?, ?)")?.execute(params![
+            number,
+            self.revision,
+            before
+        ])?;
         self.prepared("UPDATE employee SET id = ? WHERE number = ?")?.execute(params![after, number])?;
         Ok(())
     }
