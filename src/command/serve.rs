@@ -87,7 +87,7 @@ impl Serve {
 pub const DEFAULT_PORT: u16 = 8080;
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
-    server::prepare_memory();
+    server::share_arenas();
     tokio::runtime::Runtime::new().map_err(Failed::refused)
 }
 

@@ -9,30 +9,19 @@ use std::time::Duration;
 /// How many bytes requests must use before it is worth the time to return memory to the system.
 const MUCH_BYTES: usize = 16 << 20;
 
-/// Blocks of memory from this size on are taken from the system, and returned to it, one by one, in bytes. Pieces of bodies are smaller.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const LARGE_BYTES: i32 = 1 << 20;
-
-/// How many bytes may be free at the end of an arena before they are returned at once.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const FREE_BYTES_MAX: i32 = 32 << 20;
-
 /// How often memory that small requests have left behind is returned.
 const TIDY: Duration = Duration::from_secs(5);
 
 /// How many bytes requests have used since memory was last returned.
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// Prepares the allocator, before there are threads. All threads share two arenas: with an arena each, no thread could use what another
-/// has freed. What is freed stays with the process until [`done_with`] or [`tidy`] returns it: taking pages from the system again for every
-/// piece of a body takes a tenth of a push.
-pub fn prepare() {
+/// Makes all threads share two arenas of the allocator. With an arena each, no thread could use what another has freed. To be called
+/// before there are threads.
+pub fn share_arenas() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it sets numbers of the allocator's.
+    // SAFETY: it sets a number of the allocator's.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 2);
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, FREE_BYTES_MAX);
     }
 }
 

@@ -25,7 +25,7 @@ mod share;
 
 pub use connection::listen::{raise_file_limit, serve};
 pub use handler::startexam::STARTEXAM;
-pub use memory::prepare as prepare_memory;
+pub use memory::share_arenas;
 pub use observe::ends::warn_of_ends;
 pub use observe::scrape::serve_metrics;
 
