@@ -147,7 +147,7 @@ proptest! {
                 }
                 Step::Patch { at, version } => {
                     if let Some(Person { id, .. }) = people.get(*at) {
-                        both.patch(&id.to_string(), &format!("v{version}"));
+                        both.patch(&id.to_string(), &format!("v{version}"), None);
                     }
                 }
                 Step::Restart => both.restart(),

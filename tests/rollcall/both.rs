@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
-use rollcall::roster::{Absent, Intent};
+use rollcall::roster::{Absent, Intent, Status};
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
 use rollcall::sync::{Body, Failure, Push, Source, Trace, sync};
@@ -67,11 +67,12 @@ impl Both {
         self.store = Store::open(self.folder.path(), None).unwrap();
     }
 
-    /// Patches the text of an employee by both ways, if it is stored.
-    pub fn patch(&mut self, id: &str, text: &str) {
-        let Some((_, data)) = self.plain.get_mut(id) else {
+    /// Patches the text of an employee, and its status if one is given, by both ways. An id that is not stored is left out.
+    pub fn patch(&mut self, id: &str, text: &str, status: Option<Status>) {
+        let Some((stored_status, data)) = self.plain.get_mut(id) else {
             return;
         };
+        *stored_status = status.unwrap_or(*stored_status);
         data.insert("A".into(), text.into());
         let push = Push {
             dialect: Dialect::Springest,
@@ -81,7 +82,7 @@ impl Both {
             find_by: None,
         };
         let data = vec![("first_name".into(), text.to_owned().into())];
-        let intent = Intent { id: Some(id.to_owned().into()), data, must_exist: true, ..Intent::default() };
+        let intent = Intent { id: Some(id.to_owned().into()), status, data, must_exist: true, ..Intent::default() };
         let intents = Box::new(std::iter::once(Ok(intent)));
         let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
         let source = Source::Intents { profile: self.profile.clone(), intents };
