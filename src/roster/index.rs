@@ -120,8 +120,7 @@ impl Index {
 
     /// About how much memory it takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        let tables =
-            [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, super::table::Table::memory_bytes));
+        let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, Table::memory_bytes));
         let blocks = self.blocks.capacity() * size_of::<Block>();
         self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
     }

@@ -64,7 +64,10 @@ pub fn scan_bytes(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use super::{Nesting, TooDeep, scan_bytes};
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    };
 
     /// Bit masks over 64 bytes: which are of a kind. Bit 0 is the first byte.
     struct Kinds {

@@ -79,7 +79,6 @@ impl Both {
             limits: &self.limits,
             spool_dir: self.folder.path(),
             absent: Absent::Stay,
-            find_by: None,
         };
         let data = vec![("first_name".into(), text.to_owned().into())];
         let intent = Intent { id: Some(id.to_owned().into()), status, data, must_exist: true, ..Intent::default() };
@@ -98,7 +97,6 @@ impl Both {
             limits: &self.limits,
             spool_dir: self.folder.path(),
             absent: Absent::Stay,
-            find_by: None,
         };
         let mut pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
         let pieces = Box::new(move || Ok(pieces.next()));

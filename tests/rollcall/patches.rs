@@ -22,21 +22,21 @@ const PROFILE: &str = r#"
     type = "text"
     required = true
     max_length = 3
-    wire = { springest = "first_name" }
+    wire = { collaborator = "firstname" }
     [[field]]
     name = "E"
     type = "email"
     unique = "active"
-    wire = { springest = "email" }
+    wire = { collaborator = "email" }
     [[field]]
     name = "M"
     type = "reference"
     to = "id"
     acyclic = true
-    wire = { springest = "business_unit" }
+    wire = { collaborator = "manager_uid" }
 "#;
 
-const WIRE: [(&str, &str); 3] = [("A", "first_name"), ("E", "email"), ("M", "business_unit")];
+const WIRE: [(&str, &str); 3] = [("A", "firstname"), ("E", "email"), ("M", "manager_uid")];
 
 /// One employee of a push: id, status, values by field.
 #[derive(Debug, Clone)]
@@ -171,7 +171,7 @@ impl Patched {
     }
 
     fn push(&self, dialect: Dialect, absent: Absent) -> Push<'_> {
-        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent, find_by: None }
+        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent }
     }
 
     fn patch<'d>(
@@ -188,7 +188,7 @@ impl Patched {
         });
         let absent = if hide_absent { Absent::Hide } else { Absent::Stay };
         let source = Source::Intents { profile: self.profile.clone(), intents: Box::new(intents) };
-        sync(&self.push(Dialect::Springest, absent), source, open, &mut Trace::default())
+        sync(&self.push(Dialect::Collaborator, absent), source, open, &mut Trace::default())
     }
 
     fn whole<'d>(&self, rows: &[Row], open: impl FnOnce() -> Result<Draft<'d>, Error>) -> Result<Receipt, Failure> {
