@@ -57,7 +57,7 @@ fn parse_pieces(text: &str, errors: &[Error], mistakes: &mut Mistakes) -> Profil
             None => {
                 let place = Place::default();
                 read_piece(&text[..end], place, mistakes, |document, place, mistakes| {
-                    file = top(document, place, mistakes)
+                    file = top(document, place, mistakes);
                 });
             }
             Some(header) => {
