@@ -131,8 +131,8 @@ struct Asked<'i> {
 }
 
 impl Rulebook<'_> {
-    /// Parses and checks the employees of a batch in parallel. The index must have every employee that is stored. The result is in the order of
-    /// the push.
+    /// Parses and checks the employees of a batch in parallel. The index must have every employee that is stored. The result is in the
+    /// order of the push.
     pub fn check_all(&self, format: &Format, batch: &Batch, index: &Index) -> Vec<Chunk> {
         let chunks = batch.unknown.par_chunks(CHUNK_EMPLOYEES);
         let check = |(desk, scratch): &mut (Desk, Scratch), employees: &[Unknown]| {
@@ -222,7 +222,8 @@ impl Rulebook<'_> {
                 _ => self.profile.wire_position(self.dialect, name),
             };
             let Some(position) = position else {
-                // StartExam's names are the profile's, so an unknown one is a mistake. Other dialects have fields that a profile may leave out.
+                // StartExam's names are the profile's, so an unknown one is a mistake. Other dialects have fields that a profile may leave
+                // out.
                 if self.dialect == Dialect::StartExam {
                     faults.push(self.unknown_field(name));
                 } else {
@@ -305,8 +306,8 @@ impl Rulebook<'_> {
         Fault::of_client(name, "unknown", format!("the profile {:?} has no such field; {advice}", self.profile.name))
     }
 
-    /// Compares the intent with what is stored. Data that stays the same is not compared by its hash, which depends on the profile that it was
-    /// checked by.
+    /// Compares the intent with what is stored. Data that stays the same is not compared by its hash, which depends on the profile that it
+    /// was checked by.
     fn compare(&self, asked: &Asked, status: Status, data: Option<&Data>, index: &Index, chunk: &mut Chunk) -> Finding {
         let Asked { id_hash, slot, before, .. } = *asked;
         let data = data.filter(|data| before.is_none_or(|before| before.data != **data));

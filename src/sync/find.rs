@@ -76,8 +76,8 @@ impl<'a> Finder<'a> {
         intents.into_iter().map(|intent| Sought { key: key(&intent), intent }).collect()
     }
 
-    /// Returns which employee each intent means. `by_id` has the owner of each [`Sought::id`], and `by_value` the choice among the holders of
-    /// each [`Sought::values`]. An employee that has no slot in the index is added to it.
+    /// Returns which employee each intent means. `by_id` has the owner of each [`Sought::id`], and `by_value` the choice among the holders
+    /// of each [`Sought::values`]. An employee that has no slot in the index is added to it.
     pub fn found(
         &mut self,
         sought: Vec<Sought>,
@@ -152,8 +152,8 @@ impl<'a> Finder<'a> {
 }
 
 impl Sought {
-    /// Returns the id of the intent. Without one it is the key's value, which is the id of an employee that was created without one. Empty if
-    /// the intent has neither.
+    /// Returns the id of the intent. Without one it is the key's value, which is the id of an employee that was created without one. Empty
+    /// if the intent has neither.
     pub fn id(&self) -> &str {
         match (&self.intent.id, &self.key) {
             (Some(id), _) => id,
@@ -170,8 +170,9 @@ impl Sought {
         Some([UniqueValue { field: *field, hash }, UniqueValue { field: *field | OF_HIDDEN, hash }])
     }
 
-    /// Chooses the employee among the holders of the two [`Sought::values`]. Each list begins with the employee that was changed last. If there
-    /// are several, that one is chosen, mostly the last leaver, but only for an intent without an id: one with an id means somebody new.
+    /// Chooses the employee among the holders of the two [`Sought::values`]. Each list begins with the employee that was changed last. If
+    /// there are several, that one is chosen, mostly the last leaver, but only for an intent without an id: one with an id means somebody
+    /// new.
     pub fn choose(&self, [active, hidden]: [&[u32]; 2]) -> Option<u32> {
         [active, hidden].into_iter().find_map(|holders| match holders[..] {
             [only] => Some(only),

@@ -137,8 +137,8 @@ impl<'a> Intake<'a> {
         Ok(true)
     }
 
-    /// Completes the tail, copying as little of the piece as possible. Returns which bytes of the piece, the last of those that were copied,
-    /// are behind what the tail was the beginning of: `piece` is to be read on from there. If an employee begins in them, they were split.
+    /// Completes the tail, copying as little of `piece` as possible. Returns the copied bytes that the tail did not need, as a range of
+    /// `piece`: reading goes on where it begins. An employee that begins there was split up to the end of the range.
     fn complete_tail(&mut self, piece: &[u8], taker: &mut impl Taker) -> Result<Range<usize>, Failure> {
         let (mut copied, mut step) = (0, JOIN_BYTES);
         while !self.tail.is_empty() && copied < piece.len() {
@@ -163,8 +163,8 @@ impl<'a> Intake<'a> {
         Ok(copied..copied)
     }
 
-    /// Reads `bytes`, of which the first `scanned` were split before, and passes the employees to `taker`. Returns where the bytes begin that
-    /// must be kept, because an employee or a block is not complete.
+    /// Reads `bytes`, of which the first `scanned` were split before, and passes the employees to `taker`. Returns where the bytes begin
+    /// that must be kept, because an employee or a block is not complete.
     fn read(&mut self, bytes: &[u8], mut scanned: usize, taker: &mut impl Taker) -> Result<usize, Failure> {
         let mut at = 0;
         loop {
@@ -193,8 +193,8 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Splits `bytes[from..]` up to this many employees, which are passed to `taker`. Returns where the bytes begin that were not split, or of
-    /// an employee that is not complete.
+    /// Splits `bytes[from..]` up to this many employees, which are passed to `taker`. Returns where the bytes begin that were not split, or
+    /// of an employee that is not complete.
     fn split(&mut self, bytes: &[u8], from: usize, employees: usize, taker: &mut impl Taker) -> Result<usize, Failure> {
         self.elements.clear();
         let in_array = self.splitter.in_array();
@@ -258,8 +258,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Receives the rest of a body that names its profile behind the employees, and keeps the employees in a file of `dir` meanwhile. Returns
-    /// the profile, and the intake of the employees from that file.
+    /// Receives the rest of a body that names its profile behind the employees, and keeps the employees in a file of `dir` meanwhile.
+    /// Returns the profile, and the intake of the employees from that file.
     pub fn spool(mut self, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
         let mut file = BufWriter::with_capacity(SPOOL_BYTES, tempfile::tempfile_in(dir).map_err(Failure::Spool)?);
         write!(file, "{{{:?}:[", self.format.employees[0]).map_err(Failure::Spool)?;
@@ -359,8 +359,8 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Returns what is wrong with the first employee that is not JSON. Behind brackets that do not match, a split finds nonsense, so they are to
-/// be reported rather than the nonsense.
+/// Returns what is wrong with the first employee that is not JSON. Behind brackets that do not match, a split finds nonsense, so they are
+/// to be reported rather than the nonsense.
 fn not_json_within(split: &Split) -> Option<Failure> {
     (split.first..).zip(split.elements).find_map(|(place, element)| {
         let NotJson { at, message } = json::check(&split.bytes[element.clone()]).err()?;

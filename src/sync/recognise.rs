@@ -7,8 +7,8 @@ use crate::limits::Limits;
 use crate::roster::{Block, BytesHasher, Index};
 use std::ops::Range;
 
-/// How many employees of the last push are compared, from the expected one on, before an employee counts as not found. So a push may leave out
-/// some between two others.
+/// How many employees of the last push are compared, from the expected one on, before an employee counts as not found. So a push may leave
+/// out some between two others.
 const AHEAD: usize = 8;
 
 /// How many employees are hashed before they are looked up.
@@ -83,8 +83,8 @@ impl Recogniser {
         }
     }
 
-    /// Returns a taker of employees, which looks them up in the index. It calls `known` with the place in the push and the slot in the index of
-    /// each that is unchanged, and adds the others to `batch`.
+    /// Returns a taker of employees, which looks them up in the index. It calls `known` with the place in the push and the slot in the
+    /// index of each that is unchanged, and adds the others to `batch`.
     pub fn over<'r, F: FnMut(u64, u32)>(
         &'r mut self,
         index: &'r Index,

@@ -306,7 +306,8 @@ impl<'p> References<'p> {
         self.checked_links = links.end;
     }
 
-    /// Returns whether an acyclic reference names employees by a unique field. Then chains lead elsewhere when a value goes to another employee.
+    /// Returns whether an acyclic reference names employees by a unique field. Then chains lead elsewhere when a value goes to another
+    /// employee.
     pub fn follow_values(&self) -> bool {
         self.fields.iter().any(|linked| linked.reference.acyclic && linked.to_field.is_some())
     }
@@ -335,7 +336,8 @@ impl<'p> References<'p> {
         next.into_iter().collect()
     }
 
-    /// Returns whom a member leads to, by what is stored. An employee that was rejected is not stored, and leads to nobody until that is fixed.
+    /// Returns whom a member leads to, by what is stored. An employee that was rejected is not stored, and leads to nobody until that is
+    /// fixed.
     pub fn target_of(&self, member: Member, employee: Option<&Employee>) -> Target {
         let linked = &self.fields[member.field];
         let value = employee.and_then(|employee| employee.data.lend().text(linked.number).map(str::to_owned));
@@ -351,8 +353,8 @@ impl<'p> References<'p> {
         }
     }
 
-    /// Calls `report` with each circle, once all steps are known: those of the links, and those of employees who hold what somebody else has
-    /// given up.
+    /// Calls `report` with each circle, once all steps are known: those of the links, and those of employees who hold what somebody else
+    /// has given up.
     pub fn circles(&mut self, mut report: impl FnMut(WrongReference)) {
         let mut walk = 0;
         let links = std::mem::take(&mut self.links);

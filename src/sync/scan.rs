@@ -17,8 +17,8 @@ pub struct Nesting {
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooDeep;
 
-/// Reads an element, or more of it: `bytes` begins with its bracket, or behind the bytes of the last call, which left `nesting`. Returns the
-/// position behind its last bracket, or `None` if the element does not end in `bytes`.
+/// Reads an element, or more of it: `bytes` begins with its bracket, or behind the bytes of the last call, which left `nesting`. Returns
+/// the position behind its last bracket, or `None` if the element does not end in `bytes`.
 pub fn scan(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt") {

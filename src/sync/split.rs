@@ -89,11 +89,11 @@ impl Splitter {
         }
     }
 
-    /// Reads `bytes[from..]`, the next bytes of the body, and adds the elements that end in them to `elements`. Stops behind the bracket that
-    /// opens the array of employees, and as soon as `elements` has `elements_max`.
+    /// Reads `bytes[from..]`, the next bytes of the body, and adds the elements that end in them to `elements`. Stops behind the bracket
+    /// that opens the array of employees, and as soon as `elements` has `elements_max`.
     ///
-    /// Returns where it stopped, or where the element begins that has not ended yet. The caller passes the bytes from there on again, in front
-    /// of those that follow, and `from` is then how many of them were read.
+    /// Returns where it stopped, or where the element begins that has not ended yet. The caller passes the bytes from there on again, in
+    /// front of those that follow, and `from` is then how many of them were read.
     pub fn split(
         &mut self,
         bytes: &[u8],

@@ -272,8 +272,8 @@ proptest! {
             }
             prop_assert_eq!(patched.stored(), expected.clone(), "{:?}", step);
         }
-        // Everybody once more, as a whole push: if somebody counted as changed, the index would be wrong. A hidden employee may lack a required
-        // value, and could not be pushed.
+        // Everybody once more, as a whole push: if somebody counted as changed, the index would be wrong. A hidden employee may lack a
+        // required value, and could not be pushed.
         let all: Vec<Row> = expected.iter().filter(|(_, (_, data))| data.is_empty() || data.contains_key("A")).map(|(id, (status, data))| {
             Row { id: id.clone(), status: Some(*status), data: data.clone(), must_exist: false }
         }).collect();
