@@ -179,7 +179,7 @@ impl Index {
     pub fn get(&self, slot: u32) -> Entry {
         let slot = slot as usize;
         let (number, status) = Entry::split_number(self.numbers[slot]);
-        let [id, data, bytes] = [&self.ids, &self.data, &self.bytes].map(|hashes| whole(hashes[slot]));
+        let (id, data, bytes) = (whole(self.ids[slot]), whole(self.data[slot]), whole(self.bytes[slot]));
         Entry { id, data, bytes, number, status }
     }
 
