@@ -110,7 +110,8 @@ impl Delta {
         let mut slots = self.replaced;
         slots.extend(before..index.slots());
         index.settle();
-        let order: Vec<u32> = self.order.into_iter().flatten().map(|stored| stored.slot(before)).collect();
+        // Unlike `flatten`, this is collected in place.
+        let order: Vec<u32> = self.order.into_iter().filter_map(|stored| Some(stored?.slot(before))).collect();
         let carried = order.len();
         if index.order().len() != index.len() || !index.order().starts_with(&order) {
             index.set_order(order);
