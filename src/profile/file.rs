@@ -31,21 +31,51 @@ impl fmt::Display for ProfileError {
     }
 }
 
-/// The mistakes in a file: where, in bytes, and what to do.
-type Faults = Vec<(Range<usize>, String)>;
+/// A mistake in a file.
+struct Mistake {
+    /// The bytes of the file that it is in.
+    span: Range<usize>,
+    /// The rule that is broken, and what to do.
+    message: String,
+}
+
+/// The mistakes in a file.
+#[derive(Default)]
+struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    fn add(&mut self, span: Range<usize>, message: impl Into<String>) {
+        self.0.push(Mistake { span, message: message.into() });
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts a prefix before the messages of those behind the first `before`.
+    fn prefix(&mut self, before: usize, prefix: &str) {
+        for Mistake { message, .. } in &mut self.0[before..] {
+            *message = format!("{prefix}: {message}");
+        }
+    }
+}
 
 /// Reads a profile from its file. The errors are all mistakes in it, in the order of its lines.
 pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
     let error = |line, message| ProfileError { file: file.to_owned(), line, message };
     let bytes = std::fs::read(file).map_err(|e| vec![error(None, format!("cannot be read: {e}"))])?;
     let text = text_of(bytes).map_err(|(line, message)| vec![error(line, message)])?;
-    let mut faults = Vec::new();
-    let parsed = parse::parse(&text, &mut faults);
-    let profile = define::profile(&parsed, &mut faults);
-    if let (Some(profile), true) = (profile, faults.is_empty()) {
+    let mut mistakes = Mistakes::default();
+    let parsed = parse::parse(&text, &mut mistakes);
+    let profile = define::profile(&parsed, &mut mistakes);
+    if let (Some(profile), true) = (profile, mistakes.is_empty()) {
         return Ok(profile);
     }
-    faults.sort_by_key(|(span, _)| span.start);
+    mistakes.0.sort_by_key(|mistake| mistake.span.start);
     let (mut line, mut at) = (1, 0);
     let mut line_of = |place: usize| {
         let place = place.min(text.len());
@@ -53,7 +83,7 @@ pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
         at = place;
         line
     };
-    Err(faults.into_iter().map(|(span, message)| error(Some(line_of(span.start)), message)).collect())
+    Err(mistakes.0.into_iter().map(|Mistake { span, message }| error(Some(line_of(span.start)), message)).collect())
 }
 
 /// Decodes a file. The error is the line that cannot be decoded, if one can be named, and what to do.

@@ -38,43 +38,67 @@ pub enum To {
 }
 
 /// One of the employees that a value names, with what the value says about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Named<'a> {
+    /// What it is named by.
+    to: Cow<'a, str>,
+    /// What it is to the employee, such as `Manager`.
+    label: Option<Cow<'a, str>>,
+    /// Whether it may approve.
+    can_approve: Option<bool>,
+}
+
+impl<'a> Named<'a> {
+    fn only(to: Cow<'a, str>) -> Named<'a> {
+        Named { to, label: None, can_approve: None }
+    }
+
+    fn is_only_named(&self) -> bool {
+        self.label.is_none() && self.can_approve.is_none()
+    }
+}
+
+/// [`Named`] in the JSON array that a value may be.
+#[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Named<'a> {
-    /// Only who it is.
+enum Written<'a> {
     Only(Cow<'a, str>),
-    /// Who it is, and more.
     As {
-        /// Who it is.
         to: Cow<'a, str>,
-        /// What it is to the employee, such as `Manager`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<Cow<'a, str>>,
-        /// Whether it may approve.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         can_approve: Option<bool>,
     },
 }
 
-impl Named<'_> {
-    /// Returns who is named.
-    pub fn to(&self) -> &str {
+impl<'a> Written<'a> {
+    fn read(self) -> Named<'a> {
         match self {
-            Named::Only(to) | Named::As { to, .. } => to,
+            Written::Only(to) => Named::only(to),
+            Written::As { to, label, can_approve } => Named { to, label, can_approve },
         }
+    }
+
+    fn of(named: Named<'a>) -> Written<'a> {
+        if named.is_only_named() {
+            return Written::Only(named.to);
+        }
+        let Named { to, label, can_approve } = named;
+        Written::As { to, label, can_approve }
     }
 }
 
-/// Returns whom a value names, which need not be in canonical form. The error says what is wrong with it.
+/// Returns whom a value names, which need not be in canonical form. The error is the rule that it breaks.
 fn named(value: &str) -> Result<Vec<Named<'_>>, Broken> {
     let wrong = |message: &str| Broken { rule: "reference", message: message.into() };
     let is_array = value.starts_with('[');
     let named: Vec<Named> = if is_array {
-        serde_json::from_str(value).map_err(|_| {
+        let written: Vec<Written> = serde_json::from_str(value).map_err(|_| {
             wrong("must be a list like a,b or [{\"to\": \"a\", \"label\": \"Manager\", \"can_approve\": true}]")
-        })?
+        })?;
+        written.into_iter().map(Written::read).collect()
     } else {
-        list::elements(value).unwrap_or_default().into_iter().map(Named::Only).collect()
+        list::elements(value).unwrap_or_default().into_iter().map(Named::only).collect()
     };
     if named.len() > ELEMENTS_MAX || (named.is_empty() && !is_array) {
         return Err(wrong(&format!("names nobody, or more than {ELEMENTS_MAX}")));
@@ -90,26 +114,17 @@ impl Reference {
         }
         let (mut canonical, mut known) = (Vec::new(), HashSet::new());
         for named in named(value)? {
-            let to = Cow::Owned(self.to.canonical(named.to().trim())?.into_owned());
-            let named = match named {
-                Named::Only(_) | Named::As { label: None, can_approve: None, .. } => Named::Only(to),
-                Named::As { label, can_approve, .. } => Named::As { to, label, can_approve },
-            };
-            if known.insert(named.to().to_owned()) {
-                canonical.push(named);
+            let to = self.to.canonical(named.to.trim())?.into_owned();
+            if known.insert(to.clone()) {
+                canonical.push(Named { to: Cow::Owned(to), ..named });
             }
         }
-        let only: Option<Vec<&str>> = canonical
-            .iter()
-            .map(|named| match named {
-                Named::Only(to) => Some(&**to),
-                Named::As { .. } => None,
-            })
-            .collect();
-        Ok(Cow::Owned(match only {
-            Some(only) => list::join(&only),
-            None => serde_json::to_string(&canonical).expect("strings and booleans are JSON"),
-        }))
+        if canonical.iter().all(Named::is_only_named) {
+            let names: Vec<&str> = canonical.iter().map(|named| &*named.to).collect();
+            return Ok(Cow::Owned(list::join(&names)));
+        }
+        let written: Vec<Written> = canonical.into_iter().map(Written::of).collect();
+        Ok(Cow::Owned(serde_json::to_string(&written).expect("strings and booleans are JSON")))
     }
 
     /// Returns whom a value in canonical form names.
@@ -117,10 +132,7 @@ impl Reference {
         if !self.many {
             return vec![Cow::Borrowed(canonical)];
         }
-        let to = |named| match named {
-            Named::Only(to) | Named::As { to, .. } => to,
-        };
-        named(canonical).unwrap_or_default().into_iter().map(to).collect()
+        named(canonical).unwrap_or_default().into_iter().map(|named| named.to).collect()
     }
 }
 

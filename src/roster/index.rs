@@ -120,8 +120,7 @@ impl Index {
 
     /// About how much memory it takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        let tables =
-            [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, super::table::Table::memory_bytes));
+        let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, Table::memory_bytes));
         let blocks = self.blocks.capacity() * size_of::<Block>();
         self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
     }
@@ -180,7 +179,7 @@ impl Index {
     pub fn get(&self, slot: u32) -> Entry {
         let slot = slot as usize;
         let (number, status) = Entry::split_number(self.numbers[slot]);
-        let [id, data, bytes] = [&self.ids, &self.data, &self.bytes].map(|hashes| whole(hashes[slot]));
+        let (id, data, bytes) = (whole(self.ids[slot]), whole(self.data[slot]), whole(self.bytes[slot]));
         Entry { id, data, bytes, number, status }
     }
 

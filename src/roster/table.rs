@@ -1,16 +1,28 @@
 //! Looking slots of the index up by hash.
 
 use super::index::Halves;
+use std::num::NonZeroU32;
 
 /// The slots of an index by the hashes that they hold: a table of which at most half the cells are taken, each tried after the one before.
 #[derive(Debug)]
 pub struct Table {
-    /// Each has a slot, or [`FREE`].
-    cells: Vec<u32>,
+    cells: Vec<Option<Slot>>,
     shift: u32,
 }
 
-const FREE: u32 = u32::MAX;
+/// A slot of the index. A cell, which may have none, takes no more bytes than a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot(NonZeroU32);
+
+impl Slot {
+    fn new(slot: u32) -> Slot {
+        Slot(NonZeroU32::MIN.checked_add(slot).expect("a roster has fewer than 2³² employees"))
+    }
+
+    fn get(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 impl Table {
     /// Makes a table of all slots whose hashes are known.
@@ -20,14 +32,15 @@ impl Table {
 
     fn of_at_least(cells: usize, hashes: &[Halves]) -> Table {
         let cells = cells.next_power_of_two().max(64);
-        let mut table = Table { cells: vec![FREE; cells], shift: 64 - cells.trailing_zeros() };
+        let mut table = Table { cells: vec![None; cells], shift: 64 - cells.trailing_zeros() };
         // Bytes that are not known are not looked up, and would all meet in one cell.
         for (slot, hash) in hashes.iter().enumerate().filter(|(_, hash)| **hash != [0, 0]) {
             let mut cell = table.cell(*hash);
-            while table.cells[cell] != FREE {
+            while table.cells[cell].is_some() {
                 cell = (cell + 1) % table.cells.len();
             }
-            table.cells[cell] = u32::try_from(slot).expect("a roster has fewer than 2³² employees");
+            let slot = u32::try_from(slot).expect("a roster has fewer than 2³² employees");
+            table.cells[cell] = Some(Slot::new(slot));
         }
         table
     }
@@ -38,12 +51,14 @@ impl Table {
 
     /// Returns how much memory it takes, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.cells.len() * size_of::<u32>()
+        self.cells.len() * size_of::<Option<Slot>>()
     }
 
     /// Asks the processor to have the hash in its cache soon that a look-up of `hash` compares first.
     pub fn prefetch_first(&self, hash: Halves, hashes: &[Halves]) {
-        prefetch(hashes, self.cells[self.cell(hash)] as usize);
+        if let Some(slot) = self.cells[self.cell(hash)] {
+            prefetch(hashes, slot.get() as usize);
+        }
     }
 
     /// Asks the processor to have the cell in its cache soon where a look-up of `hash` begins.
@@ -55,10 +70,10 @@ impl Table {
     pub fn find(&self, hash: Halves, hashes: &[Halves]) -> Result<u32, usize> {
         let mut cell = self.cell(hash);
         loop {
-            match self.cells[cell] {
-                FREE => return Err(cell),
-                slot if hashes[slot as usize] == hash => return Ok(slot),
-                _ => cell = (cell + 1) % self.cells.len(),
+            match self.cells[cell].map(Slot::get) {
+                None => return Err(cell),
+                Some(slot) if hashes[slot as usize] == hash => return Ok(slot),
+                Some(_) => cell = (cell + 1) % self.cells.len(),
             }
         }
     }
@@ -71,7 +86,7 @@ impl Table {
         match self.find(hash, hashes) {
             Ok(there) => Err(there),
             Err(free) => {
-                self.cells[free] = slot;
+                self.cells[free] = Some(Slot::new(slot));
                 Ok(())
             }
         }

@@ -20,6 +20,7 @@ mod memory;
 mod observe;
 mod push;
 mod respond;
+#[expect(unused_qualifications, reason = "four paths are longer than they need be")]
 mod route;
 mod share;
 

@@ -1,36 +1,36 @@
-//! Blocks: the employees of a push become runs that the next push is recognised by.
+//! Blocks: groups the employees of a push into blocks, by which the next push is recognised.
 
 use crate::roster::{Block, BytesHasher};
 use std::ops::Range;
 
-/// How many employees a block of a large roster has: a longer one is broken by more changes, a shorter one takes more memory.
+/// The most employees of a block. With more of them, more changes would break a block; with fewer, the blocks would take more memory.
 const EMPLOYEES_MAX: u32 = 32;
 
-/// From so many bytes on a block takes no more employees.
+/// A block with this many bytes takes no more employees.
 const BYTES_ENOUGH: usize = 16 << 10;
 
-/// The most bytes of a block: they are collected before they can be compared. A longer employee is in no block.
+/// The most bytes of a block, which must be collected before they can be compared. An employee that is longer is in no block.
 const BYTES_MAX: usize = 256 << 10;
 
-/// Makes blocks of the employees of a push, as they come.
+/// Makes the blocks of a push while its employees come.
 pub struct BlockMaker {
     hasher: BytesHasher,
     blocks: Vec<Block>,
-    /// The employees so far.
+    /// How many employees have come.
     employees: u32,
     run: Run,
 }
 
-/// What will be the next block.
+/// The employees that are to be the next block.
 #[derive(Default)]
 struct Run {
-    /// Its employees so far.
+    /// How many there are.
     employees: u32,
-    /// Its bytes so far, and those behind them.
+    /// Their bytes, and those that have come behind the last of them.
     bytes: Vec<u8>,
-    /// How many of `bytes` reach to the end of its last employee.
+    /// Where the last of them ends in `bytes`.
     length: usize,
-    /// Whether its first bytes were not kept.
+    /// Whether the first bytes were dropped, so that there can be no block.
     is_cut: bool,
 }
 
@@ -40,17 +40,17 @@ impl BlockMaker {
         BlockMaker { hasher, blocks: Vec::new(), employees: 0, run: Run::default() }
     }
 
-    /// Returns how many employees there were so far.
+    /// Returns how many employees have come.
     pub fn employees(&self) -> u32 {
         self.employees
     }
 
-    /// Returns whether these are the bytes of the block.
+    /// Returns whether `bytes` are those of the block.
     pub fn is(&self, block: &Block, bytes: &[u8]) -> bool {
         self.hasher.hash(bytes) == block.hash()
     }
 
-    /// Adds the employees of `bytes`, which come behind those of the last call.
+    /// Adds the employees in `bytes`, which follow those of the last call.
     pub fn add(&mut self, bytes: &[u8], elements: &[Range<usize>]) {
         let mut begin = 0;
         for element in elements {
@@ -72,7 +72,7 @@ impl BlockMaker {
         }
     }
 
-    /// Adds the employees of `bytes` without making a block of them.
+    /// Adds the employees in `bytes` without making blocks of them.
     pub fn pass(&mut self, bytes: &[u8], elements: &[Range<usize>]) {
         self.end_run();
         let employees = u32::try_from(elements.len()).expect("a roster has fewer than 2³² employees");
@@ -80,7 +80,7 @@ impl BlockMaker {
         self.add(&bytes[elements.last().map_or(0, |last| last.end)..], &[]);
     }
 
-    /// Adds the employees of a block that was recognised.
+    /// Adds a block that was recognised.
     pub fn keep(&mut self, block: &Block) {
         self.end_run();
         self.blocks.push(block.moved_to(self.employees));
@@ -93,7 +93,7 @@ impl BlockMaker {
         self.blocks
     }
 
-    /// Ends the run before it is full. A short one is no block: at each change one more would be left behind.
+    /// Ends the run before it is full. A short one becomes no block, or each change would leave one more small block behind.
     fn end_run(&mut self) {
         if 4 * self.run.employees >= block_employees(self.employees) {
             self.run.bytes.truncate(self.run.length);
@@ -102,7 +102,7 @@ impl BlockMaker {
         self.run = Run::default();
     }
 
-    /// Makes a block of the run, whose last bytes are these, and begins another.
+    /// Makes a block of the run, which ends with the bytes `last`, and begins another run.
     fn close(&mut self, last: &[u8]) {
         let Run { employees, ref mut bytes, is_cut, .. } = self.run;
         let length = bytes.len() + last.len();
@@ -121,8 +121,8 @@ impl BlockMaker {
     }
 }
 
-/// Returns how many employees a block has that ends behind so many employees. A small roster has small blocks, so that a change does not
-/// break all of them.
+/// Returns how many employees a block should have, if `employees` have come by its end. A small roster has small blocks, so that a single
+/// change does not break all of them.
 fn block_employees(employees: u32) -> u32 {
     (employees / 32).clamp(2, EMPLOYEES_MAX)
 }

@@ -1,4 +1,4 @@
-//! Check: an intent against the profile, and what comes of it against what is stored. Pure: it reads nothing but its arguments.
+//! Check: checks an intent against the profile, and compares the result with what is stored. Pure: it reads nothing but its arguments.
 
 use super::Format;
 use super::find::Found;
@@ -17,9 +17,9 @@ use std::ops::Range;
 /// How many employees a thread takes at a time.
 const CHUNK_EMPLOYEES: usize = 128;
 
-/// By what every intent of a push is checked.
+/// What every intent of a push is checked against.
 pub struct Rulebook<'a> {
-    /// In whose words the intents are.
+    /// The dialect of the intents.
     pub dialect: Dialect,
     /// The profile of the push.
     pub profile: &'a Profile,
@@ -33,18 +33,18 @@ pub struct Rulebook<'a> {
     pub seed: u64,
 }
 
-/// Employees that one thread has checked, in the order of the push.
+/// Employees that one thread checked, in the order of the push.
 #[derive(Default)]
 pub struct Chunk {
     /// What the check found.
     pub checked: Vec<Checked>,
-    /// The names of what they carry and means nothing.
+    /// The names of their members that mean nothing.
     pub ignored: Ignored,
-    /// Ids and data of them all.
+    /// The ids and data of all of them.
     bytes: Vec<u8>,
 }
 
-/// Bytes of a [`Chunk`].
+/// A range of the bytes of a [`Chunk`].
 type Lent = Range<usize>;
 
 /// A checked employee.
@@ -65,30 +65,30 @@ pub struct Checked {
 /// What the check of an employee found.
 #[derive(Debug, Clone)]
 pub enum Finding {
-    /// The bytes are not JSON; where, is counted from the beginning of the body.
+    /// The bytes are not JSON. The position is counted from the beginning of the body.
     NotJson(NotJson),
     /// The employee breaks rules.
     Invalid {
         /// The slot in the index, if the employee is stored.
         slot: Option<u32>,
-        /// Which rules.
+        /// The rules that it breaks.
         faults: Vec<Fault>,
     },
-    /// Stored in this slot of the index, and the same.
+    /// The employee is stored in this slot of the index, and the push does not change it.
     Unchanged(u32),
-    /// Not stored, or stored and different.
+    /// The employee is not stored, or the push changes it.
     Different {
         /// The slot in the index, if the employee is stored.
         slot: Option<u32>,
-        /// The status then.
+        /// The new status.
         status: Status,
-        /// The data then and its hash, see [`Chunk::data`]; `None` keeps what is stored.
+        /// The new data, see [`Chunk::data`], and its hash; `None` keeps what is stored.
         data: Option<(Lent, u128)>,
     },
 }
 
 impl Chunk {
-    /// Returns the id of one of its employees, if the push has a usable one and it is needed: not for an unchanged employee.
+    /// Returns the id of one of its employees; `None` if the push has no usable one, or the employee is unchanged.
     pub fn id(&self, checked: &Checked) -> Option<&str> {
         let id = checked.id.clone()?;
         Some(std::str::from_utf8(&self.bytes[id]).expect("an id is text"))
@@ -106,15 +106,15 @@ impl Chunk {
     }
 }
 
-/// Memory that one thread uses again for each employee.
+/// Memory that a thread uses again for each employee.
 #[derive(Default)]
 struct Desk {
     data: Data,
-    /// For each field of the profile the row of the intent that has its value.
+    /// For each field of the profile, which row of the intent has its value.
     rows: Vec<Option<usize>>,
 }
 
-/// An intent, and the employee that it is of.
+/// An intent, and the employee that it means.
 struct Asked<'i> {
     place: u64,
     bytes: Option<u128>,
@@ -124,22 +124,22 @@ struct Asked<'i> {
     id_hash: u128,
     /// The slot in the index, if the employee is stored.
     slot: Option<u32>,
-    /// What is stored, if the intent needs it: one that carries some of the data does.
+    /// What is stored, if the intent was looked up. An intent with only some of the data is merged with it.
     before: Option<&'i Employee>,
-    /// What was found to be wrong already, beside the faults of its form.
+    /// What is wrong with the way it names the employee.
     faults: &'i [Fault],
 }
 
 impl Rulebook<'_> {
-    /// Reads and checks the employees of a batch, which are of this format, side by side. The index has every employee that is stored.
-    /// Returns them in the order of the push.
+    /// Parses and checks the employees of a batch in parallel. The index must have every employee that is stored. The result is in the
+    /// order of the push.
     pub fn check_all(&self, format: &Format, batch: &Batch, index: &Index) -> Vec<Chunk> {
         let chunks = batch.unknown.par_chunks(CHUNK_EMPLOYEES);
         let check = |(desk, scratch): &mut (Desk, Scratch), employees: &[Unknown]| {
             let mut chunk = Chunk::default();
             chunk.checked.reserve_exact(employees.len());
             for unknown in employees {
-                let &Unknown { index: place, bytes, position, .. } = unknown;
+                let &Unknown { place, bytes, position, .. } = unknown;
                 let element = &batch.bytes[unknown.element.clone()];
                 let checked = match (format.employee)(element, self.limits, scratch) {
                     Ok(intent) => {
@@ -162,7 +162,7 @@ impl Rulebook<'_> {
         chunks.map_init(<(Desk, Scratch)>::default, check).collect()
     }
 
-    /// Checks intents whose employees were found, side by side. Returns them in the order of the push.
+    /// Checks intents whose employees were looked up, in parallel. The result is in the order of the push.
     pub fn check_found(&self, found: &[Found], index: &Index) -> Vec<Chunk> {
         let check = |desk: &mut Desk, found: &[Found]| {
             let mut chunk = Chunk::default();
@@ -202,7 +202,7 @@ impl Rulebook<'_> {
         Checked { place, bytes, id, id_hash, finding }
     }
 
-    /// Finds the row of each field of the profile.
+    /// Finds which row of the intent has the value of each field of the profile.
     fn find_rows(
         &self,
         intent: &Intent,
@@ -215,14 +215,15 @@ impl Rulebook<'_> {
         rows.resize(fields.len(), None);
         let mut guess = 0;
         for (row, (name, _)) in intent.data.iter().enumerate() {
-            // Rows mostly come in the order of the profile.
+            // Rows usually come in the order of the profile.
             let position = match fields.get(guess) {
                 Some(field) if self.dialect == Dialect::StartExam && field.name == **name => Some(guess),
                 _ if self.dialect == Dialect::StartExam => self.profile.position(name),
                 _ => self.profile.wire_position(self.dialect, name),
             };
             let Some(position) = position else {
-                // In StartExam's words a field is called as the profile calls it; the other dialects have fields that no profile needs.
+                // StartExam's names are the profile's, so an unknown one is a mistake. Other dialects have fields that a profile may leave
+                // out.
                 if self.dialect == Dialect::StartExam {
                     faults.push(self.unknown_field(name));
                 } else {
@@ -248,7 +249,7 @@ impl Rulebook<'_> {
         }
     }
 
-    /// Brings the values to canonical form, over what is stored if the intent carries some of the data.
+    /// Brings the values to canonical form. If the intent carries some of the data, they are merged with what is stored.
     fn merge(&self, asked: &Asked, status: Status, desk: &mut Desk, faults: &mut Vec<Fault>) {
         let Asked { intent, before, .. } = *asked;
         let Desk { data, rows } = desk;
@@ -256,13 +257,11 @@ impl Rulebook<'_> {
             (Extent::Some, Some(before)) => Values::over(before),
             _ => Values::none(self.profile.fields.len()),
         };
-        // Whoever was stored without a value, as a leaver is, needs it to come back.
-        let comes = before.is_none_or(|before| before.status == Status::Hidden && status == Status::Active);
-        // Faults come in the order of the profile, or in that of the values if only some were sent.
-        let mut found: Vec<(usize, Fault)> = Vec::new();
-        let order = |position: usize| {
-            if intent.extent == Extent::Some { rows[position].unwrap_or(usize::MAX) } else { position }
-        };
+        // A leaver may lack required values, but not someone who is active again.
+        let becomes_active = before.is_none_or(|before| before.status == Status::Hidden && status == Status::Active);
+        // If only some of the values were sent, faults are reported in their order, and otherwise in that of the profile.
+        let mut found: Vec<(Option<usize>, Fault)> = Vec::new();
+        let order = |position: usize| if intent.extent == Extent::Some { rows[position] } else { Some(position) };
         for (position, field) in self.profile.fields.iter().enumerate() {
             let (row, number) = (rows[position], self.field_numbers[position]);
             if row.is_none() && !field.required {
@@ -281,15 +280,18 @@ impl Rulebook<'_> {
             };
             let must_be_there = match intent.extent {
                 Extent::All => true,
-                Extent::Some => (comes || row.is_some()) && faults.iter().all(|fault| fault.field != field.name),
+                Extent::Some => {
+                    (becomes_active || row.is_some()) && faults.iter().all(|fault| fault.field != field.name)
+                }
                 Extent::Unreadable | Extent::Nothing => false,
             };
             if !broken && field.required && must_be_there && !values.has(number) {
                 let fault = Fault::new(&field.name, "required", "a value is required; none was sent");
-                found.push((if intent.extent == Extent::Some { usize::MAX } else { order(position) }, fault));
+                found.push(((intent.extent != Extent::Some).then_some(position), fault));
             }
         }
-        found.sort_by_key(|(order, _)| *order);
+        // What no value has caused comes last.
+        found.sort_by_key(|(order, _)| (order.is_none(), *order));
         faults.extend(found.into_iter().map(|(_, fault)| fault));
         data.clear();
         values.pack(data);
@@ -304,7 +306,8 @@ impl Rulebook<'_> {
         Fault::of_client(name, "unknown", format!("the profile {:?} has no such field; {advice}", self.profile.name))
     }
 
-    /// Compares what was asked with what is stored. Data that is kept is not compared: it may have been checked by another profile.
+    /// Compares the intent with what is stored. Data that stays the same is not compared by its hash, which depends on the profile that it
+    /// was checked by.
     fn compare(&self, asked: &Asked, status: Status, data: Option<&Data>, index: &Index, chunk: &mut Chunk) -> Finding {
         let Asked { id_hash, slot, before, .. } = *asked;
         let data = data.filter(|data| before.is_none_or(|before| before.data != **data));
@@ -322,9 +325,9 @@ impl Rulebook<'_> {
 
 /// Canonical values by the account's field numbers.
 enum Values<'v> {
-    /// All of the data: in any order.
+    /// All of the data, in any order.
     All(Vec<(u32, Cow<'v, str>)>),
-    /// Some of the data, over what is stored.
+    /// What is stored, with some of the data replaced.
     Over(BTreeMap<u32, Cow<'v, str>>),
 }
 

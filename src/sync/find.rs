@@ -1,62 +1,83 @@
-//! Find: which stored employee an intent is of. What the store must be asked for a batch is collected first, and asked at once.
+//! Find: which stored employee an intent means.
+//!
+//! Some dialects may name an employee by a unique field, the key, instead of the id. What the store must look up for a batch is collected
+//! first ([`Finder::seek`]), so that the store is asked once; its answers are then combined ([`Finder::found`]).
 
 use super::check::Rulebook;
 use crate::rejection::Fault;
 use crate::roster::{Employee, Entry, Index, Intent, Status, data_hash, hash, valid_id};
 use crate::store::{OF_HIDDEN, UniqueValue};
 
-/// An intent, and what its employee is found by.
+/// An intent whose employee is to be looked up.
 pub struct Sought {
     intent: Intent<'static>,
-    /// The account's number of the field that finds an employee, and the intent's canonical value of it.
-    key: Option<(u32, String)>,
+    key: Option<Key>,
 }
 
-/// An intent, and the employee that it is of.
+/// An intent's value of the field that finds employees.
+struct Key {
+    /// The account's number of the field.
+    field: u32,
+    /// The value in canonical form.
+    value: String,
+}
+
+/// An intent, and the employee that it means.
 pub struct Found {
     /// Its place in the push, counted from 0.
     pub place: u64,
-    /// What is asked.
+    /// What the push asks for the employee.
     pub intent: Intent<'static>,
     /// The id that the employee will have; empty if there is no usable one.
     pub id: String,
-    /// The slot in the index, and the employee, if it is stored.
+    /// The slot in the index, and the employee; `None` if it is not stored.
     pub stored: Option<(u32, Employee)>,
-    /// What is wrong with whom it names.
+    /// What is wrong with the way the intent names the employee.
     pub faults: Vec<Fault>,
 }
 
 /// Finds the employees of intents, batch by batch.
 pub struct Finder<'a> {
     rulebook: &'a Rulebook<'a>,
-    /// What the dialect calls the field that finds an employee whose id is not stored, and its position in the profile.
-    by: Option<(&'a str, usize)>,
-    /// The number of the first employee that the push creates: who has it or a later one was not stored before the push.
+    key_field: Option<KeyField>,
+    /// The number of the first employee that the push creates. Employees with this number or a later one are the push's own, and are not
+    /// found again.
     first_created: u32,
-    /// How many intents there were before.
+    /// How many intents earlier batches had.
     intents: u64,
 }
 
+/// The field by which a dialect finds an employee whose id is not stored.
+struct KeyField {
+    /// What the dialect calls it.
+    name: &'static str,
+    /// Its position in the profile.
+    position: usize,
+}
+
 impl<'a> Finder<'a> {
-    /// A finder for a push. `find_by` is what the dialect calls the field that finds an employee whose id is not stored, if there is one.
-    pub fn new(rulebook: &'a Rulebook, find_by: Option<&'a str>, first_created: u32) -> Finder<'a> {
-        let by = find_by.and_then(|name| Some((name, rulebook.profile.wire_position(rulebook.dialect, name)?)));
-        Finder { rulebook, by, first_created, intents: 0 }
+    /// Returns the finder of a push. `first_created` is the number of the first employee that the push creates.
+    pub fn new(rulebook: &'a Rulebook, first_created: u32) -> Finder<'a> {
+        let key_field = rulebook.dialect.facts().find_by.and_then(|name| {
+            let position = rulebook.profile.wire_position(rulebook.dialect, name)?;
+            Some(KeyField { name, position })
+        });
+        Finder { rulebook, key_field, first_created, intents: 0 }
     }
 
-    /// Says what the intents' employees are found by.
+    /// Returns what the store must look up for each intent.
     pub fn seek(&self, intents: Vec<Intent<'static>>) -> Vec<Sought> {
         let key = |intent: &Intent| {
-            let (name, position) = self.by?;
+            let &KeyField { name, position } = self.key_field.as_ref()?;
             let (_, value) = intent.data.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
-            let value = self.rulebook.profile.fields[position].canonical(value).ok()??;
-            Some((self.rulebook.field_numbers[position], value.into_owned()))
+            let value = self.rulebook.profile.fields[position].canonical(value).ok()??.into_owned();
+            Some(Key { field: self.rulebook.field_numbers[position], value })
         };
         intents.into_iter().map(|intent| Sought { key: key(&intent), intent }).collect()
     }
 
-    /// Returns which employee each intent is of. `by_id` says who has each [`Sought::id`], `by_value` who holds the values that an intent
-    /// is sought by, if it is. An employee that has no slot in the index gets one.
+    /// Returns which employee each intent means. `by_id` has the owner of each [`Sought::id`], and `by_value` the choice among the holders
+    /// of each [`Sought::values`]. An employee that has no slot in the index is added to it.
     pub fn found(
         &mut self,
         sought: Vec<Sought>,
@@ -81,32 +102,31 @@ impl<'a> Finder<'a> {
     ) -> Found {
         let Sought { intent, key } = sought;
         let mut faults = Vec::new();
-        let named = intent.id.is_some();
+        let has_id = intent.id.is_some();
         let by_id = by_id.filter(|(number, _)| *number < self.first_created);
-        let (by_own_id, by_key_as_id) = if named { (by_id, None) } else { (None, by_id) };
+        let (by_own_id, by_key_as_id) = if has_id { (by_id, None) } else { (None, by_id) };
         let mut stored = by_own_id;
-        if let (None, Some((_, value))) = (&stored, &key) {
-            // A leaver with an id of their own is not the colleague who came after, with another id and the same address.
-            stored =
-                by_value.filter(|(_, employee)| !named || employee.status == Status::Active || employee.id == *value);
+        if let (None, Some(key)) = (&stored, &key) {
+            // A leaver who had an id is not the colleague who came later, with another id and the same address.
+            stored = by_value
+                .filter(|(_, employee)| !has_id || employee.status == Status::Active || employee.id == key.value);
         }
-        // Who is known by nothing else is known by that field's value, as long as it has no other.
-        if let (None, false, Some((field, value))) = (&stored, named, &key) {
+        // An employee who was created without an id has the key's value as the id, and is found by it until the value is somebody else's.
+        if let (None, false, Some(key), Some(KeyField { name, .. })) = (&stored, has_id, &key, &self.key_field) {
             stored = by_key_as_id;
-            let has_another =
-                |(_, employee): &(u32, Employee)| employee.data.get(*field).is_some_and(|has| has != value.as_bytes());
-            if stored.as_ref().is_some_and(has_another) {
+            let value = stored.as_ref().and_then(|(_, employee)| employee.data.get(key.field));
+            if value.is_some_and(|value| value != key.value.as_bytes()) {
                 let message = "is the id of an employee who has another address by now; send an id, too";
-                faults.push(Fault::new(self.by.map_or("", |(name, _)| name), "unique", message));
+                faults.push(Fault::new(name, "unique", message));
             }
         }
         let id = match (&intent.id, &stored, key) {
             (Some(id), _, _) => id.clone().into_owned(),
             (None, Some((_, employee)), _) => employee.id.clone(),
-            (None, None, Some((_, value))) => value,
+            (None, None, Some(key)) => key.value,
             (None, None, None) => String::new(),
         };
-        // An address need not be an id.
+        // A key's value may be too long for an id, for example.
         if !id.is_empty() {
             faults.extend(valid_id(&id).err());
         }
@@ -132,24 +152,27 @@ impl<'a> Finder<'a> {
 }
 
 impl Sought {
-    /// Returns the id that the intent names, or else the value that its employee is found by, which may be one's id; empty if it has neither.
+    /// Returns the id of the intent. Without one it is the key's value, which is the id of an employee that was created without one. Empty
+    /// if the intent has neither.
     pub fn id(&self) -> &str {
         match (&self.intent.id, &self.key) {
             (Some(id), _) => id,
-            (None, Some((_, value))) => value,
+            (None, Some(key)) => &key.value,
             (None, None) => "",
         }
     }
 
-    /// Returns the value that the employee is found by, as somebody active holds it and as somebody hidden does.
+    /// Returns the unique values by which the employee may be found: the key of an active employee, and that of a hidden one. `None` if the
+    /// intent has no key.
     pub fn values(&self, seed: u64) -> Option<[UniqueValue; 2]> {
-        let (field, value) = self.key.as_ref()?;
+        let Key { field, value } = self.key.as_ref()?;
         let hash = hash(seed, value.as_bytes());
         Some([UniqueValue { field: *field, hash }, UniqueValue { field: *field | OF_HIDDEN, hash }])
     }
 
-    /// Chooses the employee among the holders of these two values, of which each list has the one that was changed last first. Of several it
-    /// is that one, who mostly is who left last, if the intent has no other way to say whom it means.
+    /// Chooses the employee among the holders of the two [`Sought::values`]. Each list begins with the employee that was changed last. If
+    /// there are several, that one is chosen, mostly the last leaver, but only for an intent without an id: one with an id means somebody
+    /// new.
     pub fn choose(&self, [active, hidden]: [&[u32]; 2]) -> Option<u32> {
         [active, hidden].into_iter().find_map(|holders| match holders[..] {
             [only] => Some(only),

@@ -1,4 +1,4 @@
-//! Intake: a body as it arrives becomes employees.
+//! Intake: finds the employees of a body as it arrives, and keeps what has not arrived completely.
 
 use super::split::{SplitError, Splitter};
 use super::{BodyError, Failure, Format};
@@ -12,44 +12,44 @@ use std::ops::Range;
 use std::path::Path;
 use uuid::Uuid;
 
-/// How much of a piece is copied at first to complete an employee that began in the piece before, in bytes.
+/// How many bytes of a piece are copied at first to complete an employee that began in an earlier piece.
 const JOIN_BYTES: usize = 1 << 10;
 
-/// How much of a spooled body is read at a time, in bytes.
+/// How many bytes of a spooled body are read at a time.
 const SPOOL_BYTES: usize = 1 << 19;
 
-/// The next piece of a body as it arrives; `None` at its end.
+/// Returns the next piece of a body as it arrives; `None` at its end.
 pub type Pieces<'a> = dyn FnMut() -> Result<Option<Bytes>, BodyError> + Send + 'a;
 
 /// Consecutive bytes of a body, and the employees that end in them.
 pub struct Split<'b> {
-    /// The bytes. They begin where those of the split before ended, but for an employee that had not ended there.
+    /// The bytes. They begin where those of the previous split ended, or with the employee that had not ended there.
     pub bytes: &'b [u8],
-    /// Where each employee is in them.
+    /// Where each employee is in the bytes.
     pub elements: &'b [Range<usize>],
     /// The first employee's place in the push, counted from 0.
     pub first: u64,
-    /// The first byte's place in the body.
+    /// The first byte's position in the body.
     pub position: u64,
 }
 
-/// What may come next of the employees.
+/// What is expected next among the employees.
 pub enum Next {
-    /// A block of so many bytes that is known.
+    /// A known block, of this many bytes.
     Block(usize),
-    /// So many employees, or fewer, that must be split.
+    /// Employees that must be split, at most this many before [`Taker::next`] is asked again.
     Employees(usize),
 }
 
-/// Takes the employees of a body in their order.
+/// Receives the employees of a body in their order.
 pub trait Taker {
-    /// Returns what may come next.
+    /// Returns what is expected next.
     fn next(&mut self) -> Next {
         Next::Employees(usize::MAX)
     }
 
-    /// Takes bytes of the length that [`Taker::next`] has returned and returns how many employees they are; `None` if they are not those of
-    /// the block. `first` is the first employee's place in the push.
+    /// Takes as many bytes as the expected block has. Returns how many employees they are, or `None` if they are not those of the block.
+    /// `first` is the first employee's place in the push.
     fn take_block(&mut self, _bytes: &[u8], _first: u64) -> Option<u64> {
         None
     }
@@ -64,26 +64,27 @@ impl<F: FnMut(&Split) -> Result<(), Failure>> Taker for F {
     }
 }
 
-/// A body on its way in.
+/// A body that is being received.
 pub struct Intake<'a> {
     pieces: Box<Pieces<'a>>,
     limits: &'a Limits,
     format: &'a Format,
     splitter: Splitter,
-    /// What is left of a piece.
+    /// The rest of a piece.
     piece: Bytes,
-    /// The beginning of an employee, or of what may be a block, that has not come whole. Only of an employee it was split.
+    /// The beginning of an employee, or of what may be a block, that has not arrived completely. An employee's beginning was split already,
+    /// a block's was not.
     tail: Vec<u8>,
     elements: Vec<Range<usize>>,
     employees: u64,
     position: u64,
     ended: bool,
-    /// The envelope of a body that was spooled; it was read then.
+    /// The envelope of a body that was spooled, which was read then.
     spooled: Option<Envelope>,
 }
 
 impl<'a> Intake<'a> {
-    /// Returns the body whose pieces `pieces` returns, of the format, within the limits.
+    /// Returns the intake of a body of this format, which arrives as `pieces`.
     pub fn new(pieces: Box<Pieces<'a>>, format: &'a Format, limits: &'a Limits) -> Intake<'a> {
         Intake {
             pieces,
@@ -100,7 +101,7 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Receives the body until its array of employees begins, or all of it.
+    /// Receives the body until its array of employees begins; all of it if there is none.
     pub fn begin(&mut self) -> Result<(), Failure> {
         while !self.splitter.has_array() && self.next_piece()? {
             let piece = std::mem::take(&mut self.piece);
@@ -110,14 +111,14 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Receives the next piece of the body and has `taker` take the employees that end in it. Returns false at the end of the body.
+    /// Receives the next piece of the body and passes the employees that end in it to `taker`. Returns false at the end of the body.
     pub fn receive(&mut self, taker: &mut impl Taker) -> Result<bool, Failure> {
         if self.ended {
             return Ok(false);
         }
         if self.piece.is_empty() && !self.next_piece()? {
             if !self.splitter.in_element() {
-                // No more comes of what might have been a block.
+                // What might have been the beginning of a block is all there is.
                 let tail = std::mem::take(&mut self.tail);
                 let read = self.read(&tail, 0, taker)?;
                 self.tail.extend_from_slice(&tail[read..]);
@@ -136,8 +137,8 @@ impl<'a> Intake<'a> {
         Ok(true)
     }
 
-    /// Completes the tail by a copy of as little of the piece as it takes. Returns which bytes of the piece were copied but are left, because
-    /// what comes next begins with them.
+    /// Completes the tail, copying as little of `piece` as possible. Returns the copied bytes that the tail did not need, as a range of
+    /// `piece`: reading goes on where it begins. An employee that begins there was split up to the end of the range.
     fn complete_tail(&mut self, piece: &[u8], taker: &mut impl Taker) -> Result<Range<usize>, Failure> {
         let (mut copied, mut step) = (0, JOIN_BYTES);
         while !self.tail.is_empty() && copied < piece.len() {
@@ -162,8 +163,8 @@ impl<'a> Intake<'a> {
         Ok(copied..copied)
     }
 
-    /// Reads `bytes`, of which the first `scanned` were split before, and has `taker` take the employees. Returns where the bytes begin
-    /// that must be kept.
+    /// Reads `bytes`, of which the first `scanned` were split before, and passes the employees to `taker`. Returns where the bytes begin
+    /// that must be kept, because an employee or a block is not complete.
     fn read(&mut self, bytes: &[u8], mut scanned: usize, taker: &mut impl Taker) -> Result<usize, Failure> {
         let mut at = 0;
         loop {
@@ -192,8 +193,8 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Splits `bytes[from..]` as far as this many employees and has `taker` take them. Returns where the bytes begin that were not split, or must
-    /// be kept.
+    /// Splits `bytes[from..]` up to this many employees, which are passed to `taker`. Returns where the bytes begin that were not split, or
+    /// of an employee that is not complete.
     fn split(&mut self, bytes: &[u8], from: usize, employees: usize, taker: &mut impl Taker) -> Result<usize, Failure> {
         self.elements.clear();
         let in_array = self.splitter.in_array();
@@ -211,7 +212,7 @@ impl<'a> Intake<'a> {
         Ok(kept)
     }
 
-    /// Counts employees that were taken.
+    /// Counts bytes and employees that were taken.
     fn passed(&mut self, bytes: usize, employees: u64) -> Result<(), Failure> {
         self.position += bytes as u64;
         self.employees += employees;
@@ -230,7 +231,7 @@ impl<'a> Intake<'a> {
         Ok(!self.ended)
     }
 
-    /// The envelope before the employees, or the whole envelope if all of the body has come.
+    /// Returns the envelope as far as the employees, or the whole envelope if the body has ended.
     pub fn envelope_so_far(&self) -> Result<Envelope, Failure> {
         if self.ended {
             return self.finish();
@@ -238,7 +239,7 @@ impl<'a> Intake<'a> {
         (self.format.envelope)(&self.splitter.envelope_before_array()).map_err(|error| self.unreadable(error))
     }
 
-    /// The envelope of the whole body, once [`Intake::receive`] has returned false.
+    /// Returns the envelope of the whole body, once [`Intake::receive`] has returned false.
     pub fn finish(&self) -> Result<Envelope, Failure> {
         if let Some(envelope) = &self.spooled {
             return Ok(envelope.clone());
@@ -251,15 +252,14 @@ impl<'a> Intake<'a> {
         (self.format.envelope)(envelope).map_err(|error| self.unreadable(error))
     }
 
-    /// Receives the body until employees have come, and checks no more than that they can be split. A body that is refused for its
-    /// envelope is refused for this first.
+    /// Receives the body until an employee has come. A body that cannot be split is refused for that, rather than for its envelope.
     pub fn check_first(&mut self) -> Result<(), Failure> {
         while self.employees == 0 && self.receive(&mut |_: &Split| Ok(()))? {}
         Ok(())
     }
 
-    /// Receives the rest of a body whose profile is not known before its end, and keeps its employees in a file of `dir`. Returns the
-    /// profile, and the employees again.
+    /// Receives the rest of a body that names its profile behind the employees, and keeps the employees in a file of `dir` meanwhile.
+    /// Returns the profile, and the intake of the employees from that file.
     pub fn spool(mut self, dir: &Path) -> Result<(Option<Uuid>, Intake<'a>), Failure> {
         let mut file = BufWriter::with_capacity(SPOOL_BYTES, tempfile::tempfile_in(dir).map_err(Failure::Spool)?);
         write!(file, "{{{:?}:[", self.format.employees[0]).map_err(Failure::Spool)?;
@@ -298,7 +298,7 @@ impl<'a> Intake<'a> {
         if !self.splitter.in_element() || self.tail.len() <= self.limits.employee_bytes_max {
             return Ok(());
         }
-        // A bracket that is missing makes all that follows one employee: then that is what to say.
+        // If a bracket is missing, all that follows seems to be one long employee. The bracket is reported then, not the length.
         match json::check_beginning(&self.tail) {
             Err(NotJson { at, message }) => {
                 Err(Failure::NotJson { index: Some(self.employees), at: self.position + at, message })
@@ -311,7 +311,7 @@ impl<'a> Intake<'a> {
         Failure::OverLimit { limit: "employee_bytes_max", max: self.limits.employee_bytes_max as u64 }
     }
 
-    /// The body has ended within an employee: because it was cut off, or because a bracket is missing there.
+    /// Returns why the body ends within an employee: a bracket is missing, or the body was cut off.
     fn cut(&self) -> Failure {
         let index = Some(self.employees);
         match json::check_beginning(&self.tail) {
@@ -323,8 +323,8 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Why a body could not be split behind the complete employees of `bytes`, which are JSON. That a body is no JSON comes before what
-    /// else is wrong with it.
+    /// Returns why the body could not be split behind the complete employees of `bytes`, which are JSON. That the body is not JSON is
+    /// reported before anything else that is wrong with it.
     fn failure(&self, error: SplitError, bytes: &[u8]) -> Failure {
         let employees = self.employees + self.elements.len() as u64;
         if let Err(error) = json::check_beginning(self.splitter.envelope()) {
@@ -359,12 +359,13 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Brackets that do not match make a split go wrong behind them: then the employee that has them is what to name.
+/// Returns what is wrong with the first employee that is not JSON. Behind brackets that do not match, a split finds nonsense, so they are
+/// to be reported rather than the nonsense.
 fn not_json_within(split: &Split) -> Option<Failure> {
-    (split.first..).zip(split.elements).find_map(|(index, element)| {
+    (split.first..).zip(split.elements).find_map(|(place, element)| {
         let NotJson { at, message } = json::check(&split.bytes[element.clone()]).err()?;
         let at = split.position + element.start as u64 + at;
-        Some(Failure::NotJson { index: Some(index), at, message })
+        Some(Failure::NotJson { index: Some(place), at, message })
     })
 }
 

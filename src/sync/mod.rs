@@ -59,8 +59,6 @@ pub struct Push<'a> {
     pub spool_dir: &'a Path,
     /// What becomes of employees that the push does not carry.
     pub absent: Absent,
-    /// What the dialect calls the field that finds an employee whose id is not stored, if there is one.
-    pub find_by: Option<&'a str>,
 }
 
 /// What a push did.
@@ -240,7 +238,7 @@ impl Stage<'_, '_, '_> {
     /// The steps of intents that come one by one. Returns what they carry and means nothing, the number of the first employee, and whether
     /// the account's queue was read.
     fn intents(&mut self, push: &Push, mut intents: Intents) -> Result<(Ignored, Option<u32>, bool), Failure> {
-        let mut finder = Finder::new(self.rulebook, push.find_by, self.outcome.first_created());
+        let mut finder = Finder::new(self.rulebook, self.outcome.first_created());
         let (mut ignored, mut first, mut carried) = (Ignored::default(), None, 0);
         loop {
             let batch = intents.next(self.draft)?;

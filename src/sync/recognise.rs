@@ -1,4 +1,4 @@
-//! Recognise: known bytes are an unchanged employee, without being parsed.
+//! Recognise: an employee whose bytes are known is unchanged, and need not be parsed.
 
 use super::Failure;
 use super::blocks::BlockMaker;
@@ -7,15 +7,15 @@ use crate::limits::Limits;
 use crate::roster::{Block, BytesHasher, Index};
 use std::ops::Range;
 
-/// How far from the expected employee another one may come and still be found at once: so many leavers can be missing from a
-/// push between two others.
+/// How many employees of the last push are compared, from the expected one on, before an employee counts as not found. So a push may leave
+/// out some between two others.
 const AHEAD: usize = 8;
 
 /// How many employees are hashed before they are looked up.
 const GROUP: usize = 64;
 
-/// How many employees must have come out of order before they are looked for everywhere: a table for that is worth making only
-/// when a roster comes in another order, not for a night's changes. A fuzzer's rosters are too small for that.
+/// How many employees must have come out of order before they are looked up in the whole index. The table for that is worth making if the
+/// roster comes in another order, but not for a night's changes. The rosters of a fuzzer are small, so it is made sooner there.
 const DISORDER_MIN: usize = if cfg!(fuzzing) { 2 } else { 4_096 };
 
 /// The most employees that are split before a block is expected again.
@@ -33,10 +33,10 @@ pub struct Batch {
 /// An employee that was not recognised.
 pub struct Unknown {
     /// Its place in the push, counted from 0.
-    pub index: u64,
+    pub place: u64,
     /// Its bytes in the batch.
     pub element: Range<usize>,
-    /// Its place in the body, in bytes.
+    /// Where it begins in the body, in bytes.
     pub position: u64,
     /// The hash of its bytes.
     pub bytes: u128,
@@ -50,26 +50,26 @@ impl Batch {
     }
 }
 
-/// Looks employees up by their bytes, in the order of the last push: whole blocks of them, and one by one where a block differs.
+/// Looks employees up by their bytes, in the order of the last push: by blocks, and one by one where a block differs.
 pub struct Recogniser {
     hasher: BytesHasher,
-    /// The place in the index's order behind the last employee that was found.
+    /// The position in the index's order behind the last employee that was found.
     next: usize,
-    /// How many employees have come since then.
+    /// How many employees have come since then, none of which was found.
     surprises: usize,
-    /// How many employees came out of order.
+    /// How many employees have come out of order.
     disorder: usize,
-    /// The next block of the index that may come.
+    /// The block of the index that is expected next.
     block: usize,
-    /// How many blocks in a row were not what came.
+    /// How many blocks in a row differed from what came.
     misses: u32,
-    /// How many employees are to be split before a block is expected.
+    /// How many employees are to be split before a block is expected again.
     to_split: usize,
     maker: BlockMaker,
 }
 
 impl Recogniser {
-    /// Returns the recogniser of a push that has not begun: for a store with this seed, and by this version of a profile.
+    /// Returns the recogniser of a push that has not begun. Bytes are known only by the same version of the profile.
     pub fn new(seed: u64, version: u128, limits: &Limits) -> Recogniser {
         Recogniser {
             hasher: BytesHasher::new(seed, version),
@@ -83,8 +83,8 @@ impl Recogniser {
         }
     }
 
-    /// Returns what takes the employees of a body and looks them up in the index. `known` is called with the place in the push and the
-    /// slot in the index of each that is unchanged; the others are added to `batch`.
+    /// Returns a taker of employees, which looks them up in the index. It calls `known` with the place in the push and the slot in the
+    /// index of each that is unchanged, and adds the others to `batch`.
     pub fn over<'r, F: FnMut(u64, u32)>(
         &'r mut self,
         index: &'r Index,
@@ -94,19 +94,19 @@ impl Recogniser {
         Recognising { recogniser: self, index, batch, known }
     }
 
-    /// Returns the blocks of the push, which is over.
+    /// Returns the blocks of the push, which has ended.
     pub fn into_blocks(self) -> Vec<Block> {
         self.maker.finish()
     }
 
-    /// Returns where in the order the next employee is if those that were not found have taken the places of others.
+    /// Returns the position in the order of the next employee, if those that were not found replace as many others.
     fn guess(&self) -> usize {
         self.next + self.surprises
     }
 
-    /// Notes that the employee before `next` has come.
+    /// Notes that the employee before the position `next` has come.
     fn found(&mut self, next: usize) {
-        // Changed employees between two that are expected are no other order.
+        // Employees that changed between two that were found are not out of order.
         if self.surprises <= AHEAD || next > self.guess() {
             self.disorder = self.disorder.saturating_sub(self.surprises);
         }
@@ -142,15 +142,15 @@ impl Recogniser {
             self.misses = 0;
             return Some(block);
         }
-        // Where all blocks differ, hashing them would be in vain.
+        // If block after block differs, hashing the next ones would be in vain.
         self.to_split = (block.employees as usize) << self.misses.saturating_sub(1).min(7);
         self.misses += 1;
         None
     }
 
     fn take(&mut self, split: &Split, index: &Index, batch: &mut Batch, mut known: impl FnMut(u64, u32)) {
-        // Hashing and looking up by turns would make each look-up wait for memory; one after another they wait together.
-        let mut number = split.first;
+        // All employees of a group are hashed before they are looked up, so that the look-ups wait for memory together.
+        let mut place = split.first;
         let mut in_order = true;
         for elements in split.elements.chunks(GROUP) {
             let mut hashes = [0; GROUP];
@@ -164,16 +164,16 @@ impl Recogniser {
             }
             for ((&hash, &scattered), element) in hashes.iter().zip(&scattered).zip(elements) {
                 match scattered.or_else(|| self.find(hash, index)) {
-                    Some(slot) => known(number, slot),
+                    Some(slot) => known(place, slot),
                     None => {
                         let start = batch.bytes.len();
                         batch.bytes.extend_from_slice(&split.bytes[element.clone()]);
                         let position = split.position + element.start as u64;
                         let element = start..batch.bytes.len();
-                        batch.unknown.push(Unknown { index: number, element, position, bytes: hash });
+                        batch.unknown.push(Unknown { place, element, position, bytes: hash });
                     }
                 }
-                number += 1;
+                place += 1;
             }
             if let Some(last) = scattered[elements.len() - 1] {
                 self.follow(last, index);
@@ -183,12 +183,12 @@ impl Recogniser {
         if in_order {
             self.maker.add(split.bytes, split.elements);
         } else {
-            // Another order is unlikely to come again; if it does, it is expected then, and its blocks are made.
+            // Another order is unlikely to come again. If it does, it is the expected one by then, and blocks are made.
             self.maker.pass(split.bytes, split.elements);
         }
     }
 
-    /// Whether the expected employee has bytes of this hash.
+    /// Returns whether the expected employee has bytes with this hash.
     fn expects(&self, hash: u128, index: &Index) -> bool {
         index.order().get(self.next).is_some_and(|&slot| index.has_bytes(slot, hash))
     }
@@ -214,7 +214,7 @@ impl Recogniser {
         slot.inspect(|&slot| self.follow(slot, index))
     }
 
-    /// Expects what follows an employee that came out of order. Where the order is not that of the slots, it is not known what does.
+    /// Expects what follows an employee that came out of order. That is known only if the order is that of the slots.
     fn follow(&mut self, slot: u32, index: &Index) {
         if index.order().get(slot as usize) == Some(&slot) {
             self.next = slot as usize + 1;
@@ -238,8 +238,8 @@ impl<F: FnMut(u64, u32)> Taker for Recognising<'_, F> {
 
     fn take_block(&mut self, bytes: &[u8], first: u64) -> Option<u64> {
         let block = self.recogniser.is_expected_block(bytes, self.index)?;
-        for (number, &slot) in (first..).zip(&self.index.order()[block.range()]) {
-            (self.known)(number, slot);
+        for (place, &slot) in (first..).zip(&self.index.order()[block.range()]) {
+            (self.known)(place, slot);
         }
         Some(block.employees.into())
     }
@@ -286,7 +286,7 @@ mod tests {
         }
     }
 
-    /// What came of a push.
+    /// What was recognised of a push.
     #[derive(Debug, PartialEq)]
     struct Found {
         /// For each employee its slot in the index, or `None` if it was not recognised.
@@ -313,7 +313,7 @@ mod tests {
         for unknown in &batch.unknown {
             let element = &body.as_bytes()[usize::try_from(unknown.position).unwrap()..][..unknown.element.len()];
             assert_eq!(element, &batch.bytes[unknown.element.clone()]);
-            slots.push((unknown.index, None));
+            slots.push((unknown.place, None));
         }
         slots.sort_unstable();
         assert!((0..).zip(&slots).all(|(expected, (at, _))| *at == expected), "{slots:?}");
@@ -326,7 +326,7 @@ mod tests {
         format!(r#"{{"employees":{space}[{}]{space}}}"#, list.join(&format!("{space},")))
     }
 
-    /// The index of a roster after a push of these employees, whose blocks were accepted.
+    /// Returns the index of a roster after a push of these employees.
     fn index_after(employees: &[u32], space: &str) -> Index {
         let hasher = BytesHasher::new(1, 1);
         let mut index = Index::default();

@@ -1,8 +1,8 @@
-//! References: whether who is named exists and is active in the roster as the push leaves it, and whether chains come to an end.
+//! References: checks that the employees whom others name exist and are active in the roster as the push leaves it, and that chains end.
 //!
-//! Nothing is decided before the end of the push, so the order of its employees does not matter. Then whom the links name is resolved in
-//! batches ([`References::next_links`], [`References::check_links`]), and chains are followed a step at a time, all at once
-//! ([`References::next_steps`], [`References::add_steps`]), until every chain ends or closes.
+//! Nothing is decided before the end of the push, so the order of its employees does not matter. Then the links are resolved in batches
+//! ([`References::next_links`], [`References::check_links`]). After that all chains are followed together, step by step
+//! ([`References::next_steps`], [`References::add_steps`]), until each of them ends or closes.
 
 use super::Failure;
 use super::carried::Place;
@@ -11,71 +11,81 @@ use crate::roster::{Data, Employee, Status, hash};
 use crate::store::UniqueValue;
 use std::collections::{HashMap, HashSet};
 
-/// The most members of a circle that a message names.
+/// The most members of a circle that a message lists.
 const MEMBERS_NAMED_MAX: usize = 10;
 
-/// The references that a push adds to the roster.
+/// The references that a push adds to the roster, or may turn into a circle.
 pub struct References<'p> {
     seed: u64,
     fields: Vec<Linked<'p>>,
     links: Vec<Link>,
-    /// The values of the links: of each what it is, then what it was.
+    /// The values of the links: for each its value, then its value before the push.
     text: String,
     text_bytes_max: usize,
-    /// How many of the links were checked, and how much of their text.
-    checked: (usize, usize),
-    /// Whom employees lead to by acyclic fields: those of the links, and those that chains of these lead to.
-    steps: HashMap<Stand, Step>,
-    /// Where chains lead to that were not followed yet.
-    ahead: Vec<Stand>,
-    /// Who has now what somebody else has given up.
+    /// How many of the links were checked.
+    checked_links: usize,
+    /// Where the text of the first link begins that was not checked.
+    checked_text: usize,
+    /// For each member of a chain whom it leads to. Chains begin with links of acyclic fields.
+    steps: HashMap<Member, Step>,
+    /// Members that chains lead to, and whose steps may not be known.
+    ahead: Vec<Member>,
+    /// Employees who hold now what somebody else has given up.
     heirs: Vec<Heir>,
 }
 
-/// An employee in the chains of a field: the field, by its place among those that refer, and the employee's number.
-type Stand = (usize, u32);
+/// An employee in the chains of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// The field, by its position among those that refer to employees.
+    field: usize,
+    /// The employee's number.
+    pub number: u32,
+}
 
 /// A field that refers to employees.
 struct Linked<'p> {
     name: &'p str,
-    /// The account's number of it.
+    /// The account's number of the field.
     number: u32,
-    /// The account's number of the field that employees are named by, if it is one.
+    /// The account's number of the field that employees are named by; `None` if that is no field.
     to_field: Option<u32>,
     reference: &'p Reference,
 }
 
 /// A value of such a field.
 struct Link {
-    /// Whose it is: the employee's number, and its place in the push.
+    /// The number of the employee that has it.
     number: u32,
+    /// That employee's place in the push.
     place: Option<Place>,
-    /// Which of the fields has it.
+    /// The field, by its position among those that refer to employees.
     field: usize,
-    /// How long the value is in the text.
+    /// The length of the value in the text.
     value_bytes: u32,
-    /// How long the value before it is; `None` if it is the same.
+    /// The length of the value before the push; `None` if it is the same.
     before_bytes: Option<u32>,
 }
 
-/// Who holds a unique value that somebody else has given up.
+/// An employee who holds a unique value that somebody else has given up.
 struct Heir {
-    field: usize,
-    holder: u32,
+    holder: Member,
+    /// The number of the employee who has given it up.
     giver: u32,
 }
 
-/// A step from an employee to whom it leads to.
+/// The step from a member of a chain to the next one.
 #[derive(Clone, Copy)]
 struct Step {
+    /// The number of the next member; `None` if the chain ends.
     to: Option<u32>,
-    /// The employee's place in the push, if it is one of its links.
+    /// The member's place in the push, if it has one of the links.
     place: Option<Place>,
-    /// The walk that came through here.
+    /// The last walk that came through here.
     walk: Option<u32>,
 }
 
-/// A reference that may not be.
+/// A reference that breaks a rule.
 pub struct WrongReference {
     /// The number of the employee that has it.
     pub number: u32,
@@ -110,13 +120,13 @@ pub enum Target {
     Nobody,
 }
 
-/// Whom targets name: the number and the status of each who exists.
+/// The employees that targets name, if they exist: their numbers and statuses.
 pub type Directory = HashMap<Target, (u32, Status)>;
 
 /// Links whose targets are to be resolved.
 pub struct LinkBatch {
     links: std::ops::Range<usize>,
-    /// For each of the links its targets, and those of the value before.
+    /// For each of the links its targets, and those of its value before the push.
     targets: Vec<Targets>,
 }
 
@@ -133,7 +143,7 @@ impl LinkBatch {
 }
 
 impl What {
-    /// The rule that is broken.
+    /// Returns the rule that is broken.
     pub fn rule(&self) -> &'static str {
         match self {
             What::Unknown => "unknown",
@@ -142,7 +152,7 @@ impl What {
         }
     }
 
-    /// Returns what to do about all that is wrong in this way.
+    /// Returns what is wrong and what to do, without naming anybody.
     pub fn advice(&self) -> &'static str {
         match self {
             What::Unknown => "names somebody who is not in the roster; add them first, or in the same push",
@@ -159,7 +169,7 @@ impl What {
         }
     }
 
-    /// Returns what is wrong with this one, and what to do about it. `id` returns the id of a number.
+    /// Returns what is wrong and what to do. `id` returns the id of the employee with a number.
     pub fn message(&self, id: impl Fn(u32) -> String) -> String {
         let What::Circle(members) = self else {
             return self.advice().into();
@@ -175,7 +185,7 @@ impl What {
 }
 
 impl<'p> References<'p> {
-    /// None yet, by the fields of the profile, which have these numbers; their text may take `text_bytes_max`.
+    /// Returns no references yet, of a profile whose fields have these numbers. The values of all links may take `text_bytes_max` bytes.
     pub fn new(profile: &'p Profile, numbers: &[u32], seed: u64, text_bytes_max: usize) -> References<'p> {
         let linked = |(field, &number): (&'p Field, &u32)| {
             let Rules::Reference(reference) = &field.rules else {
@@ -193,19 +203,20 @@ impl<'p> References<'p> {
             links: Vec::new(),
             text: String::new(),
             text_bytes_max,
-            checked: (0, 0),
+            checked_links: 0,
+            checked_text: 0,
             steps: HashMap::new(),
             ahead: Vec::new(),
             heirs: Vec::new(),
         }
     }
 
-    /// Whether the profile has no references.
+    /// Returns whether the profile has no references.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
 
-    /// Notes that an employee was created, or changed from the data `before`, and has this data now.
+    /// Adds the references of an employee that was created, or that had the data `before` and now has `data`.
     pub fn add(
         &mut self,
         number: u32,
@@ -222,7 +233,7 @@ impl<'p> References<'p> {
             };
             let before = before.and_then(|before| before.text(number_of_field)).unwrap_or_default();
             let is_new = before != value;
-            // Whom somebody named before may be named still, so only a chain is to be followed again.
+            // Whoever was named before the push may still be named. But a chain may close elsewhere, so it is followed again.
             if !is_new && !self.fields[field].reference.acyclic {
                 continue;
             }
@@ -239,9 +250,9 @@ impl<'p> References<'p> {
         Ok(())
     }
 
-    /// Returns the next links to be resolved, some `targets_max` of them; `None` if there are no more.
+    /// Returns the next links to be resolved, which have about `targets_max` targets; `None` if there are no more.
     pub fn next_links(&self, targets_max: usize) -> Option<LinkBatch> {
-        let (from, mut at) = self.checked;
+        let (from, mut at) = (self.checked_links, self.checked_text);
         let mut batch = LinkBatch { links: from..from, targets: Vec::new() };
         let mut targets = 0;
         for link in &self.links[from..] {
@@ -264,8 +275,8 @@ impl<'p> References<'p> {
         (!batch.targets.is_empty()).then_some(batch)
     }
 
-    /// Checks links whose targets were resolved. Calls `tell` with each that is wrong.
-    pub fn check_links(&mut self, batch: LinkBatch, directory: &Directory, mut tell: impl FnMut(WrongReference)) {
+    /// Checks links whose targets were resolved. Calls `report` with each that is wrong.
+    pub fn check_links(&mut self, batch: LinkBatch, directory: &Directory, mut report: impl FnMut(WrongReference)) {
         let LinkBatch { links, targets } = batch;
         for (link, Targets { now, before }) in self.links[links.clone()].iter().zip(targets) {
             let linked = &self.fields[link.field];
@@ -273,7 +284,7 @@ impl<'p> References<'p> {
             for target in &now {
                 let found = directory.get(target);
                 last = found.map(|(number, _)| *number);
-                // What was right when it was said stays as it is: who leaves must not stop those who named them.
+                // A reference that was right when it was pushed stays: a leaver must not block those who name them.
                 if link.before_bytes.is_none() || before.contains(target) {
                     continue;
                 }
@@ -283,64 +294,68 @@ impl<'p> References<'p> {
                     _ => continue,
                 };
                 let place = link.place.map(Place::get);
-                tell(WrongReference { number: link.number, place, field: linked.name.into(), what });
+                report(WrongReference { number: link.number, place, field: linked.name.into(), what });
             }
             if linked.reference.acyclic {
                 let step = Step { to: last, place: link.place, walk: None };
-                self.steps.insert((link.field, link.number), step);
-                self.ahead.extend(last.map(|number| (link.field, number)));
+                self.steps.insert(Member { field: link.field, number: link.number }, step);
+                self.ahead.extend(last.map(|number| Member { field: link.field, number }));
             }
-            self.checked.1 += link.value_bytes as usize + link.before_bytes.unwrap_or_default() as usize;
+            self.checked_text += link.value_bytes as usize + link.before_bytes.unwrap_or_default() as usize;
         }
-        self.checked.0 = links.end;
+        self.checked_links = links.end;
     }
 
-    /// Whether an acyclic reference names employees by a unique field, so that a chain may lead elsewhere when a value goes to somebody else.
+    /// Returns whether an acyclic reference names employees by a unique field. Then chains lead elsewhere when a value goes to another
+    /// employee.
     pub fn follow_values(&self) -> bool {
         self.fields.iter().any(|linked| linked.reference.acyclic && linked.to_field.is_some())
     }
 
-    /// Notes who holds now a value of a field that the employee `giver` has given up. Chains that lead there are followed, too.
+    /// Notes that the employee `holder` now has a value of a field that `giver` has given up. Chains through the holder are followed, too.
     pub fn inherited(&mut self, to_field: u32, holder: u32, giver: u32) {
         for (field, linked) in self.fields.iter().enumerate() {
             if linked.reference.acyclic && linked.to_field == Some(to_field) {
-                self.heirs.push(Heir { field, holder, giver });
-                self.ahead.push((field, holder));
+                let holder = Member { field, number: holder };
+                self.heirs.push(Heir { holder, giver });
+                self.ahead.push(holder);
             }
         }
     }
 
-    /// Returns the numbers of employees that chains lead to, which are not known yet, some `max` of them; none if all chains end or close.
-    pub fn next_steps(&mut self, max: usize) -> Vec<Stand> {
+    /// Returns at most `max` members of chains whose steps are not known yet. There are none once all chains end or close.
+    pub fn next_steps(&mut self, max: usize) -> Vec<Member> {
         let mut next = HashSet::new();
         while next.len() < max
-            && let Some(stand) = self.ahead.pop()
+            && let Some(member) = self.ahead.pop()
         {
-            if !self.steps.contains_key(&stand) {
-                next.insert(stand);
+            if !self.steps.contains_key(&member) {
+                next.insert(member);
             }
         }
         next.into_iter().collect()
     }
 
-    /// Returns whom an employee leads to, as the store has it. Whoever was rejected is not stored; whom they lead to is seen once that is fixed.
-    pub fn target_of(&self, (field, _): Stand, employee: Option<&Employee>) -> Target {
-        let linked = &self.fields[field];
+    /// Returns whom a member leads to, by what is stored. An employee that was rejected is not stored, and leads to nobody until that is
+    /// fixed.
+    pub fn target_of(&self, member: Member, employee: Option<&Employee>) -> Target {
+        let linked = &self.fields[member.field];
         let value = employee.and_then(|employee| employee.data.lend().text(linked.number).map(str::to_owned));
         value.map_or(Target::Nobody, |value| self.target(linked, &value))
     }
 
-    /// Adds the steps of [`References::next_steps`], each with its target, which was resolved.
-    pub fn add_steps(&mut self, steps: impl Iterator<Item = (Stand, Target)>, directory: &Directory) {
-        for (stand, target) in steps {
+    /// Adds the steps of [`References::next_steps`], whose targets were resolved.
+    pub fn add_steps(&mut self, steps: impl Iterator<Item = (Member, Target)>, directory: &Directory) {
+        for (member, target) in steps {
             let to = directory.get(&target).map(|(number, _)| *number);
-            self.steps.insert(stand, Step { to, place: None, walk: None });
-            self.ahead.extend(to.map(|number| (stand.0, number)));
+            self.steps.insert(member, Step { to, place: None, walk: None });
+            self.ahead.extend(to.map(|number| Member { number, ..member }));
         }
     }
 
-    /// Calls `tell` with each circle, once all steps are known: of the links, and of those who have what somebody else has given up.
-    pub fn circles(&mut self, mut tell: impl FnMut(WrongReference)) {
+    /// Calls `report` with each circle, once all steps are known: those of the links, and those of employees who hold what somebody else
+    /// has given up.
+    pub fn circles(&mut self, mut report: impl FnMut(WrongReference)) {
         let mut walk = 0;
         let links = std::mem::take(&mut self.links);
         for link in &links {
@@ -348,37 +363,37 @@ impl<'p> References<'p> {
                 continue;
             }
             walk += 1;
-            if let Some(circle) = self.circle((link.field, link.number), walk) {
+            if let Some(circle) = self.circle(Member { field: link.field, number: link.number }, walk) {
                 let pushed = self.first_pushed(link.field, &circle);
                 let (number, place) = pushed.map_or((link.number, link.place), |(number, place)| (number, Some(place)));
                 let (field, place) = (self.fields[link.field].name.into(), place.map(Place::get));
-                tell(WrongReference { number, place, field, what: What::Circle(circle) });
+                report(WrongReference { number, place, field, what: What::Circle(circle) });
             }
         }
         let heirs = std::mem::take(&mut self.heirs);
-        for Heir { field, holder, giver } in heirs {
+        for Heir { holder, giver } in heirs {
             walk += 1;
-            let Some(circle) = self.circle((field, holder), walk) else {
+            let Some(circle) = self.circle(holder, walk) else {
                 continue;
             };
-            let linked = &self.fields[field];
+            let linked = &self.fields[holder.field];
             let To::Field { name, .. } = &linked.reference.to else {
                 continue;
             };
-            let (number, place, field) = match self.first_pushed(field, &circle) {
+            let (number, place, field) = match self.first_pushed(holder.field, &circle) {
                 Some((number, place)) => (number, Some(place.get()), linked.name),
                 None => (giver, None, name.as_str()),
             };
-            tell(WrongReference { number, place, field: field.into(), what: What::Circle(circle) });
+            report(WrongReference { number, place, field: field.into(), what: What::Circle(circle) });
         }
     }
 
-    /// Walks from an employee until the chain ends. Returns the members of the circle if it never does, and no other walk has found that.
-    fn circle(&mut self, (field, start): Stand, walk: u32) -> Option<Vec<u32>> {
+    /// Walks along the chain from `start`. Returns the numbers of its circle, if it has one that no earlier walk came through.
+    fn circle(&mut self, start: Member, walk: u32) -> Option<Vec<u32>> {
         let mut chain = Vec::new();
-        let mut at = Some(start);
+        let mut at = Some(start.number);
         while let Some(number) = at {
-            let step = self.steps.get_mut(&(field, number))?;
+            let step = self.steps.get_mut(&Member { number, ..start })?;
             if step.walk == Some(walk) {
                 let first = chain.iter().position(|member| *member == number).unwrap_or(0);
                 return Some(chain.split_off(first));
@@ -393,9 +408,11 @@ impl<'p> References<'p> {
         None
     }
 
-    /// Returns the first of the members of a circle that the push carries, and its place in the push.
+    /// Returns the member of a circle that comes first in the push, and its place; `None` if none of them has a link.
     fn first_pushed(&self, field: usize, circle: &[u32]) -> Option<(u32, Place)> {
-        let places = circle.iter().filter_map(|number| Some((*number, self.steps.get(&(field, *number))?.place?)));
+        let places = circle
+            .iter()
+            .filter_map(|number| Some((*number, self.steps.get(&Member { field, number: *number })?.place?)));
         places.min_by_key(|(_, place)| *place)
     }
 

@@ -1,5 +1,6 @@
-//! The rules of the whole roster, as the push leaves it: absent employees, unique values, references. Each alternates between asking the store
-//! for a batch and computing on it; the computing is in the steps.
+//! The rules of the whole roster, as the push leaves it: absent employees, unique values, references.
+//!
+//! Each asks the store for a batch and then calls a step with it, by turns, so that the steps themselves need no store.
 
 use super::Failure;
 use super::carried::Carried;
@@ -14,16 +15,16 @@ use std::collections::{HashMap, HashSet};
 /// How many values, or employees, the store is asked for at a time.
 const BATCH: usize = 4_096;
 
-/// Whom the index of a push has.
+/// Which employees the index of a push has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Indexed {
-    /// Everybody who was stored before the push; an employee's slot is its number less one.
+    /// Everybody who was stored before the push. An employee's slot is its number less one.
     Everybody,
-    /// The employees that the push carries.
+    /// Only those that the push carries.
     Carried,
 }
 
-/// Enters the values of everybody who is stored: other fields were unique before.
+/// Enters the unique values of everybody who is stored. That is necessary when other fields have become unique.
 pub fn enter_uniques(outcome: &mut Outcome, draft: &mut Draft, indexed: Indexed) -> Result<(), Failure> {
     let mut after = 0;
     loop {
@@ -34,7 +35,7 @@ pub fn enter_uniques(outcome: &mut Outcome, draft: &mut Draft, indexed: Indexed)
         after = *last;
         employees.iter().for_each(|(number, employee)| outcome.uniques.enter(*number, employee.version()));
     }
-    // Employees of a patch may be found by them, so they must be there at once.
+    // A patch may find employees by these values, so the store needs them before the first batch.
     if indexed == Indexed::Carried {
         draft.hold(&mut outcome.uniques.take_entered().into_iter())?;
     }
@@ -65,7 +66,7 @@ pub fn hide_absent(outcome: &mut Outcome, draft: &mut Draft, index: &mut Index) 
     Ok(())
 }
 
-/// Checks uniqueness and references, and names whom the rejections speak of.
+/// Checks unique values and references, and puts the ids of other employees into the rejections.
 pub fn check(outcome: &mut Outcome, draft: &mut Draft, index: &Index, indexed: Indexed) -> Result<(), Failure> {
     let slots = (indexed == Indexed::Carried).then(|| {
         let slots = 0..u32::try_from(index.len()).expect("a roster has fewer than 2³² employees");
@@ -86,16 +87,16 @@ pub fn check(outcome: &mut Outcome, draft: &mut Draft, index: &Index, indexed: I
     Ok(())
 }
 
-/// At which places the push carries employees.
+/// Where in the push the employees are.
 struct Places<'o> {
     carried: &'o Carried,
     first_created: u32,
-    /// The slots of stored employees by number, unless the index has everybody.
+    /// The slots of stored employees by number; `None` if the index has everybody.
     slots: Option<HashMap<u32, u32>>,
 }
 
 impl Places<'_> {
-    /// Returns the place of the employee with a number; `None` if the push does not carry it.
+    /// Returns the place of the employee with this number; `None` if the push does not carry it.
     fn of(&self, number: u32) -> Option<u64> {
         if let Some(created) = number.checked_sub(self.first_created) {
             return Some(self.carried.place_of_created(created));
@@ -171,23 +172,23 @@ fn check_references(
         }
     }
     loop {
-        let stands = references.next_steps(BATCH);
-        if stands.is_empty() {
+        let members = references.next_steps(BATCH);
+        if members.is_empty() {
             break;
         }
-        let numbers: Vec<u32> = stands.iter().map(|(_, number)| *number).collect();
+        let numbers: Vec<u32> = members.iter().map(|member| member.number).collect();
         let employees = draft.read(&numbers)?;
         let targets =
-            stands.iter().zip(&employees).map(|(stand, employee)| references.target_of(*stand, employee.as_ref()));
+            members.iter().zip(&employees).map(|(member, employee)| references.target_of(*member, employee.as_ref()));
         let targets: Vec<Target> = targets.collect();
         let directory = people.resolve(targets.iter(), draft)?;
-        references.add_steps(stands.into_iter().zip(targets), &directory);
+        references.add_steps(members.into_iter().zip(targets), &directory);
     }
     references.circles(&mut reject);
     Ok(())
 }
 
-/// Where employees are found: in the index, among the created, or in the store if the index does not have everybody.
+/// Looks employees up: in the index, among the created ones, and in the store if the index does not have everybody.
 struct People<'o> {
     index: &'o Index,
     created: &'o Index,
@@ -195,7 +196,7 @@ struct People<'o> {
 }
 
 impl People<'_> {
-    /// Asks whom these targets name.
+    /// Returns the employees that these targets name.
     fn resolve<'t>(
         &self,
         targets: impl Iterator<Item = &'t Target>,
@@ -220,7 +221,7 @@ impl People<'_> {
             directory.extend(found.map(|(number, employee)| (Target::Id((*id).into()), (number, employee.status))));
         }
         let values: Vec<UniqueValue> = values.into_iter().collect();
-        // Somebody active comes before somebody hidden.
+        // An active employee takes precedence over a hidden one.
         let held: Vec<UniqueValue> = values
             .iter()
             .flat_map(|value| [*value, UniqueValue { field: value.field | OF_HIDDEN, ..*value }])

@@ -1,35 +1,34 @@
-//! Scan: where an element that is an object or an array ends.
+//! Scan: finds where an element that is an object or an array ends.
 //!
-//! There are two versions of it: one of a byte at a time, and one of 64 bytes at a time for x86-64 with AVX2, chosen at run time.
-//! There is none for NEON.
+//! There are two versions, chosen at run time: one reads a byte at a time, the other 64 bytes, on x86-64 with AVX2. There is none for NEON.
 
-/// The brackets and quotes around the next byte.
+/// What brackets and quotes the next byte is in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Nesting {
-    /// Brackets of the element that are open.
+    /// How many brackets of the element are open.
     pub depth: u32,
     /// Whether the next byte is within a string.
     pub in_string: bool,
-    /// Whether the next byte is escaped; then it is within a string.
+    /// Whether the next byte is escaped. It is within a string then.
     pub escaped: bool,
 }
 
-/// The element is nested deeper than the limit.
+/// An element is nested deeper than the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooDeep;
 
-/// Reads on in an element that is nested as `nesting` says; `bytes` begins with its bracket, or where the last call ended. Returns
-/// the position behind its last bracket, or `None` if `bytes` ends before.
+/// Reads an element, or more of it: `bytes` begins with its bracket, or behind the bytes of the last call, which left `nesting`. Returns
+/// the position behind its last bracket, or `None` if the element does not end in `bytes`.
 pub fn scan(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt") {
-        // SAFETY: the machine has what the function was compiled for.
+        // SAFETY: the processor has the instructions that the function is compiled for.
         return unsafe { avx2::scan(bytes, nesting, depth_max) };
     }
     scan_bytes(bytes, nesting, depth_max)
 }
 
-/// [`scan`], a byte at a time: for machines without the instructions, and what the other version must equal.
+/// Does the same as [`scan`], a byte at a time: for processors without the instructions, and for comparison in the tests.
 pub fn scan_bytes(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result<Option<usize>, TooDeep> {
     for (at, &byte) in bytes.iter().enumerate() {
         if nesting.in_string {
@@ -64,9 +63,12 @@ pub fn scan_bytes(bytes: &[u8], nesting: &mut Nesting, depth_max: u32) -> Result
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use super::{Nesting, TooDeep, scan_bytes};
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    };
 
-    /// Bit masks over 64 bytes: which are of a kind. Bit 0 is the first byte.
+    /// For each kind of byte, which of 64 bytes are of that kind. Bit 0 is the first byte.
     struct Kinds {
         backslash: u64,
         quote: u64,
@@ -96,7 +98,7 @@ mod avx2 {
         };
         let in_string = within_quotes(quote & !escaped) ^ if nesting.in_string { !0 } else { 0 };
         if backslash & !in_string != 0 {
-            // A backslash outside of strings escapes nothing; it is no JSON, and not worth a fast way.
+            // A backslash outside of strings escapes nothing. It is not JSON either, so it need not be fast.
             return scan_bytes(chunk, nesting, depth_max);
         }
         let (open, close) = (open & !in_string, close & !in_string);
@@ -134,7 +136,7 @@ mod avx2 {
             let start = chunk.as_ptr().cast::<__m256i>();
             [_mm256_loadu_si256(start), _mm256_loadu_si256(start.add(1))]
         };
-        // 0x20 makes a square bracket curly, and nothing else a bracket.
+        // Setting the bit 0x20 makes square brackets curly, and no other byte a bracket.
         let curly = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)));
         let is = |[low, high]: [__m256i; 2], byte: u8| {
             let byte = _mm256_set1_epi8(byte.cast_signed());
@@ -145,19 +147,19 @@ mod avx2 {
         Kinds { backslash: is(halves, b'\\'), quote: is(halves, b'"'), open: is(curly, b'{'), close: is(curly, b'}') }
     }
 
-    /// Which bytes are escaped, and whether the first of the next 64 is: a backslash that is not escaped itself escapes what follows.
+    /// Returns which bytes are escaped, and whether the first of the next 64 is. A backslash that is not escaped escapes the next byte.
     fn escapes(backslash: u64, first_escaped: bool) -> (u64, bool) {
         const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
         let first_escaped = u64::from(first_escaped);
         let backslash = backslash & !first_escaped;
-        // A subtraction carries through each run of backslashes; where it stops tells whether the run is of even length.
+        // The subtraction carries through each run of backslashes. Where the carry stops shows whether the length of the run is even.
         let maybe_escaped = backslash << 1;
         let escape_or_last = ((maybe_escaped | ODD).wrapping_sub(backslash)) ^ ODD;
         let escaped = escape_or_last ^ (backslash | first_escaped);
         (escaped, (escape_or_last & backslash) >> 63 == 1)
     }
 
-    /// Which bytes stand behind an odd number of quotes, each quote itself included.
+    /// Returns which bytes have an odd number of quotes up to and including themselves.
     #[target_feature(enable = "pclmulqdq")]
     fn within_quotes(quotes: u64) -> u64 {
         let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, quotes.cast_signed()), _mm_set1_epi8(-1), 0);
@@ -172,7 +174,7 @@ mod tests {
 
     type Scan = fn(&[u8], &mut Nesting, u32) -> Result<Option<usize>, TooDeep>;
 
-    /// Scans bytes that come in two pieces.
+    /// Scans bytes that come in two pieces, of which the first has `cut` bytes.
     fn in_pieces(scan: Scan, bytes: &[u8], cut: usize) -> Result<(Option<usize>, Nesting), TooDeep> {
         let mut nesting = Nesting::default();
         let (first, second) = bytes.split_at(cut.min(bytes.len()));
@@ -187,7 +189,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
         #[test]
-        fn both_versions_are_one(
+        fn both_versions_agree(
             bytes in r#"\{(\{|\[|\]|\}|"|\\|\\\\|\\"|[a-z ]{1,30}|"[a-z\]\}]{0,40}"|é|\{"a":\[\{"b":"c\\\\"\},\{\}\]\},?){0,40}"#,
             cut in 0usize..400,
         ) {

@@ -20,27 +20,27 @@ const BATCH_INTENTS: usize = 1_024;
 pub enum Source<'a> {
     /// A body that carries everybody, and names its profile.
     Body(Body<'a>),
-    /// One by one.
+    /// Intents that come one by one.
     Intents {
-        /// By what they are checked.
+        /// The profile that they are checked against.
         profile: Arc<Profile>,
         /// The intents.
         intents: Box<dyn Iterator<Item = Result<Intent<'static>, Failure>> + 'a>,
     },
-    /// The account's queue, which is empty afterwards.
+    /// The account's queue, which is empty after the push.
     Queue {
-        /// By what its intents are checked.
+        /// The profile that its intents are checked against.
         profile: Arc<Profile>,
-        /// Reads a record.
+        /// Turns a record into an intent.
         read: fn(&[u8]) -> Intent<'static>,
     },
 }
 
 /// A body that carries everybody.
 pub struct Body<'a> {
-    /// Whose it is.
+    /// The account that it is pushed to.
     pub account: i64,
-    /// How it is read.
+    /// Its wire format.
     pub format: &'a Format,
     /// The profiles in force.
     pub profiles: &'a Folder,
@@ -48,9 +48,9 @@ pub struct Body<'a> {
     pub pieces: Box<Pieces<'a>>,
 }
 
-/// How a dialect's bodies are read: its functions, for the steps to call.
+/// How the bodies of a dialect are read: functions of the dialect, which the steps call.
 pub struct Format {
-    /// What a body may call the array of its employees.
+    /// The names that the array of employees may have.
     pub employees: [&'static str; 2],
     /// Reads a body whose array of employees is empty.
     pub envelope: fn(&[u8]) -> Result<Envelope, Unreadable>,
@@ -58,7 +58,7 @@ pub struct Format {
     pub employee: for<'a> fn(&'a [u8], &Limits, &'a mut Scratch) -> Parsed<'a>,
 }
 
-/// What an element asks, with what is wrong with its form.
+/// An intent, which carries the faults of its form; the error says that the element is not JSON.
 pub type Parsed<'a> = Result<Intent<'a>, NotJson>;
 
 /// The intents of a push whose profile is known.
@@ -69,11 +69,11 @@ pub enum Arriving<'a> {
     Intents(Intents<'a>),
 }
 
-/// A body that carries everybody, of which what comes before the first employee has come.
+/// A body that carries everybody, received as far as its first employee.
 pub struct Whole<'a> {
-    /// How it is read.
+    /// Its wire format.
     pub format: &'a Format,
-    /// What is still to come.
+    /// The rest of it.
     pub intake: Intake<'a>,
 }
 
@@ -81,17 +81,17 @@ pub struct Whole<'a> {
 pub enum Intents<'a> {
     /// From an iterator.
     Given(Box<dyn Iterator<Item = Result<Intent<'static>, Failure>> + 'a>),
-    /// From the account's queue, behind a position.
+    /// From the account's queue.
     Queued {
-        /// Reads a record.
+        /// Turns a record into an intent.
         read: fn(&[u8]) -> Intent<'static>,
-        /// The position.
+        /// The position of the last record that was read.
         after: u64,
     },
 }
 
 impl<'a> Source<'a> {
-    /// The same source; how long a body was waited for is added to `waited`, in nanoseconds.
+    /// Returns the same source. The time spent waiting for its body is added to `waited`, in nanoseconds.
     pub fn timed(self, waited: &'a AtomicU64) -> Source<'a> {
         match self {
             Source::Body(body) => Source::Body(Body { pieces: waiting_for(body.pieces, waited), ..body }),
@@ -99,7 +99,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Receives a body until its profile is known: mostly that is before its first employee.
+    /// Receives a body until its profile is known, which usually precedes the employees. Returns the profile, and what is still to come.
     pub fn begin(self, push: &'a Push) -> Result<(Arc<Profile>, Arriving<'a>), Failure> {
         match self {
             Source::Body(body) => {
@@ -129,7 +129,7 @@ impl<'a> Body<'a> {
         match known {
             Ok(Some(profile)) => Ok((profile, Whole { format, intake })),
             Ok(None) => {
-                // The profile comes after the employees, so the body must be read twice.
+                // The profile comes behind the employees, which can only be checked when it is known.
                 let (id, intake) = intake.spool(push.spool_dir)?;
                 Ok((find_profile(id)?, Whole { format, intake }))
             }
@@ -142,7 +142,7 @@ impl<'a> Body<'a> {
 }
 
 impl Whole<'_> {
-    /// Returns what the envelope has and means nothing, once all of the body has come.
+    /// Returns the names in the envelope that mean nothing, once the whole body has come. Fails if it names the profile twice.
     pub fn end(&self, profile: &Profile) -> Result<Ignored, Failure> {
         let envelope = self.intake.finish()?;
         if envelope.profile != Some(profile.id) {
@@ -153,7 +153,7 @@ impl Whole<'_> {
 }
 
 impl Intents<'_> {
-    /// Returns the next batch; it is empty at the end.
+    /// Returns the next batch, which is empty at the end.
     pub fn next(&mut self, draft: &mut Draft) -> Result<Vec<Intent<'static>>, Failure> {
         match self {
             Intents::Given(intents) => intents.take(BATCH_INTENTS).collect(),
@@ -165,7 +165,7 @@ impl Intents<'_> {
         }
     }
 
-    /// Whether they are those of the account's queue.
+    /// Returns whether they come from the account's queue.
     pub fn is_queue(&self) -> bool {
         matches!(self, Intents::Queued { .. })
     }

@@ -1,51 +1,60 @@
-//! Split: where each employee of a body begins and ends, without parsing it.
+//! Split: finds where each employee of a body begins and ends, without parsing it.
 
 use super::scan::{Nesting, scan};
 use crate::json::NotJson;
 use std::ops::Range;
 
-/// What stops a split.
+/// Why a body cannot be split.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SplitError {
-    /// The body is not JSON; the place is counted from the body's beginning.
+    /// The body is not JSON. The position is counted from the beginning of the body.
     NotJson(NotJson),
     /// The array of employees appears twice.
     Twice,
-    /// Objects and arrays are nested deeper than the limit: in the employee that begins here in the bytes, or in the envelope.
+    /// Objects and arrays are nested deeper than the limit.
     TooDeep {
-        /// Where the employee begins.
+        /// Where the employee begins in the bytes passed to [`Splitter::split`]; `None` if the envelope is nested too deep.
         element: Option<usize>,
     },
-    /// What is not employees is longer than the limit.
+    /// The envelope is longer than the limit.
     LongEnvelope,
 }
 
-/// Finds the elements of the array of employees in a body that comes in parts, and keeps the rest, the envelope.
+/// Finds the elements of the array of employees in a body that comes in pieces, and collects everything else, the envelope.
 ///
-/// What it finds are elements only if they are JSON themselves: that is for the parser of each to say. Then the body is JSON
-/// exactly if [`Splitter::finish`] returns an envelope that is.
+/// Whether an element is JSON is left to its parser. If all of them are, the body is JSON exactly if the envelope that
+/// [`Splitter::finish`] returns is JSON.
 pub struct Splitter {
     names: [&'static str; 2],
     depth_max: u32,
     envelope_bytes_max: usize,
     state: State,
-    /// Open brackets of the envelope around the next byte.
+    /// How many brackets of the envelope are open.
     depth: u32,
     nesting: Nesting,
-    /// The bytes of the body so far.
+    /// How many bytes of the body were read.
     position: u64,
     envelope: Vec<u8>,
-    /// The last string of the envelope's outermost object, with its quotes, and whether a colon has followed it.
+    /// Where the last string of the envelope's outermost object is in the envelope, with its quotes.
     string: Range<usize>,
+    /// Whether a colon has followed that string, and nothing else but white space.
     is_key: bool,
-    /// Where the elements were taken out of the envelope, and how many bytes.
-    gap: Option<(usize, Range<u64>)>,
+    /// The gap that the elements leave in the envelope, once the array has begun.
+    gap: Option<Gap>,
+}
+
+/// The gap that the elements leave in the envelope.
+struct Gap {
+    /// Where it is in the envelope.
+    at: usize,
+    /// Where the elements are in the body.
+    elements: Range<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Envelope,
-    /// Behind the body's object.
+    /// Behind the object that is the body.
     Behind,
     EnvelopeString {
         escaped: bool,
@@ -53,7 +62,7 @@ enum State {
     BeforeElement {
         first: bool,
     },
-    /// In an element that is an object or an array; the splitter's `nesting` tells where.
+    /// In an element that is an object or an array, as deep as the splitter's `nesting`.
     Container,
     String {
         escaped: bool,
@@ -63,7 +72,7 @@ enum State {
 }
 
 impl Splitter {
-    /// A splitter of a body whose array of employees has one of these `names`.
+    /// Returns the splitter of a body whose array of employees has one of these `names`.
     pub fn new(names: [&'static str; 2], depth_max: u32, envelope_bytes_max: usize) -> Splitter {
         Splitter {
             names,
@@ -80,11 +89,11 @@ impl Splitter {
         }
     }
 
-    /// Reads `bytes[from..]`, the next bytes of the body, and adds the elements that end in them to `elements`. Stops where the array of
-    /// employees begins, and behind the last element when `elements` has `elements_max`.
+    /// Reads `bytes[from..]`, the next bytes of the body, and adds the elements that end in them to `elements`. Stops behind the bracket
+    /// that opens the array of employees, and as soon as `elements` has `elements_max`.
     ///
-    /// Returns where it has stopped, or where the element begins that has not ended. The caller keeps the bytes from there on: the next
-    /// bytes begin with what was kept, and `from` is how many of them were read.
+    /// Returns where it stopped, or where the element begins that has not ended yet. The caller passes the bytes from there on again, in
+    /// front of those that follow, and `from` is then how many of them were read.
     pub fn split(
         &mut self,
         bytes: &[u8],
@@ -92,59 +101,32 @@ impl Splitter {
         elements_max: usize,
         elements: &mut Vec<Range<usize>>,
     ) -> Result<usize, SplitError> {
-        let mut start = 0;
-        let mut at = from;
+        let (mut start, mut at) = (0, from);
         let base = self.position - from as u64;
         while at < bytes.len() && elements.len() < elements_max {
-            let byte = bytes[at];
+            let (byte, position) = (bytes[at], base + at as u64);
             match self.state {
-                State::Envelope => {
-                    let array = byte == b'[' && self.is_array_of_employees();
-                    self.envelope_byte(byte, base + at as u64)?;
-                    if array {
-                        self.state = State::BeforeElement { first: true };
-                        if self.gap.is_some() {
-                            return Err(SplitError::Twice);
-                        }
-                        let after = base + at as u64 + 1;
-                        self.gap = Some((self.envelope.len(), after..after));
+                State::Envelope | State::EnvelopeString { .. } | State::Behind => {
+                    self.read_envelope(byte, position)?;
+                    if self.in_array() {
                         at += 1;
                         break;
                     }
                 }
-                State::Behind => {
-                    if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                        return Err(not_json(base + at as u64, "trailing characters"));
-                    }
-                    self.keep(byte)?;
-                }
-                State::EnvelopeString { escaped } => {
-                    self.keep(byte)?;
-                    self.state = match after_string_byte(escaped, byte) {
-                        Some(escaped) => State::EnvelopeString { escaped },
-                        None => {
-                            self.string.end = self.envelope.len();
-                            State::Envelope
-                        }
-                    };
-                }
                 State::BeforeElement { first } => match byte {
                     b' ' | b'\n' | b'\r' | b'\t' => {}
-                    b']' if first => self.end_array(base + at as u64)?,
-                    b']' | b',' | b'}' | b':' => {
-                        return Err(not_json(base + at as u64, "expected an employee"));
+                    b']' if first => self.end_array(position)?,
+                    b']' | b',' | b'}' | b':' => return Err(not_json(position, "expected an employee")),
+                    b'{' | b'[' => {
+                        start = at;
+                        self.nesting = Nesting::default();
+                        self.state = State::Container;
+                        // The scan begins with the bracket.
+                        continue;
                     }
                     _ => {
                         start = at;
-                        self.state = match byte {
-                            b'{' | b'[' => {
-                                self.nesting = Nesting::default();
-                                self.state = State::Container;
-                                continue;
-                            }
-                            b'"' => State::String { escaped: false },
-                            _ => State::Scalar,
-                        };
+                        self.state = if byte == b'"' { State::String { escaped: false } } else { State::Scalar };
                     }
                 },
                 State::Container => {
@@ -178,8 +160,8 @@ impl Splitter {
                 State::AfterElement => match byte {
                     b' ' | b'\n' | b'\r' | b'\t' => {}
                     b',' => self.state = State::BeforeElement { first: false },
-                    b']' => self.end_array(base + at as u64)?,
-                    _ => return Err(not_json(base + at as u64, "expected `,` or `]` after an employee")),
+                    b']' => self.end_array(position)?,
+                    _ => return Err(not_json(position, "expected `,` or `]` after an employee")),
                 },
             }
             at += 1;
@@ -188,44 +170,44 @@ impl Splitter {
         Ok(if self.in_element() { start } else { at })
     }
 
-    /// Reads so many bytes of the body that are known to be elements, from where [`Splitter::is_between_elements`].
+    /// Passes over bytes that are known to end with an element. They must begin where [`Splitter::is_between_elements`] is true.
     pub fn pass(&mut self, bytes: u64) {
         self.position += bytes;
         self.state = State::AfterElement;
     }
 
-    /// Whether the next byte comes right behind an element, or is the first of the array.
+    /// Returns whether an element has just ended, or the array has just begun.
     pub fn is_between_elements(&self) -> bool {
         matches!(self.state, State::AfterElement | State::BeforeElement { first: true })
     }
 
-    /// Whether the array of employees has begun.
+    /// Returns whether the array of employees has begun.
     pub fn has_array(&self) -> bool {
         self.gap.is_some()
     }
 
-    /// Whether the next byte is in the array of employees.
+    /// Returns whether the next byte is in the array of employees.
     pub fn in_array(&self) -> bool {
         !matches!(self.state, State::Envelope | State::EnvelopeString { .. } | State::Behind)
     }
 
-    /// The envelope so far, with an array of no employees.
+    /// Returns the envelope so far. Its array of employees is empty.
     pub fn envelope(&self) -> &[u8] {
         without_bom(&self.envelope)
     }
 
-    /// The envelope as if the body ended right after the array of employees had begun.
+    /// Returns the envelope as if the body ended right after the array of employees had begun.
     pub fn envelope_before_array(&self) -> Vec<u8> {
-        let before = self.gap.as_ref().map_or(self.envelope.len(), |(gap, _)| *gap);
+        let before = self.gap.as_ref().map_or(self.envelope.len(), |gap| gap.at);
         [without_bom(&self.envelope[..before]), b"]}"].concat()
     }
 
-    /// Whether the body so far ends within an element.
+    /// Returns whether an element has begun that has not ended.
     pub fn in_element(&self) -> bool {
         matches!(self.state, State::Container | State::String { .. } | State::Scalar)
     }
 
-    /// Ends the body: its envelope, with an array of no employees.
+    /// Returns the envelope of a body that has ended. Its array of employees is empty. The error says that the body ended too early.
     pub fn finish(&self) -> Result<&[u8], NotJson> {
         match self.state {
             State::Envelope | State::Behind => Ok(self.envelope()),
@@ -233,16 +215,45 @@ impl Splitter {
         }
     }
 
-    /// The place in the body of a place in the envelope.
+    /// Converts a position in the envelope, without a byte order mark, into one in the body.
     pub fn body_position(&self, at: u64) -> u64 {
         let bom = (self.envelope.len() - without_bom(&self.envelope).len()) as u64;
         match &self.gap {
-            Some((gap, taken)) if at + bom >= *gap as u64 => at + bom + (taken.end - taken.start),
+            Some(gap) if at + bom >= gap.at as u64 => at + bom + (gap.elements.end - gap.elements.start),
             _ => at + bom,
         }
     }
 
-    fn envelope_byte(&mut self, byte: u8, position: u64) -> Result<(), SplitError> {
+    /// Reads a byte that is not in the array of employees, but may begin it.
+    fn read_envelope(&mut self, byte: u8, position: u64) -> Result<(), SplitError> {
+        match self.state {
+            State::Behind => {
+                if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                    return Err(not_json(position, "trailing characters"));
+                }
+                self.keep(byte)
+            }
+            State::EnvelopeString { escaped } => {
+                self.keep(byte)?;
+                self.state = match after_string_byte(escaped, byte) {
+                    Some(escaped) => State::EnvelopeString { escaped },
+                    None => {
+                        self.string.end = self.envelope.len();
+                        State::Envelope
+                    }
+                };
+                Ok(())
+            }
+            _ if byte == b'[' && self.is_array_of_employees() => {
+                self.read_structure(byte, position)?;
+                self.begin_array(position + 1)
+            }
+            _ => self.read_structure(byte, position),
+        }
+    }
+
+    /// Reads a byte of the envelope that is not in a string.
+    fn read_structure(&mut self, byte: u8, position: u64) -> Result<(), SplitError> {
         self.keep(byte)?;
         match byte {
             b'"' => {
@@ -286,12 +297,21 @@ impl Splitter {
         }
     }
 
+    fn begin_array(&mut self, position: u64) -> Result<(), SplitError> {
+        if self.gap.is_some() {
+            return Err(SplitError::Twice);
+        }
+        self.state = State::BeforeElement { first: true };
+        self.gap = Some(Gap { at: self.envelope.len(), elements: position..position });
+        Ok(())
+    }
+
     fn end_array(&mut self, position: u64) -> Result<(), SplitError> {
-        if let Some((_, taken)) = &mut self.gap {
-            taken.end = position;
+        if let Some(gap) = &mut self.gap {
+            gap.elements.end = position;
         }
         self.state = State::Envelope;
-        self.envelope_byte(b']', position)
+        self.read_structure(b']', position)
     }
 
     fn open(&mut self) -> Result<(), SplitError> {
@@ -322,7 +342,7 @@ fn not_json(at: u64, message: &str) -> SplitError {
     SplitError::NotJson(NotJson { at, message: message.into() })
 }
 
-/// Some programs put a byte order mark before a body; JSON lets a reader pass over it (RFC 8259, 8.1).
+/// Some programs begin a body with a byte order mark. A reader of JSON may ignore it (RFC 8259, 8.1).
 fn without_bom(envelope: &[u8]) -> &[u8] {
     envelope.strip_prefix(b"\xef\xbb\xbf").unwrap_or(envelope)
 }
@@ -357,7 +377,7 @@ mod tests {
         splitter.finish().map(|envelope| (found, envelope.to_vec())).map_err(SplitError::NotJson)
     }
 
-    /// The plain way: an ordinary parser over the whole body.
+    /// Returns the employees as an ordinary parser of the whole body finds them; `None` if the body is not JSON.
     fn plain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
         struct OfBody;
         impl json::Shape<1> for OfBody {
@@ -369,7 +389,7 @@ mod tests {
         Some(employees?.iter().map(|element| element.get().as_bytes().to_vec()).collect())
     }
 
-    /// What the splitter accepts, once its elements and its envelope are parsed.
+    /// Returns the employees as the splitter finds them; `None` if one of them, or the envelope, is not JSON.
     fn accepted(body: &[u8], size: usize) -> Option<Vec<Vec<u8>>> {
         let (found, envelope) = split(body, size).ok()?;
         found.iter().all(|element| json::check(element).is_ok()).then_some(())?;
@@ -392,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn places_in_the_envelope_are_places_in_the_body() {
+    fn an_error_behind_the_employees_has_its_position_in_the_body() {
         let body = br#"{"employees":[{"id":"1"},{"id":"2"}]; "#;
         let mut splitter = Splitter::new(NAMES, 64, 1 << 20);
         let array = splitter.split(body, 0, usize::MAX, &mut Vec::new()).unwrap();
@@ -416,7 +436,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
         #[test]
-        fn splitting_is_parsing(
+        fn splitting_finds_what_parsing_finds(
             body in r#"(\u{feff}|\{|\[|"|\\|\\"|"employees":\[|"Employees" : \[|\{"a":"x\]"\}|\{"employees":\[1\]\}|[a1]|"b":|null|,|:|\]|\}| |\n){0,12}"#,
             size in 1usize..20,
         ) {
@@ -425,7 +445,7 @@ mod tests {
         }
 
         #[test]
-        fn also_when_it_is_one(
+        fn bodies_that_are_json(
             elements in prop::collection::vec(r#"\{"i(d|\\u0064)":"[a\]\}]{0,3}(\\"|\\\\)?"(,"x":(\[\{\}\]|12|null))?\}|-1|"\[\\\\"|\[\]"#, 0..5),
             space in "[ \n]{0,2}",
             late in any::<bool>(),

@@ -1,4 +1,4 @@
-//! A roster that changes a little from push to push: whole stretches of it are recognised, and come to the same as by the plain way.
+//! A roster that changes a little from push to push: blocks of it are recognised, and the outcome is that of the plain way.
 
 use super::both::{Both, PROFILE};
 use proptest::prelude::*;
@@ -23,21 +23,21 @@ enum Edit {
 #[derive(Debug, Clone)]
 enum Step {
     Edit(Vec<Edit>),
-    /// Pushes all, in pieces of so many bytes.
+    /// Pushes all, in pieces of this size.
     Push {
         piece_bytes: usize,
         late: bool,
     },
-    /// Pushes some, and the same once more.
+    /// Pushes some of them, twice.
     PushSome {
         at: usize,
         length: usize,
     },
-    /// Pushes all, and one of them twice: that is refused.
+    /// Pushes all, one of them twice, which is refused.
     PushTwice {
         at: usize,
     },
-    /// Pushes a body that is cut off, or has another byte somewhere.
+    /// Pushes a body with a wrong byte, or one that is cut off.
     PushDamaged {
         at: prop::sample::Index,
         byte: Option<u8>,
@@ -147,7 +147,7 @@ proptest! {
                 }
                 Step::Patch { at, version } => {
                     if let Some(Person { id, .. }) = people.get(*at) {
-                        both.patch(&id.to_string(), &format!("v{version}"));
+                        both.patch(&id.to_string(), &format!("v{version}"), None);
                     }
                 }
                 Step::Restart => both.restart(),

@@ -143,7 +143,7 @@ fn each_thing_wrong_with_the_form_of_an_employee_is_told() {
         (r#"{"id":"7","status":"active","data":[{"name":"First Name","value":"\udc00"}]}"#.to_owned(), vec!["0 7 First Name text"]),
     ] {
         let answer = world.push(format!(r#"{{"profileId":"{PROFILE}","employees":[{element}]}}"#));
-        assert_eq!((answer.status, answer.errors()), (400, errors.iter().map(std::string::ToString::to_string).collect()), "{element}");
+        assert_eq!((answer.status, answer.errors()), (400, errors.iter().map(ToString::to_string).collect()), "{element}");
         assert_eq!(answer.json()["errorCount"], errors.len(), "{element}");
     }
     assert!(world.roster().is_empty());

@@ -1,11 +1,11 @@
-//! One account, pushed to both by the fast way and by the plain way.
+//! One account whose pushes are applied twice: by the program, the fast way, and by a map, the plain way.
 
 use super::plain::{self, Outcome};
 use bytes::Bytes;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
-use rollcall::roster::{Absent, Intent};
+use rollcall::roster::{Absent, Intent, Status};
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
 use rollcall::sync::{Body, Failure, Push, Source, Trace, sync};
@@ -31,7 +31,7 @@ const FIELDS: &str = r#"
     formats = ["yyyy-mm-dd", "dd.mm.yyyy"]
 "#;
 
-/// One account, pushed to both ways.
+/// An account of the program, and the roster that the plain way makes of the same pushes.
 pub struct Both {
     folder: TempDir,
     store: Store,
@@ -55,7 +55,7 @@ impl Both {
     }
 
     /// Empties the roster.
-    #[allow(dead_code, reason = "the fuzz target does, to start anew")]
+    #[allow(dead_code, reason = "only the fuzz target starts anew")]
     pub fn clear(&mut self) {
         self.store.remove_account(1).unwrap();
         self.store.add_account(1, "", "secret", None).unwrap();
@@ -67,28 +67,28 @@ impl Both {
         self.store = Store::open(self.folder.path(), None).unwrap();
     }
 
-    /// Patches the text of an employee by both ways, if it is stored.
-    pub fn patch(&mut self, id: &str, text: &str) {
-        let Some((_, data)) = self.plain.get_mut(id) else {
+    /// Patches the text of an employee, and its status if one is given, both ways. Does nothing if the employee is not stored.
+    pub fn patch(&mut self, id: &str, text: &str, status: Option<Status>) {
+        let Some((stored_status, data)) = self.plain.get_mut(id) else {
             return;
         };
+        *stored_status = status.unwrap_or(*stored_status);
         data.insert("A".into(), text.into());
         let push = Push {
             dialect: Dialect::Springest,
             limits: &self.limits,
             spool_dir: self.folder.path(),
             absent: Absent::Stay,
-            find_by: None,
         };
         let data = vec![("first_name".into(), text.to_owned().into())];
-        let intent = Intent { id: Some(id.to_owned().into()), data, must_exist: true, ..Intent::default() };
+        let intent = Intent { id: Some(id.to_owned().into()), status, data, must_exist: true, ..Intent::default() };
         let intents = Box::new(std::iter::once(Ok(intent)));
         let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
         let source = Source::Intents { profile: self.profile.clone(), intents };
         sync(&push, source, || roster.begin(), &mut Trace::default()).unwrap();
     }
 
-    /// Pushes a body that comes in pieces of `size` bytes, and checks that both ways say the same and store the same.
+    /// Pushes a body that comes in pieces of `size` bytes, and checks that both ways have the same outcome and store the same.
     pub fn push(&mut self, body: &[u8], size: usize) {
         let expected = plain::push(&mut self.plain, &self.profile, &self.limits, body);
         let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
@@ -97,7 +97,6 @@ impl Both {
             limits: &self.limits,
             spool_dir: self.folder.path(),
             absent: Absent::Stay,
-            find_by: None,
         };
         let mut pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
         let pieces = Box::new(move || Ok(pieces.next()));
@@ -106,8 +105,8 @@ impl Both {
             Ok(receipt) => Outcome::Applied(receipt.counts),
             Err(Failure::Rejected(rejections)) => {
                 let (listed, _) = rejections.into_parts();
-                let told = |r: rollcall::rejection::Rejection| (r.index.unwrap(), r.field, r.rule.to_owned());
-                Outcome::Rejected(listed.into_iter().map(told).collect())
+                let rejected = |r: rollcall::rejection::Rejection| (r.index.unwrap(), r.field, r.rule.to_owned());
+                Outcome::Rejected(listed.into_iter().map(rejected).collect())
             }
             Err(Failure::NotJson { .. } | Failure::Wrong(_) | Failure::OverLimit { .. } | Failure::UnknownProfile) => {
                 Outcome::Refused

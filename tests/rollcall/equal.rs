@@ -1,4 +1,4 @@
-//! The fast way equals the plain way: the same acceptance, counts, rejections and stored roster, for rosters and for mutated bytes.
+//! The fast way and the plain way agree about any body, also one with mutated bytes: acceptance, counts, rejections and stored roster.
 
 use super::both::{Both, PROFILE};
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn element() -> impl Strategy<Value = String> {
         1 => Just(r#"{"name":"N","value":12,"x":{},"x":[]}"#.to_owned()),
     ];
     let data = prop::collection::vec(row, 0..4).prop_map(|mut rows: Vec<String>| {
-        // Mostly each field once, and the required one.
+        // Usually each field once, and the required one.
         rows.sort_by_key(|row| row.find("\"name\""));
         rows.dedup_by_key(|row| row.contains("\"A\""));
         rows.push(r#"{"name":"A","value":"x"}"#.into());
@@ -88,7 +88,7 @@ proptest! {
         for (body, size, what) in &pushes {
             both.push(body, *size);
             if *what < 5 {
-                // The same again, in other pieces: now it is recognised.
+                // The same body again, in other pieces: now its employees are recognised.
                 both.push(body, size / 2 + 1);
             }
             if *what == 7 {
@@ -99,7 +99,7 @@ proptest! {
 }
 
 #[test]
-fn borders_between_pieces_at_every_byte() {
+fn pieces_of_every_size() {
     let elements = [
         r#"{"id":"1","status":"active","data":[{"name":"A","value":"\\\"]}"},{"name":"N","value":-1.5e1}]}"#,
         r#" { "Status" : "HIDDEN" , "x" : [ { } , "\u007d" ] , "Id" : "\u0032" } "#,

@@ -1,9 +1,9 @@
-//! The index is a cache: whatever becomes of it, a push says and stores the same.
+//! The index is a cache: if it is lost or wrong, pushes have the same counts and store the same.
 
 use super::world::{PEOPLE, World, employee};
 use serde_json::{Value, json};
 
-/// More than may come unexpectedly before they are looked for everywhere.
+/// So many that unexpected employees are looked up in the whole index.
 const EMPLOYEES: u64 = 6_000;
 const CHANGED: u64 = EMPLOYEES / 100;
 
@@ -16,7 +16,7 @@ fn roster(version: &str) -> Value {
 }
 
 #[test]
-fn an_index_that_is_lost_damaged_or_of_another_time_is_made_anew() {
+fn an_index_that_is_lost_damaged_or_outdated_is_rebuilt() {
     let mut world = World::new();
     assert_eq!(world.push_employees(roster("0")).counts(), [EMPLOYEES, 0, 0, 0, 0]);
     for (version, damage) in [
@@ -41,7 +41,7 @@ fn an_index_that_is_lost_damaged_or_of_another_time_is_made_anew() {
 }
 
 #[test]
-fn without_memory_for_it_it_is_read_each_time() {
+fn without_memory_the_index_is_read_for_each_push() {
     let world = World::with(PEOPLE, "index_bytes_max = 1");
     assert_eq!(world.push_employees(roster("0")).counts(), [EMPLOYEES, 0, 0, 0, 0]);
     for version in ["1", "2", "3"] {
@@ -51,7 +51,7 @@ fn without_memory_for_it_it_is_read_each_time() {
 }
 
 #[test]
-fn a_push_that_is_refused_leaves_it_as_it_was() {
+fn a_refused_push_does_not_change_the_index() {
     let world = World::new();
     assert_eq!(world.push_employees(roster("0")).counts(), [EMPLOYEES, 0, 0, 0, 0]);
     let mut bad = roster("1");
@@ -62,7 +62,7 @@ fn a_push_that_is_refused_leaves_it_as_it_was() {
 }
 
 #[test]
-fn many_nights_of_changes_do_not_let_it_grow() {
+fn the_stored_index_does_not_grow_by_nights_of_changes() {
     let world = World::new();
     for night in 0..40 {
         world.push_employees(roster(&night.to_string()));

@@ -1,4 +1,4 @@
-//! Patches and whole pushes by turns, against a plain map and over every backend: the same acceptance, counts and stored roster.
+//! Patches and whole pushes by turns: both backends and a plain map agree about acceptance, counts and the stored roster.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -22,21 +22,21 @@ const PROFILE: &str = r#"
     type = "text"
     required = true
     max_length = 3
-    wire = { springest = "first_name" }
+    wire = { collaborator = "firstname" }
     [[field]]
     name = "E"
     type = "email"
     unique = "active"
-    wire = { springest = "email" }
+    wire = { collaborator = "email" }
     [[field]]
     name = "M"
     type = "reference"
     to = "id"
     acyclic = true
-    wire = { springest = "business_unit" }
+    wire = { collaborator = "manager_uid" }
 "#;
 
-const WIRE: [(&str, &str); 3] = [("A", "first_name"), ("E", "email"), ("M", "business_unit")];
+const WIRE: [(&str, &str); 3] = [("A", "firstname"), ("E", "email"), ("M", "manager_uid")];
 
 /// One employee of a push: id, status, values by field.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a push makes of the roster; none where it is refused.
+/// Returns the roster and the counts that a push leads to; `None` if it is refused.
 fn plain(before: &Plain, rows: &[Row], whole: bool, hide_absent: bool) -> Option<(Plain, Counts)> {
     let (mut after, mut counts, mut carried) = (before.clone(), Counts::default(), BTreeSet::new());
     for row in rows {
@@ -171,7 +171,7 @@ impl Patched {
     }
 
     fn push(&self, dialect: Dialect, absent: Absent) -> Push<'_> {
-        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent, find_by: None }
+        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent }
     }
 
     fn patch<'d>(
@@ -188,7 +188,7 @@ impl Patched {
         });
         let absent = if hide_absent { Absent::Hide } else { Absent::Stay };
         let source = Source::Intents { profile: self.profile.clone(), intents: Box::new(intents) };
-        sync(&self.push(Dialect::Springest, absent), source, open, &mut Trace::default())
+        sync(&self.push(Dialect::Collaborator, absent), source, open, &mut Trace::default())
     }
 
     fn whole<'d>(&self, rows: &[Row], open: impl FnOnce() -> Result<Draft<'d>, Error>) -> Result<Receipt, Failure> {
@@ -207,11 +207,11 @@ impl Patched {
         sync(&self.push(Dialect::StartExam, Absent::Stay), Source::Body(body), open, &mut Trace::default())
     }
 
-    /// Carries out a step over both backends, which must say the same.
+    /// Carries out a step on both backends, whose results must be the same.
     fn step(&self, step: &Step) -> Result<Receipt, Failure> {
         let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
         let (outcome, model) = match step {
-            Step::Restart => unreachable!("it is no push"),
+            Step::Restart => unreachable!("a restart is no push"),
             Step::Patch(rows, hide) => {
                 (self.patch(rows, *hide, || roster.begin()), self.patch(rows, *hide, || Ok(self.model.begin())))
             }
@@ -272,7 +272,8 @@ proptest! {
             }
             prop_assert_eq!(patched.stored(), expected.clone(), "{:?}", step);
         }
-        // All of it again, as a whole: nobody has changed, so the index tells the truth. Who is hidden may lack what is required.
+        // Everybody once more, as a whole push: if somebody counted as changed, the index would be wrong. A hidden employee may lack a
+        // required value, and could not be pushed.
         let all: Vec<Row> = expected.iter().filter(|(_, (_, data))| data.is_empty() || data.contains_key("A")).map(|(id, (status, data))| {
             Row { id: id.clone(), status: Some(*status), data: data.clone(), must_exist: false }
         }).collect();

@@ -1,5 +1,5 @@
-//! The plain way: the whole body through an ordinary JSON parser, employee by employee against a map. What it makes of a body, a push
-//! must make of it, whatever its blocks.
+//! The plain way: an ordinary JSON parser reads the whole body, and each employee is compared with a map. A push must come to the same,
+//! whatever it recognises.
 
 use rollcall::limits::Limits;
 use rollcall::profile::Profile;
@@ -13,18 +13,18 @@ use std::fmt;
 /// A roster: id → status and canonical values by field.
 pub type Roster = BTreeMap<String, (Status, BTreeMap<String, String>)>;
 
-/// What a push comes to.
+/// The outcome of a push.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was applied.
     Applied(Counts),
-    /// Employees were rejected: each as place, field and rule.
+    /// Employees were rejected: each with its place, field and rule.
     Rejected(BTreeSet<(u64, String, String)>),
     /// The body was refused as a whole.
     Refused,
 }
 
-/// Pushes a body by the plain way; the roster stays as it is unless the push is applied.
+/// Pushes a body by the plain way. The roster changes only if the push is applied.
 pub fn push(roster: &mut Roster, profile: &Profile, limits: &Limits, body: &[u8]) -> Outcome {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let Some(employees) = std::str::from_utf8(body).ok().and_then(|body| employees(body, profile, limits)) else {
@@ -70,7 +70,7 @@ fn apply(roster: &mut Roster, id: String, status: Status, data: Option<BTreeMap<
     counts.unchanged += u64::from(!updated && before == status);
 }
 
-/// The elements of a body; none where it is refused.
+/// Returns the elements of a body; `None` if it is refused.
 fn employees<'a>(body: &'a str, profile: &Profile, limits: &Limits) -> Option<Vec<&'a RawValue>> {
     let raw: &RawValue = serde_json::from_str(body).ok()?;
     (depth(raw.get()) <= limits.depth_max).then_some(())?;
@@ -89,7 +89,7 @@ fn employees<'a>(body: &'a str, profile: &Profile, limits: &Limits) -> Option<Ve
     employees.iter().all(|employee| employee.get().len() <= limits.employee_bytes_max).then_some(employees)
 }
 
-/// How deep brackets are nested.
+/// Returns how deep brackets are nested.
 fn depth(json: &str) -> u32 {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0, 0, false, false);
     for byte in json.bytes() {
@@ -128,7 +128,7 @@ fn employee(raw: &RawValue, profile: &Profile, limits: &Limits, faults: &mut BTr
         let Some(place) = place.map(|place| place % 3) else {
             continue;
         };
-        // A property that stands twice, even as null, is refused.
+        // A member that appears twice, even as null, is refused.
         if members.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name) && is_known(other)).count() > 1 {
             fault("employee", "object");
             return nobody;
@@ -253,7 +253,7 @@ fn values(
     values
 }
 
-/// A field's name as an answer tells it.
+/// Shortens a field's name as an answer does.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", &name[..end]),
@@ -261,7 +261,7 @@ fn shortened(name: &str) -> String {
     }
 }
 
-/// The members of an object, in order and with repetitions; none for another value.
+/// Returns the members of an object, in order and with repetitions; `None` for another value.
 fn object(raw: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
@@ -282,12 +282,12 @@ fn object(raw: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     serde_json::Deserializer::from_str(raw.get()).deserialize_map(Members).ok()
 }
 
-/// A string, unescaped; none for another value, or half a surrogate pair.
+/// Returns a string, unescaped; `None` for another value, or if half of a surrogate pair is missing.
 fn string(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// A string, or the JSON text of a number or a boolean; null is the empty string.
+/// Returns a string, or the JSON text of a number or a boolean, or the empty string for null; `None` for another value.
 fn text(raw: &RawValue) -> Option<String> {
     match raw.get().as_bytes()[0] {
         b'n' => Some(String::new()),

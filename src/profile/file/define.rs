@@ -1,6 +1,6 @@
-//! The contents of a profile's file become a profile, or faults with their places in the file.
+//! The contents of a profile's file become a profile, or mistakes with their places in the file.
 
-use super::{ActiveOnly, Bound, CaseFile, Faults, FieldFile, Kind, OptionFile, ProfileFile, UniqueFile, UnknownFile};
+use super::{ActiveOnly, Bound, CaseFile, FieldFile, Kind, Mistakes, OptionFile, ProfileFile, UniqueFile, UnknownFile};
 use crate::dialect::Dialect;
 use crate::profile::rules::{Case, Pattern};
 use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
@@ -19,21 +19,21 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// What an employee has besides its fields.
 const NOT_A_FIELD: [&str; 2] = ["id", "status"];
 
-/// Returns the profile that a file defines, or adds faults and returns `None`.
-pub fn profile(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
+/// Returns the profile that a file defines, or adds mistakes and returns `None`.
+pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
     let id = file.id.as_ref().and_then(|id| {
         let parsed = Uuid::parse_str(id.get_ref());
         let message = "id must be a GUID like \"d51b5efd-fb21-4cb8-94e2-145014839465\"";
-        parsed.map_err(|_| faults.push((id.span(), message.into()))).ok()
+        parsed.map_err(|_| mistakes.add(id.span(), message)).ok()
     });
     if let Some(name) = file.name.as_ref().filter(|name| name.get_ref().trim().is_empty()) {
-        faults.push((name.span(), "name must not be empty; it is what people call the profile".into()));
+        mistakes.add(name.span(), "name must not be empty; it is what people call the profile");
     }
-    check_names(&file.fields, faults);
-    let fields = file.fields.iter().enumerate().map(|(place, written)| field(written.get_ref(), place, file, faults));
+    check_names(&file.fields, mistakes);
+    let fields = file.fields.iter().enumerate().map(|(place, written)| field(written.get_ref(), place, file, mistakes));
     let fields: Vec<Option<Field>> = fields.collect();
     let (id, name, fields) = (id?, file.name.as_ref()?, fields.into_iter().collect::<Option<Vec<_>>>()?);
-    if !faults.is_empty() {
+    if !mistakes.is_empty() {
         return None;
     }
     let by_name = fields.iter().enumerate().map(|(place, field)| (field.name.clone(), place)).collect();
@@ -44,7 +44,7 @@ pub fn profile(file: &ProfileFile, faults: &mut Faults) -> Option<Profile> {
 }
 
 /// Checks that every name is valid, and that no two are the same.
-fn check_names(fields: &[Spanned<FieldFile>], faults: &mut Faults) {
+fn check_names(fields: &[Spanned<FieldFile>], mistakes: &mut Mistakes) {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for field in fields {
         let (span, name) = (field.get_ref().name.span(), field.get_ref().name.get_ref().as_str());
@@ -52,7 +52,7 @@ fn check_names(fields: &[Spanned<FieldFile>], faults: &mut Faults) {
             continue;
         }
         if name.trim() != name || name.is_empty() {
-            faults.push((span, "a field's name must not be empty, nor begin or end with a space".into()));
+            mistakes.add(span, "a field's name must not be empty, nor begin or end with a space");
             continue;
         }
         let lower = name.to_lowercase();
@@ -62,34 +62,34 @@ fn check_names(fields: &[Spanned<FieldFile>], faults: &mut Faults) {
                  has columns for them; choose another name, like {:?}",
                 format!("Employee {lower}")
             );
-            faults.push((span, message));
+            mistakes.add(span, message);
             continue;
         }
         match seen.insert(lower, name) {
             Some(other) if other == name => {
-                faults.push((span, format!("field {name:?} is defined twice; remove or rename one")));
+                mistakes.add(span, format!("field {name:?} is defined twice; remove or rename one"));
             }
             Some(other) => {
                 let message = format!("fields {other:?} and {name:?} differ only in case; rename one");
-                faults.push((span, message));
+                mistakes.add(span, message);
             }
             None => {}
         }
     }
 }
 
-/// Returns the field at `place` among those of the file, or adds faults and returns `None`.
-fn field(field: &FieldFile, place: usize, file: &ProfileFile, faults: &mut Faults) -> Option<Field> {
-    let (before, name) = (faults.len(), field.name.get_ref());
+/// Returns the field at `place` among those of the file, or adds mistakes and returns `None`.
+fn field(field: &FieldFile, place: usize, file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Field> {
+    let (before, name) = (mistakes.len(), field.name.get_ref());
     // Without the type it is not known which rules the field may have.
     if field.unreadable.contains(&"type") {
         return None;
     }
     let rules = match field.kind.get_ref() {
-        Kind::Reference => reference(field, file, faults).map(Rules::Reference),
-        _ => rules_of(field, faults),
+        Kind::Reference => reference(field, file, mistakes).map(Rules::Reference),
+        _ => rules_of(field, mistakes),
     };
-    let wire = wire_names(field, &file.fields[..place], faults);
+    let wire = wire_names(field, &file.fields[..place], mistakes);
     let unique = match field.unique.as_ref().map(Spanned::get_ref) {
         None | Some(UniqueFile::Whole(false)) => Unique::No,
         Some(UniqueFile::Whole(true)) => Unique::Roster,
@@ -99,16 +99,16 @@ fn field(field: &FieldFile, place: usize, file: &ProfileFile, faults: &mut Fault
         && unique != Unique::No
     {
         let kind = field.kind.get_ref().name();
-        faults.push((span.span(), format!("a field of type {kind} cannot be unique")));
+        mistakes.add(span.span(), format!("a field of type {kind} cannot be unique"));
     }
-    for (_, message) in faults[before..].iter_mut().filter(|_| !name.is_empty()) {
-        *message = format!("field {name:?}: {message}");
+    if !name.is_empty() {
+        mistakes.prefix(before, &format!("field {name:?}"));
     }
     Some(Field { name: name.clone(), required: field.required, unique, rules: rules?, wire })
 }
 
-/// Returns the rules of a field, or adds faults and returns `None`.
-fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
+/// Returns the rules of a field, or adds mistakes and returns `None`.
+fn rules_of(field: &FieldFile, mistakes: &mut Mistakes) -> Option<Rules> {
     let kind = *field.kind.get_ref();
     for (rule, span) in written_rules(field) {
         if !kind.rules().contains(&rule) {
@@ -116,15 +116,15 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
                 [] => "it has none but required and unique".to_owned(),
                 rules => format!("it has {}", rules.join(", ")),
             };
-            faults.push((span, format!("{rule} is not a rule of type {}; {known}", kind.name())));
+            mistakes.add(span, format!("{rule} is not a rule of type {}; {known}", kind.name()));
         }
     }
     for (name, most) in [("max_length", &field.max_length), ("max_bytes", &field.max_bytes)] {
         if let Some(most) = most.as_ref().filter(|most| *most.get_ref() == 0) {
-            faults.push((
+            mistakes.add(
                 most.span(),
                 format!("{name} must be at least 1, or no value could pass; leave it out for no limit"),
-            ));
+            );
         }
     }
     let get = |rule: &Option<Spanned<u64>>| rule.as_ref().map(|rule| *rule.get_ref());
@@ -136,11 +136,11 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
     };
     let rules = match kind {
         Kind::Text => {
-            ordered(&field.min_length, &field.max_length, |a, b| a > b, faults);
+            ordered(&field.min_length, &field.max_length, |a, b| a > b, mistakes);
             Rules::Text {
                 min_length: get(&field.min_length),
                 max_length: get(&field.max_length),
-                pattern: field.pattern.as_ref().and_then(|pattern| compile(pattern, faults)),
+                pattern: field.pattern.as_ref().and_then(|pattern| compile(pattern, mistakes)),
                 trim: field.trim.as_ref().is_none_or(|trim| *trim.get_ref()),
                 case: case(),
             }
@@ -150,20 +150,20 @@ fn rules_of(field: &FieldFile, faults: &mut Faults) -> Option<Rules> {
         Kind::Boolean => Rules::Boolean,
         Kind::Date => {
             let iso = |bound: &str| Format::Iso.canonical(bound).map(Cow::into_owned);
-            let min = bound(&field.min, iso, "a date that exists, like \"1900-01-31\"", faults);
-            let max = bound(&field.max, iso, "a date that exists, like \"1900-01-31\"", faults);
-            ordered(&min, &max, |a, b| a > b, faults);
-            Rules::Date { formats: formats(field, faults), min: unspan(min), max: unspan(max) }
+            let min = bound(&field.min, iso, "a date that exists, like \"1900-01-31\"", mistakes);
+            let max = bound(&field.max, iso, "a date that exists, like \"1900-01-31\"", mistakes);
+            ordered(&min, &max, |a, b| a > b, mistakes);
+            Rules::Date { formats: formats(field, mistakes), min: unspan(min), max: unspan(max) }
         }
         Kind::Number => {
             let canonical = |bound: &str| number::canonical(bound).map(Cow::into_owned);
-            let min = bound(&field.min, canonical, "a number", faults);
-            let max = bound(&field.max, canonical, "a number", faults);
-            ordered(&min, &max, |a, b| number::compare(a, b).is_gt(), faults);
+            let min = bound(&field.min, canonical, "a number", mistakes);
+            let max = bound(&field.max, canonical, "a number", mistakes);
+            ordered(&min, &max, |a, b| number::compare(a, b).is_gt(), mistakes);
             let integer = field.integer.as_ref().is_some_and(|integer| *integer.get_ref());
             Rules::Number { integer, min: unspan(min), max: unspan(max) }
         }
-        Kind::Choice => Rules::Choice(choice(field, faults)?),
+        Kind::Choice => Rules::Choice(choice(field, mistakes)?),
         Kind::Image => Rules::Image { max_bytes: get(&field.max_bytes) },
         Kind::Url => Rules::Url { max_length: get(&field.max_length) },
         Kind::List => {
@@ -181,15 +181,15 @@ fn is_true(rule: &Option<Spanned<bool>>) -> bool {
 }
 
 /// Returns a reference, whose rules depend on the field that it names other employees by.
-fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Option<Reference> {
-    let before = faults.len();
-    rules_of(field, faults);
+fn reference(field: &FieldFile, file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Reference> {
+    let before = mistakes.len();
+    rules_of(field, mistakes);
     let Some(to) = &field.to else {
         if field.unreadable.contains(&"to") {
             return None;
         }
         let message = "a reference needs to: what it names an employee by, \"id\", \"number\" or a unique field's name";
-        faults.push((field.kind.span(), message.into()));
+        mistakes.add(field.kind.span(), message);
         return None;
     };
     let by = match to.get_ref().as_str() {
@@ -197,7 +197,7 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
         "number" => To::Number,
         name => {
             let named = file.fields.iter().map(Spanned::get_ref).find(|field| field.name.get_ref() == name);
-            // The faults of that field are reported there.
+            // The mistakes of that field are reported there.
             if named.is_some_and(|named| named.unreadable.iter().any(|member| ["type", "unique"].contains(member))) {
                 return None;
             }
@@ -206,37 +206,37 @@ fn reference(field: &FieldFile, file: &ProfileFile, faults: &mut Faults) -> Opti
             };
             let Some(named) = named.filter(is_unique) else {
                 let message = format!("to must be \"id\", \"number\" or the name of a unique field; {name:?} is none");
-                faults.push((to.span(), message));
+                mistakes.add(to.span(), message);
                 return None;
             };
-            // The faults of those rules are reported at that field.
-            let rules = rules_of(named, &mut Vec::new())?;
+            // The mistakes of those rules are reported at that field.
+            let rules = rules_of(named, &mut Mistakes::default())?;
             To::Field { name: name.to_owned(), rules: Box::new(rules) }
         }
     };
     if let (true, true, Some(acyclic)) = (is_true(&field.many), is_true(&field.acyclic), &field.acyclic) {
-        faults.push((acyclic.span(), "acyclic goes with a reference to one employee, not with many".into()));
+        mistakes.add(acyclic.span(), "acyclic goes with a reference to one employee, not with many");
     }
     let must_exist = field.unknown.as_ref().is_none_or(|unknown| *unknown.get_ref() == UnknownFile::Error);
     let (many, active, acyclic) = (is_true(&field.many), is_true(&field.active), is_true(&field.acyclic));
-    (faults.len() == before).then_some(Reference { to: by, many, must_exist, active, acyclic })
+    (mistakes.len() == before).then_some(Reference { to: by, many, must_exist, active, acyclic })
 }
 
 /// Returns what dialects call a field. No two fields of a profile may have the same name in a dialect.
-fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Faults) -> Vec<(Dialect, String)> {
+fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], mistakes: &mut Mistakes) -> Vec<(Dialect, String)> {
     let mut names = Vec::new();
     for (dialect, name) in &field.wire {
         let known = Dialect::parse(dialect.get_ref()).filter(|dialect| *dialect != Dialect::StartExam);
         let Some(known) = known else {
             let message =
                 "wire says what springest, collaborator and echospan call the field; startexam calls it by its name";
-            faults.push((dialect.span(), message.into()));
+            mistakes.add(dialect.span(), message);
             continue;
         };
         let fields = known.facts().fields;
         if !fields.contains(&name.get_ref().as_str()) {
             let message = format!("{} has no field {:?}; it has {}", known.name(), name.get_ref(), fields.join(", "));
-            faults.push((name.span(), message));
+            mistakes.add(name.span(), message);
         }
         let taken = others.iter().map(Spanned::get_ref).find(|other| {
             other.wire.get(dialect.get_ref().as_str()).is_some_and(|other| other.get_ref() == name.get_ref())
@@ -244,7 +244,7 @@ fn wire_names(field: &FieldFile, others: &[Spanned<FieldFile>], faults: &mut Fau
         if let Some(other) = taken {
             let message =
                 format!("{} is {:?} already; a dialect's field has one place", name.get_ref(), other.name.get_ref());
-            faults.push((name.span(), message));
+            mistakes.add(name.span(), message);
         }
         names.push((known, name.get_ref().clone()));
     }
@@ -280,10 +280,10 @@ fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
     .collect()
 }
 
-fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<Pattern> {
+fn compile(pattern: &Spanned<String>, mistakes: &mut Mistakes) -> Option<Pattern> {
     let written = pattern.get_ref();
     if written.chars().count() > PATTERN_CHARS_MAX {
-        faults.push((pattern.span(), format!("pattern is longer than {PATTERN_CHARS_MAX} characters; shorten it")));
+        mistakes.add(pattern.span(), format!("pattern is longer than {PATTERN_CHARS_MAX} characters; shorten it"));
         return None;
     }
     let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
@@ -293,42 +293,42 @@ fn compile(pattern: &Spanned<String>, faults: &mut Faults) -> Option<Pattern> {
             let last = error.to_string();
             let reason = last.lines().last().unwrap_or_default().trim_start_matches("error: ");
             let fix = "in a pattern written between single quotes ('…') a backslash stands for itself";
-            faults.push((pattern.span(), format!("pattern is no regular expression: {reason}; {fix}")));
+            mistakes.add(pattern.span(), format!("pattern is no regular expression: {reason}; {fix}"));
             None
         }
     }
 }
 
-fn formats(field: &FieldFile, faults: &mut Faults) -> Vec<Format> {
+fn formats(field: &FieldFile, mistakes: &mut Mistakes) -> Vec<Format> {
     let Some(formats) = &field.formats else {
         return vec![Format::Iso];
     };
     let known: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).collect();
     if formats.get_ref().is_empty() {
-        faults.push((formats.span(), format!("formats is empty; leave it out, or list some of {}", known.join(", "))));
+        mistakes.add(formats.span(), format!("formats is empty; leave it out, or list some of {}", known.join(", ")));
     }
     let mut read = Vec::new();
     for name in formats.get_ref() {
         match Format::NAMES.iter().find(|(known, _)| known == name) {
             Some((_, format)) => read.push(*format),
             None => {
-                faults.push((formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", "))));
+                mistakes.add(formats.span(), format!("{name:?} is not a date format; there are {}", known.join(", ")));
             }
         }
     }
     read
 }
 
-fn choice(field: &FieldFile, faults: &mut Faults) -> Option<rules::Choice> {
+fn choice(field: &FieldFile, mistakes: &mut Mistakes) -> Option<rules::Choice> {
     let Some(options) = &field.options else {
         if field.unreadable.contains(&"options") {
             return None;
         }
-        faults.push((field.kind.span(), "a choice needs options, like options = [\"office\", \"remote\"]".into()));
+        mistakes.add(field.kind.span(), "a choice needs options, like options = [\"office\", \"remote\"]");
         return None;
     };
     if options.get_ref().is_empty() && !field.unreadable.contains(&"options") {
-        faults.push((options.span(), "options is empty; a choice needs at least one".into()));
+        mistakes.add(options.span(), "options is empty; a choice needs at least one");
     }
     let (mut listed, mut meant) = (Vec::new(), HashMap::new());
     for (place, option) in options.get_ref().iter().enumerate() {
@@ -339,9 +339,9 @@ fn choice(field: &FieldFile, faults: &mut Faults) -> Option<rules::Choice> {
         for spelling in also.iter().chain([&value]) {
             if spelling.trim() != spelling.as_str() || spelling.is_empty() {
                 let message = format!("option {spelling:?} must not be empty, nor begin or end with a space");
-                faults.push((option.span(), message));
+                mistakes.add(option.span(), message);
             } else if *meant.entry(spelling.to_lowercase()).or_insert(place) != place {
-                faults.push((option.span(), format!("{spelling:?} would mean two options (case does not count)")));
+                mistakes.add(option.span(), format!("{spelling:?} would mean two options (case does not count)"));
             }
         }
         listed.push((value, also));
@@ -353,26 +353,29 @@ fn bound(
     written: &Option<Spanned<Bound>>,
     canonical: impl Fn(&str) -> Option<String>,
     expected: &str,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Option<Spanned<String>> {
     let written = written.as_ref()?;
     match canonical(&written.get_ref().text()) {
         Some(bound) => Some(Spanned::new(written.span(), bound)),
         None => {
-            faults.push((written.span(), format!("min and max must be {expected}")));
+            mistakes.add(written.span(), format!("min and max must be {expected}"));
             None
         }
     }
 }
 
-fn ordered<T>(min: &Option<Spanned<T>>, max: &Option<Spanned<T>>, above: impl Fn(&T, &T) -> bool, faults: &mut Faults) {
+fn ordered<T>(
+    min: &Option<Spanned<T>>,
+    max: &Option<Spanned<T>>,
+    above: impl Fn(&T, &T) -> bool,
+    mistakes: &mut Mistakes,
+) {
     if let (Some(min), Some(max)) = (min, max)
         && above(min.get_ref(), max.get_ref())
     {
-        faults.push((
-            min.span(),
-            "the smallest allowed is above the largest allowed, so no value could pass; swap them".into(),
-        ));
+        mistakes
+            .add(min.span(), "the smallest allowed is above the largest allowed, so no value could pass; swap them");
     }
 }
 

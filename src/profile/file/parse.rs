@@ -1,7 +1,7 @@
 //! The text of a profile is parsed member by member. One that cannot be read is reported and the rest is still read, so that somebody who
 //! fixes a file learns everything at once.
 
-use super::{Faults, FieldFile, Kind, OptionFile, ProfileFile};
+use super::{FieldFile, Kind, Mistakes, OptionFile, ProfileFile};
 use crate::spelling;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -19,33 +19,33 @@ const ABOVE: &str = "belongs above the first [[field]]";
 /// How many syntax errors of one field are reported.
 const SYNTAX_ERRORS_MAX: usize = 20;
 
-/// Parses as much as possible. The faults are not added in the order of the file.
-pub fn parse(text: &str, faults: &mut Faults) -> ProfileFile {
+/// Parses as much as possible. The mistakes are not added in the order of the file.
+pub fn parse(text: &str, mistakes: &mut Mistakes) -> ProfileFile {
     let (document, errors) = DeTable::parse_recoverable(text);
     let fields = member(document.get_ref(), "field").map(Spanned::get_ref);
     let fields = match (fields, errors.is_empty()) {
         (None, true) => &[][..],
         (Some(DeValue::Array(fields)), true) => fields,
-        _ => return parse_pieces(text, &errors, faults),
+        _ => return parse_pieces(text, &errors, mistakes),
     };
     let place = Place::default();
-    let mut file = top(document.get_ref(), &place, faults);
-    file.fields = fields.iter().map(|field| read_field(field, &place, faults)).collect();
+    let mut file = top(document.get_ref(), &place, mistakes);
+    file.fields = fields.iter().map(|field| read_field(field, &place, mistakes)).collect();
     if file.fields.is_empty() {
-        faults.push((0..0, "a profile needs at least one [[field]]".into()));
+        mistakes.add(0..0, "a profile needs at least one [[field]]");
     }
     file
 }
 
 /// Parses a text with syntax errors, each field by itself: otherwise a missing quote or bracket would swallow the fields after it.
-fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFile {
+fn parse_pieces(text: &str, errors: &[Error], mistakes: &mut Mistakes) -> ProfileFile {
     let mut starts = vec![(0, None)];
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if let Some(right) = begins_field(line) {
             starts.push((at, Some(line.trim_end_matches(['\r', '\n']).len())));
             if !right {
-                faults.push((at..at, "a field begins with the line [[field]], with two brackets on each side".into()));
+                mistakes.add(at..at, "a field begins with the line [[field]], with two brackets on each side");
             }
         }
         at += line.len();
@@ -56,29 +56,31 @@ fn parse_pieces(text: &str, errors: &[Error], faults: &mut Faults) -> ProfileFil
         match header {
             None => {
                 let place = Place::default();
-                read_piece(&text[..end], place, faults, |document, place, faults| file = top(document, place, faults));
+                read_piece(&text[..end], place, mistakes, |document, place, mistakes| {
+                    file = top(document, place, mistakes);
+                });
             }
             Some(header) => {
                 // With a correct first line, the rest can be read.
                 let piece = format!("{HEADER}{}", &text[start + header..end]);
                 let offset = (start + header).cast_signed() - HEADER.len().cast_signed();
                 let place = Place { start: *start, offset, broken: Vec::new() };
-                read_piece(&piece, place, faults, |document, place, faults| {
-                    let mut members = Members::new(document, place, faults);
+                read_piece(&piece, place, mistakes, |document, place, mistakes| {
+                    let mut members = Members::new(document, place, mistakes);
                     members.known.push("field");
                     members.finish(|key| OF_A_PROFILE.contains(&key).then_some(ABOVE));
                     let field = member(document, "field").and_then(|fields| fields.get_ref().as_array()?.first());
-                    file.fields.extend(field.map(|field| read_field(field, place, faults)));
+                    file.fields.extend(field.map(|field| read_field(field, place, mistakes)));
                 });
             }
         }
     }
     // Each piece may be right although the whole is not.
-    if faults.is_empty() {
-        faults.push(match errors.first() {
-            Some(error) => (error.span().unwrap_or(0..0), told(error)),
-            None => (0..0, "a field begins with the line [[field]], and has its lines below".into()),
-        });
+    if mistakes.is_empty() {
+        match errors.first() {
+            Some(error) => mistakes.add(error.span().unwrap_or(0..0), told(error)),
+            None => mistakes.add(0..0, "a field begins with the line [[field]], and has its lines below"),
+        }
     }
     file
 }
@@ -97,17 +99,22 @@ fn begins_field(line: &str) -> Option<bool> {
 }
 
 /// Parses a piece of the file, and passes what can be read of it to `read`.
-fn read_piece(text: &str, mut place: Place, faults: &mut Faults, read: impl FnOnce(&DeTable, &Place, &mut Faults)) {
+fn read_piece(
+    text: &str,
+    mut place: Place,
+    mistakes: &mut Mistakes,
+    read: impl FnOnce(&DeTable, &Place, &mut Mistakes),
+) {
     let (document, mut errors) = DeTable::parse_recoverable(text);
     errors.truncate(SYNTAX_ERRORS_MAX);
     place.broken = errors.iter().map(|error| error.span().map_or(0, |span| span.start)).collect();
     for (n, (error, at)) in errors.iter().zip(&place.broken).enumerate() {
         // A later mistake in the same value usually results from the first.
         if !follows(document.get_ref(), *at, &place.broken[..n]) {
-            faults.push((place.in_file(*at..*at), told(error)));
+            mistakes.add(place.in_file(*at..*at), told(error));
         }
     }
-    read(document.get_ref(), &place, faults);
+    read(document.get_ref(), &place, mistakes);
 }
 
 fn follows(table: &DeTable, place: usize, earlier: &[usize]) -> bool {
@@ -147,8 +154,8 @@ fn member<'a, 'i>(table: &'a DeTable<'i>, name: &str) -> Option<&'a Spanned<DeVa
 }
 
 /// Reads what comes before the first field.
-fn top(table: &DeTable, place: &Place, faults: &mut Faults) -> ProfileFile {
-    let mut members = Members::new(table, place, faults);
+fn top(table: &DeTable, place: &Place, mistakes: &mut Mistakes) -> ProfileFile {
+    let mut members = Members::new(table, place, mistakes);
     members.known.push("field");
     let (id, name, accounts) = (members.one("id"), members.one("name"), members.list("accounts"));
     members.finish(|key| {
@@ -158,19 +165,19 @@ fn top(table: &DeTable, place: &Place, faults: &mut Faults) -> ProfileFile {
     let guid = "a GUID of its own, like \"d51b5efd-fb21-4cb8-94e2-145014839465\"";
     for (name, what) in [("id", guid), ("name", "what people call the profile")] {
         if place.broken.is_empty() && member(table, name).is_none() {
-            faults.push((0..0, format!("{name} is missing, above the first [[field]]: {what}")));
+            mistakes.add(0..0, format!("{name} is missing, above the first [[field]]: {what}"));
         }
     }
     ProfileFile { id, name, accounts, fields: Vec::new() }
 }
 
 /// Reads one field.
-fn read_field(written: &Spanned<DeValue>, place: &Place, faults: &mut Faults) -> Spanned<FieldFile> {
+fn read_field(written: &Spanned<DeValue>, place: &Place, mistakes: &mut Mistakes) -> Spanned<FieldFile> {
     let span = place.in_file(written.span());
     let none = DeTable::new();
     let table = written.get_ref().as_table().unwrap_or(&none);
-    let before = faults.len();
-    let mut members = Members::new(table, place, faults);
+    let before = mistakes.len();
+    let mut members = Members::new(table, place, mistakes);
     let (name, kind): (Option<Spanned<String>>, Option<Spanned<Kind>>) = (members.one("name"), members.one("type"));
     let required: Option<Spanned<bool>> = members.one("required");
     let mut field = FieldFile {
@@ -201,16 +208,14 @@ fn read_field(written: &Spanned<DeValue>, place: &Place, faults: &mut Faults) ->
     field.unreadable = members.finish(|key| (key == "accounts").then_some(ABOVE));
     for (member, missing) in [("name", name.is_none()), ("type", kind.is_none())] {
         if missing && place.broken.is_empty() && !field.unreadable.contains(&member) {
-            faults.push((span.clone(), format!("the field that begins here has no {member}")));
+            mistakes.add(span.clone(), format!("the field that begins here has no {member}"));
         }
         if missing {
             field.unreadable.push(member);
         }
     }
     if let Some(name) = &name {
-        for (_, message) in &mut faults[before..] {
-            *message = format!("field {:?}: {message}", name.get_ref());
-        }
+        mistakes.prefix(before, &format!("field {:?}", name.get_ref()));
     }
     Spanned::new(span, field)
 }
@@ -221,12 +226,12 @@ struct Members<'a, 'i> {
     place: &'a Place,
     known: Vec<&'static str>,
     unreadable: Vec<&'static str>,
-    faults: &'a mut Faults,
+    mistakes: &'a mut Mistakes,
 }
 
 impl<'a, 'i> Members<'a, 'i> {
-    fn new(table: &'a DeTable<'i>, place: &'a Place, faults: &'a mut Faults) -> Members<'a, 'i> {
-        Members { table, place, known: Vec::new(), unreadable: Vec::new(), faults }
+    fn new(table: &'a DeTable<'i>, place: &'a Place, mistakes: &'a mut Mistakes) -> Members<'a, 'i> {
+        Members { table, place, known: Vec::new(), unreadable: Vec::new(), mistakes }
     }
 
     fn find(&mut self, name: &'static str) -> Option<&'a Spanned<DeValue<'i>>> {
@@ -272,22 +277,20 @@ impl<'a, 'i> Members<'a, 'i> {
 
     /// Reads an option with other spellings.
     fn spelled(&mut self, span: Range<usize>, table: &DeTable<'i>) -> Option<OptionFile> {
-        let before = self.faults.len();
-        let mut members = Members::new(table, self.place, self.faults);
+        let before = self.mistakes.len();
+        let mut members = Members::new(table, self.place, self.mistakes);
         let (value, also) = (members.one::<String>("value"), members.list::<String>("also"));
         members.finish(|_| None);
         let broken = self.place.broken.iter().any(|place| (span.start..=span.end).contains(place));
-        if (value.is_none() || also.is_none()) && self.faults.len() == before && !broken {
+        if (value.is_none() || also.is_none()) && self.mistakes.len() == before && !broken {
             let message =
                 "an option with other spellings has a value and also, like { value = \"m\", also = [\"male\", \"0\"] }";
-            self.faults.push((self.place.in_file(span), message.into()));
+            self.mistakes.add(self.place.in_file(span), message);
         }
-        if self.faults.len() > before || broken {
+        if self.mistakes.len() > before || broken {
             self.unreadable.push("options");
         }
-        for (_, message) in &mut self.faults[before..] {
-            *message = format!("options: {message}");
-        }
+        self.mistakes.prefix(before, "options");
         Some(OptionFile::Spelled {
             value: value?.into_inner(),
             also: also.map(Spanned::into_inner).unwrap_or_default(),
@@ -321,7 +324,7 @@ impl<'a, 'i> Members<'a, 'i> {
         // Where there is no TOML, that is what is reported.
         if !self.place.broken.iter().any(|place| within(value, *place)) {
             let span = self.place.in_file(error.span().unwrap_or(value.span()));
-            self.faults.push((span, format!("{name}: {}", told(&error))));
+            self.mistakes.add(span, format!("{name}: {}", told(&error)));
         }
         self.unreadable.push(name);
         None
@@ -340,7 +343,7 @@ impl<'a, 'i> Members<'a, 'i> {
                 (None, Some(nearest)) => format!("there is no {written:?} here; did you mean {nearest}?"),
                 (None, None) => format!("there is no {written:?} here; see the README's section on profiles"),
             };
-            self.faults.push((self.place.in_file(key.span()), message));
+            self.mistakes.add(self.place.in_file(key.span()), message);
         }
         self.unreadable
     }

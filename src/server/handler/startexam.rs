@@ -45,7 +45,6 @@ pub async fn push(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
             limits: &server.limits,
             spool_dir: &server.spool_dir,
             absent: Absent::Stay,
-            find_by: None,
         };
         let body = Body { account, format: &STARTEXAM, profiles: &server.profiles, pieces };
         sync(&push, Source::Body(body), || roster.begin(), trace)

@@ -123,8 +123,7 @@ pub async fn run(
     let body_bytes = import.body_bytes;
     let work = move |server: &Server, roster: &mut Roster, trace: &mut Trace| {
         let Import { dialect, profile, absent, .. } = import;
-        let find_by = dialect.facts().find_by;
-        let push = Push { dialect, limits: &server.limits, spool_dir: &server.spool_dir, absent, find_by };
+        let push = Push { dialect, limits: &server.limits, spool_dir: &server.spool_dir, absent };
         let source = match carried {
             Carried::Intents(read) => Source::Intents { profile, intents: read()? },
             Carried::Queue(read) => Source::Queue { profile, read },
