@@ -15,12 +15,15 @@
 //! | [`Draft::index`] | `SELECT entries FROM index_part WHERE account = $1 ORDER BY part`, unless a node has it in memory with this stamp |
 //! | [`Draft::find_ids`] | `SELECT … FROM unnest($2::text[]) WITH ORDINALITY AS want (id, place) LEFT JOIN employee USING (id) …` |
 //! | [`Draft::holders`] | the same with `unique_value`, `ORDER BY revision DESC`, two for each value, minus `staged_released` |
-//! | [`Draft::read`] | `SELECT … FROM employee WHERE account = $1 AND number = ANY($2)`, each replaced by its row in `staged_change`, if it has one |
+//! | [`Draft::read`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) ORDER BY number, revision DESC`, each replaced by its row in `staged_change`, if it has one |
 //! | [`Draft::scan`], [`Draft::active_numbers`], [`Draft::queued`] | `… WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3` |
 //! | [`Draft::append`] | `COPY staged_change FROM STDIN BINARY`; thousands of rows a call |
 //! | [`Draft::release`], [`Draft::hold`] | `COPY staged_released …`, `COPY staged_held …` |
-//! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO employee SELECT … FROM staged_change … ON CONFLICT (account, number) DO UPDATE …; DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …; COMMIT` |
+//! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO version SELECT … FROM staged_change …`, and into `employee (account, number, id)` those who are new; `DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …; COMMIT` |
 //! | [`Draft::roll_back`] | `DELETE FROM staged_change WHERE draft = $1`, and the others |
+//!
+//! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
+//! employee was before stays readable.
 //!
 //! The unique index on `(account, id)` is deferred to the commit, so two employees may exchange their ids.
 
