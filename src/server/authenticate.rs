@@ -3,8 +3,9 @@
 use super::Server;
 use super::respond::Refusal;
 use crate::dialect::Dialect;
+use crate::role::Role;
 use crate::signature::{Head, check_date, parse_authorization};
-use crate::store::{Key, Secret, TokenHolder};
+use crate::store::{AccountSettings, Admitted, Key, Secret, TokenHolder};
 use crate::token;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, HeaderName};
 use hyper::http::request::Parts;
@@ -12,9 +13,32 @@ use hyper::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use std::hint::black_box;
 
+/// Who sends a request, with a key that may do what its route needs.
+pub struct Caller {
+    /// What opens the roster of the account.
+    pub key: Key,
+    /// What is set for the account.
+    pub settings: AccountSettings,
+}
+
+/// Checks that a key may do what a route of the dialect needs: 403 if it may not. Returns who sends the request.
+pub fn permit(server: &Server, dialect: Dialect, admitted: Admitted, needed: Option<Role>) -> Result<Caller, Refusal> {
+    let Admitted { key, id, roles } = admitted;
+    if let Some(needed) = needed.filter(|needed| !roles.has(*needed)) {
+        let (account, needed, dialect) = (key.account, needed.name(), dialect.name());
+        let message = format!(
+            "this request needs the role {needed}, and key {id} of account {account} may only {roles}; ask the server's operator \
+             for a key that has the role (rollcall key add {account} --dialect {dialect} --role {needed})"
+        );
+        return Err(Refusal::new(StatusCode::FORBIDDEN, message));
+    }
+    let settings = server.store.account_settings(key.account)?;
+    Ok(Caller { key, settings })
+}
+
 /// Returns the key of the account whose SharedKey secret signed the request. Every failure is 403 and names the header, but that a POST
 /// without a length is 411.
-pub fn shared_key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+pub fn shared_key(server: &Server, head: &Parts) -> Result<Admitted, Refusal> {
     if head.method == Method::POST {
         content_length(&head.headers)?;
     }

@@ -35,9 +35,9 @@ mod unique;
 
 pub use draft::{Commit, Draft, IndexUpdate, Numbers, Sender, Sync};
 pub use error::{Cause, Error};
-pub use settings::{DialectSettings, Setting};
+pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page, Past,
-    RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Store, Summary, TokenHolder,
+    Account, Admitted, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page,
+    Past, RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Store, Summary, TokenHolder,
 };
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

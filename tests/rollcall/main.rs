@@ -42,6 +42,7 @@ mod read;
 mod refusal;
 mod register;
 mod repair;
+mod roles;
 mod rules;
 mod secrets;
 mod server_key;

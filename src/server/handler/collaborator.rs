@@ -12,13 +12,13 @@ use crate::profile::Profile;
 use crate::rejection::Rejection;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::token_holder;
+use crate::server::authenticate::{Caller, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::body::form::boundary;
 use crate::server::call::{Call, parameter};
 use crate::server::push::import::{Carried, Import, Intents, Received, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
-use crate::store::Key;
+use crate::store::Admitted;
 use crate::sync::Failure;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -43,7 +43,7 @@ pub enum Kind {
 }
 
 /// Returns the key whose token is in one of the two headers; without a good one 401.
-pub fn key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+pub fn key(server: &Server, head: &Parts) -> Result<Admitted, Refusal> {
     let bearers = ["x-cbr-authorization", AUTHORIZATION.as_str()].into_iter().filter_map(|name| {
         let (scheme, token) = head.headers.get(name)?.to_str().ok()?.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
@@ -67,7 +67,7 @@ pub async fn log_in(_: Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// An import of the older clients, who have one path for all kinds and say in the query which it is.
-pub async fn older_import(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+pub async fn older_import(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let kind = match parameter(&call.head, "action").as_deref() {
         Some("single-import") => Kind::Single,
         Some("import") => Kind::Csv,
@@ -76,15 +76,15 @@ pub async fn older_import(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
         }
     };
-    import(call, key, kind).await
+    import(call, caller, kind).await
 }
 
 /// An import of some users, or of all.
-pub async fn import(call: Call<'_>, key: Key, kind: Kind) -> Result<Answer, Refusal> {
+pub async fn import(call: Call<'_>, caller: Caller, kind: Kind) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
-    let account = key.account;
+    let account = caller.key.account;
     let max = BytesMax { limit: "import_bytes_max", bytes: server.limits.import_bytes_max as u64 };
-    let Received { turn, body } = receive(server, key, &head.headers, body, max).await?;
+    let Received { turn, body } = receive(server, caller.key, &head.headers, body, max).await?;
     let users = Users::of(kind, &head.headers, body).await?;
     let served = served(server, account, DIALECT).await?;
     // A CSV is the whole list, unless the operator has said otherwise.

@@ -3,9 +3,10 @@
 use crate::dialect::echospan::{self, Code, Command, EMAIL, Form, ID, Record};
 use crate::dialect::{Dialect, TEXT};
 use crate::profile::Profile;
+use crate::role::Role;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::token_holder;
+use crate::server::authenticate::{Caller, permit, token_holder};
 use crate::server::body::collect::collect;
 use crate::server::body::form::{FormField, boundary, fields};
 use crate::server::body::{Body, BytesMax};
@@ -16,7 +17,7 @@ use crate::server::push::turn::Turn;
 use crate::server::respond::{Answer, Refusal, note, text};
 use crate::server::share::disk::look_up;
 use crate::server::share::pace::Pace;
-use crate::store::{self, Ended, Key};
+use crate::store::{self, Admitted, Ended};
 use crate::sync::{Failure, Receipt};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -64,7 +65,7 @@ fn status(code: Code) -> StatusCode {
 
 /// Answers a command: the status is its code, and the body has the words if the request asks for them.
 pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
-    let Call { server, head, body, event, .. } = call;
+    let Call { server, role, head, body, event, .. } = call;
     let form = match read_form(server, &head.headers, body).await {
         Ok(form) => form,
         Err(Refused { refusal, .. }) => return Err(refusal),
@@ -74,7 +75,7 @@ pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
         Some(code) => echospan::answer(code, advice),
         None => advice.unwrap_or_default().to_owned(),
     };
-    match carry_out(server, &head, &form, event).await {
+    match carry_out(server, &head, role, &form, event).await {
         Ok(receipt) => {
             let mut answer = text(StatusCode::OK, TEXT, words(Some(Code::Successful), None));
             if let Some(receipt) = receipt {
@@ -118,8 +119,8 @@ fn add(form: &mut Form, FormField { name, value, charset }: &FormField) {
     }
 }
 
-/// Returns the key of the account that has this key and client id; the key is in the form, or bare in a header.
-async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result<Key, Refused> {
+/// Returns the key that has this token and client id; the token is in the form, or bare in a header.
+async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result<Admitted, Refused> {
     let in_header = head.headers.get(AUTHORIZATION).and_then(|key| key.to_str().ok());
     let in_form = form.get("Key").filter(|key| !key.is_empty());
     let holder = match in_form.or(in_header.map(str::trim)).map(str::to_owned) {
@@ -142,11 +143,13 @@ async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result
 async fn carry_out(
     server: &Arc<Server>,
     head: &Parts,
+    role: Option<Role>,
     form: &Form,
     event: &mut Event,
 ) -> Result<Option<Receipt>, Refused> {
-    let key = authenticate(server, head, form).await?;
-    event.account = Some(key.account);
+    let admitted = authenticate(server, head, form).await?;
+    event.account = Some(admitted.key.account);
+    let Caller { key, .. } = look_up(server, move |server| permit(server, DIALECT, admitted, role)).await?;
     let command = form.command().map_err(|advice| Refused::new(Code::BadRecord, advice))?;
     let profile = served(server, key.account, DIALECT).await?.profile;
     if let Command::Queue(record) = command {

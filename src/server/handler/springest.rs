@@ -4,13 +4,13 @@ use crate::dialect::{Dialect, JSON, springest};
 use crate::profile::Profile;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::token_holder;
+use crate::server::authenticate::{Caller, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::call::{Call, parameter};
 use crate::server::push::import::{Carried, Import, Received, Served, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
 use crate::server::share::disk;
-use crate::store::Key;
+use crate::store::{Admitted, Key};
 use crate::sync::Failure;
 use hyper::StatusCode;
 use hyper::header::HOST;
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 const DIALECT: Dialect = Dialect::Springest;
 
 /// Returns the key that is in the query: 401 without one, 403 with a wrong or ended one, or with another site's host.
-pub fn key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+pub fn key(server: &Server, head: &Parts) -> Result<Admitted, Refusal> {
     let Some(key) = parameter(head, "api_key") else {
         let message = "the request has no key; send it to /users.json?api_key=YOUR_PRIVATE_API_KEY";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
@@ -41,11 +41,11 @@ pub fn key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
 }
 
 /// `POST`: stores what a user sends.
-pub async fn push(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
-    let account = key.account;
+    let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body } = receive(server, key, &head.headers, body, max).await?;
+    let Received { turn, body } = receive(server, caller.key, &head.headers, body, max).await?;
     let Served { profile, .. } = served(server, account, DIALECT).await?;
     let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: body.len() };
     let user = Carried::one(move || springest::user(&body).map_err(unreadable));

@@ -3,13 +3,12 @@
 use crate::dialect::{Dialect, startexam};
 use crate::digest::ContentDigest;
 use crate::roster::Absent;
-use crate::server::authenticate::content_length;
+use crate::server::authenticate::{Caller, content_length};
 use crate::server::body::unpack::{Packing, unpack_beside};
 use crate::server::body::{BytesMax, receive};
 use crate::server::call::Call;
 use crate::server::push::apply::apply;
 use crate::server::respond::{Answer, Refusal, json_text, note};
-use crate::store::Key;
 use crate::sync::{Body, Format, Push, Source, sync};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -19,7 +18,7 @@ pub const STARTEXAM: Format =
     Format { employees: startexam::EMPLOYEES, envelope: startexam::envelope, employee: startexam::employee };
 
 /// Carries out a push of the account: receives its body here while a thread of its own synchronises.
-pub async fn push(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
     let content_length = content_length(&head.headers)?;
     let max = BytesMax { limit: "body_bytes_max", bytes: server.limits.body_bytes_max };
@@ -30,7 +29,7 @@ pub async fn push(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     }
     let packing = Packing::of(&head.headers)?;
     let digests = content_digests(&head.headers)?;
-    let turn = server.turns.take(key, body.pace()).await?;
+    let turn = server.turns.take(caller.key, body.pace()).await?;
 
     let (sender, pieces) = receive::channel();
     let mut pieces = receive::digested(pieces, digests);

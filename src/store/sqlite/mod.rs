@@ -39,7 +39,7 @@ pub use check::Checkup;
 pub use draft::Draft;
 pub use folder::{Lock, Store};
 pub use history::{Outcome, Past, Refused};
-pub use keys::{Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
+pub use keys::{Admitted, Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
 pub use reader::{Page, Reader, Summary};
 pub use restore::RESTORE;
 pub use roster::Roster;

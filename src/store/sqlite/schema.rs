@@ -63,6 +63,17 @@ pub const SHARED: &[&str] = &[
     -- Secrets, also revoked ones, may be in the file in plain text; see Store::seal_plain_secrets.
     INSERT INTO setting SELECT 'unscrubbed', 1 WHERE EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'key');
 ",
+    "
+    -- What the key may do, as role::Roles displays it. NULL in keys of earlier versions, which may do everything.
+    ALTER TABLE key ADD COLUMN roles TEXT;
+    -- What is set for an account, whatever the dialect; see store::AccountSetting.
+    CREATE TABLE account_setting (
+        account INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The steps of an account's database.
