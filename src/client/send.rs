@@ -51,6 +51,8 @@ pub struct Answer {
     pub tries: u32,
     /// Whether an earlier attempt sent everything but got no answer, so it may have been applied.
     pub sent_before: bool,
+    /// Whether an earlier attempt was applied, and this is its answer again.
+    pub is_repeated: bool,
 }
 
 impl Answer {
@@ -261,13 +263,15 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
         received: Timestamp::now(),
         tries: 1,
         sent_before: false,
+        is_repeated: header("Idempotent-Replayed").is_some(),
     })
 }
 
-/// Sends a body once. `tell` is called with the number of bytes sent so far and of all.
+/// Sends a body once, with these headers beside its own. `tell` is called with the number of bytes sent so far and of all.
 pub fn send(
     target: &Target,
     body: &Payload,
+    headers: &[(&'static str, String)],
     answer: Duration,
     mut tell: impl FnMut(u64, u64),
 ) -> Result<Answer, Box<Broken>> {
@@ -289,8 +293,12 @@ pub fn send(
         .header("Authorization", format!("SharedKey {}:{signature}", target.account))
         .header("Content-Type", "application/json; charset=utf-8")
         .header("Content-Length", &length)
+        .header("Content-Digest", &body.digest)
         .header("Date", &date)
         .header("Expect", "100-continue");
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
     if let Some(encoding) = body.encoding {
         request = request.header("Content-Encoding", encoding);
     }

@@ -38,6 +38,7 @@ use handler::health::Readiness;
 use ipnet::IpNet;
 use observe::history::History;
 use observe::metrics::Metrics;
+use push::asked::UnderWay;
 use push::turn::Turns;
 use share::budget::Budget;
 use share::gate::Gate;
@@ -58,6 +59,7 @@ pub struct Server {
     trusted_proxies: Vec<IpNet>,
     connections: Arc<Places>,
     turns: Turns,
+    under_way: Arc<UnderWay>,
     reads: Gate,
     exports: Gate,
     /// The gate of exports that are sent, and those under way.
@@ -89,6 +91,7 @@ impl Server {
             trusted_proxies,
             connections: Arc::default(),
             turns: Turns::new(&limits),
+            under_way: Arc::default(),
             reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
             exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),
             sending: export::gate_of_sent(&limits),

@@ -18,6 +18,7 @@ mod both;
 mod client;
 mod command;
 mod compressed;
+mod conditions;
 mod confidential;
 mod connection;
 mod crash;

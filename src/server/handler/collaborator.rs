@@ -16,6 +16,7 @@ use crate::server::authenticate::{Caller, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::body::form::boundary;
 use crate::server::call::{Call, parameter};
+use crate::server::push::asked::Carries;
 use crate::server::push::import::{Carried, Import, Intents, Received, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
 use crate::store::Admitted;
@@ -84,7 +85,9 @@ pub async fn import(call: Call<'_>, caller: Caller, kind: Kind) -> Result<Answer
     let Call { server, head, body, event, .. } = call;
     let account = caller.key.account;
     let max = BytesMax { limit: "import_bytes_max", bytes: server.limits.import_bytes_max as u64 };
-    let Received { turn, body } = receive(server, caller.key, &head.headers, body, max).await?;
+    let is_csv = kind == Kind::Csv || boundary(&head.headers).is_some();
+    let carries = if is_csv { Carries::Everybody } else { Carries::Some };
+    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, carries).await?;
     let users = Users::of(kind, &head.headers, body).await?;
     let served = served(server, account, DIALECT).await?;
     // A CSV is the whole list, unless the operator has said otherwise.
@@ -93,7 +96,7 @@ pub async fn import(call: Call<'_>, caller: Caller, kind: Kind) -> Result<Answer
         Users::Single(_) | Users::Batch(_) => Absent::Stay,
     };
     let profile = served.profile;
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: users.bytes() };
+    let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: users.bytes(), conditions };
     let rows: Arc<Mutex<Rows>> = Arc::default();
     let carried = users.carried(server.limits.columns_max, rows.clone());
     let result = run(server, turn, import, carried, event).await?;

@@ -6,12 +6,13 @@ use crate::profile::Profile;
 use crate::role::Role;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::{Caller, permit, token_holder};
+use crate::server::authenticate::{permit, token_holder};
 use crate::server::body::collect::collect;
 use crate::server::body::form::{FormField, boundary, fields};
 use crate::server::body::{Body, BytesMax};
 use crate::server::call::Call;
 use crate::server::observe::log::Event;
+use crate::server::push::asked::{Asked, Carries};
 use crate::server::push::import::{Carried, Import, run, served, wire_field};
 use crate::server::push::turn::Turn;
 use crate::server::respond::{Answer, Refusal, note, text};
@@ -42,7 +43,7 @@ impl Refused {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
         let code = match refusal.status {
-            StatusCode::CONFLICT => Code::Waiting,
+            StatusCode::CONFLICT if refusal.may_pass() => Code::Waiting,
             StatusCode::FORBIDDEN => Code::BadKey,
             // Trying again would not help.
             StatusCode::INTERNAL_SERVER_ERROR => return Refused { code: None, refusal },
@@ -59,6 +60,12 @@ impl From<store::Error> for Refused {
     }
 }
 
+/// A command as it was sent.
+struct Sent<'a> {
+    form: &'a Form,
+    body: &'a [u8],
+}
+
 fn status(code: Code) -> StatusCode {
     StatusCode::from_u16(code as u16).expect("the codes have three digits")
 }
@@ -66,8 +73,8 @@ fn status(code: Code) -> StatusCode {
 /// Answers a command: the status is its code, and the body has the words if the request asks for them.
 pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
     let Call { server, role, head, body, event, .. } = call;
-    let form = match read_form(server, &head.headers, body).await {
-        Ok(form) => form,
+    let (form, sent) = match read_form(server, &head.headers, body).await {
+        Ok(read) => read,
         Err(Refused { refusal, .. }) => return Err(refusal),
     };
     let words = |code: Option<Code>, advice: Option<&str>| match code {
@@ -75,7 +82,7 @@ pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
         Some(code) => echospan::answer(code, advice),
         None => advice.unwrap_or_default().to_owned(),
     };
-    match carry_out(server, &head, role, &form, event).await {
+    match carry_out(server, &head, role, &Sent { form: &form, body: &sent }, event).await {
         Ok(receipt) => {
             let mut answer = text(StatusCode::OK, TEXT, words(Some(Code::Successful), None));
             if let Some(receipt) = receipt {
@@ -90,7 +97,8 @@ pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-async fn read_form(server: &Server, headers: &HeaderMap, body: Body) -> Result<Form, Refused> {
+/// Reads a form. Returns it, and the body as it was sent.
+async fn read_form(server: &Server, headers: &HeaderMap, body: Body) -> Result<(Form, Vec<u8>), Refused> {
     let max = BytesMax { limit: "form_bytes_max", bytes: server.limits.form_bytes_max as u64 };
     let body = collect(server, headers, body, max, &mut server.collected.nothing(None)).await?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
@@ -98,9 +106,9 @@ async fn read_form(server: &Server, headers: &HeaderMap, body: Body) -> Result<F
         return Err(Refused::new(Code::BadRecord, "send the fields form-encoded, not as JSON"));
     }
     let mut form = Form::default();
-    let fields = fields(headers, body).await.map_err(|wrong| Refused::new(Code::BadRecord, wrong))?;
+    let fields = fields(headers, body.clone()).await.map_err(|wrong| Refused::new(Code::BadRecord, wrong))?;
     fields.iter().for_each(|field| add(&mut form, field));
-    Ok(form)
+    Ok((form, body))
 }
 
 /// Adds a field, whose value is in UTF-8 or in the charset that the request names.
@@ -144,19 +152,24 @@ async fn carry_out(
     server: &Arc<Server>,
     head: &Parts,
     role: Option<Role>,
-    form: &Form,
+    sent: &Sent<'_>,
     event: &mut Event,
 ) -> Result<Option<Receipt>, Refused> {
+    let Sent { form, body } = *sent;
     let admitted = authenticate(server, head, form).await?;
-    event.account = Some(admitted.key.account);
-    let Caller { key, .. } = look_up(server, move |server| permit(server, DIALECT, admitted, role)).await?;
+    let account = admitted.key.account;
+    event.account = Some(account);
+    let caller = look_up(server, move |server| permit(server, DIALECT, admitted, role)).await?;
+    let asked = Asked::of(head, &caller, Carries::Some)?;
+    let one_at_a_time = server.under_way.begin(account, &asked)?;
+    let conditions = asked.of_body(body);
     let command = form.command().map_err(|advice| Refused::new(Code::BadRecord, advice))?;
-    let profile = served(server, key.account, DIALECT).await?.profile;
+    let profile = served(server, account, DIALECT).await?.profile;
     if let Command::Queue(record) = command {
         check(form, record, &profile)?;
     }
     // Who waits for a P waits here, and not on a thread.
-    let turn = server.turns.take(key, &Pace::of_request()).await?;
+    let turn = server.turns.take(caller.key, &Pace::of_request()).await?.holding(one_at_a_time);
     match command {
         Command::Queue(record) => {
             enqueue(server, turn, form.record(record)).await?;
@@ -171,7 +184,8 @@ async fn carry_out(
             Ok(None)
         }
         Command::Process => {
-            let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: 0 };
+            let (profile, absent) = (profile.clone(), Absent::Stay);
+            let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: 0, conditions };
             let result = run(server, turn, import, Carried::Queue(echospan::queued), event).await?;
             result.map(Some).map_err(|failure| refused(failure, &profile))
         }

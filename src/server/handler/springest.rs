@@ -7,6 +7,7 @@ use crate::server::Server;
 use crate::server::authenticate::{Caller, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::call::{Call, parameter};
+use crate::server::push::asked::Carries;
 use crate::server::push::import::{Carried, Import, Received, Served, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
 use crate::server::share::disk;
@@ -45,9 +46,10 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
     let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body } = receive(server, caller.key, &head.headers, body, max).await?;
+    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, Carries::Some).await?;
     let Served { profile, .. } = served(server, account, DIALECT).await?;
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: body.len() };
+    let import =
+        Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: body.len(), conditions };
     let user = Carried::one(move || springest::user(&body).map_err(unreadable));
     let result = run(server, turn, import, user, event).await?;
     let receipt = result.map_err(|failure| refused(failure, &profile))?;

@@ -70,6 +70,25 @@ impl From<Failure> for Refusal {
                 let message = "the account has no profile with this profileId; GET /v1/profiles lists those it has";
                 Refusal::new(StatusCode::NOT_FOUND, message)
             }
+            Failure::Incomplete { expected, carried } => {
+                let message = format!(
+                    "the push says that it carries {expected} employees, and it carries {carried}; nothing was stored; \
+                     push the whole list, or say how many there are"
+                );
+                Refusal::new(StatusCode::PRECONDITION_FAILED, message)
+            }
+            Failure::Older { as_of, last } => {
+                let message = format!(
+                    "the list is as of {as_of} (Rollcall-As-Of), and one as of {last} was applied already; nothing was stored; \
+                     push a newer list"
+                );
+                Refusal::new(StatusCode::CONFLICT, message)
+            }
+            Failure::OtherBody => {
+                let message = "another push had this Idempotency-Key, and another body or URL; nothing was stored; \
+                               send each push with a key of its own";
+                Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+            }
             Failure::Rejected(rejections) => {
                 let error_count = rejections.count();
                 let (errors, causes) = rejections.into_parts();

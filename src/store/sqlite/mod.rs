@@ -25,6 +25,7 @@ mod private;
 mod reader;
 mod repair;
 mod restore;
+mod retry;
 mod roster;
 mod rows;
 mod schema;
@@ -46,4 +47,6 @@ pub use roster::Roster;
 pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 
-use super::{Commit, Error, Held, IndexUpdate, Numbers, OF_HIDDEN, Sender, Sync, UniqueValue, unique_values};
+use super::{
+    Commit, Earlier, Error, Held, IndexUpdate, Numbers, OF_HIDDEN, Remember, Sender, Sync, UniqueValue, unique_values,
+};

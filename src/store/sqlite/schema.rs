@@ -205,6 +205,21 @@ pub const ROSTER: &[&str] = &["
         LEFT JOIN version ON version.place = latest.revision << 32 | latest.number;
     -- Revisions that a backup was restored as: for whoever asks what changed since, everybody did.
     CREATE VIEW restored AS SELECT revision FROM sync WHERE dialect = 'restore';
+", "
+    -- When the list was made that a push carried, in microseconds of Unix time; NULL if it does not say so.
+    ALTER TABLE sync ADD COLUMN as_of INTEGER;
+    CREATE INDEX sync_as_of ON sync (revision) WHERE as_of IS NOT NULL;
+    -- Applied pushes with an Idempotency-Key, which are answered again if they come again. fingerprint: of the request with its body.
+    -- made_at: in seconds of Unix time. first, ignored: what the answer has beside the record of the push; ignored as JSON.
+    CREATE TABLE retry (
+        number INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        fingerprint BLOB NOT NULL,
+        revision INTEGER NOT NULL,
+        made_at INTEGER NOT NULL,
+        first INTEGER,
+        ignored TEXT NOT NULL
+    ) STRICT;
 "];
 
 /// The first version in which versions of employees are appended.

@@ -1,0 +1,55 @@
+//! Pushes with an `Idempotency-Key`: what they did, for whoever sends them again.
+
+use super::{Earlier, Error, Remember};
+use crate::limits::RETRY_SECONDS_MAX;
+use crate::roster::{Counts, Ignored};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::time::Duration;
+
+/// How many outdated rows one push removes at most, so that none takes long. It adds one.
+const REMOVED_MAX: u32 = 100;
+
+/// Returns what the push with a key did, if that is still remembered.
+pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earlier>, Error> {
+    let mut select = connection.prepare_cached(
+        "SELECT fingerprint, revision, first, ignored, employees, created, updated, activated, hidden, unchanged, duration_ms
+         FROM retry JOIN sync USING (revision) WHERE key = ? AND made_at > unixepoch() - ?",
+    )?;
+    Ok(select.query_row(params![key, RETRY_SECONDS_MAX], read).optional()?)
+}
+
+fn read(row: &Row) -> rusqlite::Result<Earlier> {
+    let ignored: String = row.get(3)?;
+    let names: Vec<String> = serde_json::from_str(&ignored).unwrap_or_default();
+    let [created, updated, activated, hidden, unchanged] =
+        [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?];
+    Ok(Earlier {
+        fingerprint: row.get(0)?,
+        revision: row.get(1)?,
+        first: row.get(2)?,
+        ignored: Ignored::of(&names),
+        employees: row.get(4)?,
+        counts: Counts { created, updated, activated, hidden, unchanged },
+        duration: Duration::from_millis(row.get(10)?),
+    })
+}
+
+/// Remembers the push that makes a revision, and forgets some of those whose time is over or that are too many.
+pub(super) fn remember(connection: &Connection, revision: u64, push: &Remember) -> Result<(), Error> {
+    let Remember { retry, first, ignored, kept_max } = push;
+    let ignored: Vec<&str> = ignored.names().collect();
+    let ignored = serde_json::to_string(&ignored).expect("names are text");
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO retry (key, fingerprint, revision, made_at, first, ignored)
+             VALUES (?, ?, ?, unixepoch(), ?, ?)",
+        )?
+        .execute(params![retry.key, retry.fingerprint, revision, first, ignored])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM retry WHERE number IN (SELECT number FROM retry ORDER BY number LIMIT ?1)
+             AND (made_at <= unixepoch() - ?2 OR number <= (SELECT max(number) FROM retry) - ?3)",
+        )?
+        .execute(params![REMOVED_MAX, RETRY_SECONDS_MAX, kept_max])?;
+    Ok(())
+}
