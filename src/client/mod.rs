@@ -80,5 +80,6 @@ pub use places::Places;
 pub use retry::{Patience, Progress, ask, push};
 pub use rows::Columns;
 pub use send::{
-    Answer, AnswerCause, AnswerCounts, AnswerRefusal, AnswerRejection, ProfileField, PushError, Target, profile_fields,
+    Answer, AnswerCause, AnswerCounts, AnswerRefusal, AnswerRejection, ProfileField, PushError, Signing, Target,
+    profile_fields,
 };

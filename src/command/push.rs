@@ -2,8 +2,10 @@
 
 use super::refused::refused;
 use super::{Failed, complain, out, setting};
-use crate::client::{self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, Target};
-use crate::config::{ColumnsOf, Config, PushConfig};
+use crate::client::{
+    self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, Signing, Target,
+};
+use crate::config::{ColumnsOf, Config, PushConfig, Sign};
 use crate::signature::parse_date;
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -57,6 +59,9 @@ pub struct Push {
     /// When the list was made, like 2026-01-31T06:00:00Z. A list that is older than the last one applied is refused
     #[arg(long, env = "ROLLCALL_AS_OF", value_name = "TIME", value_parser = time)]
     as_of: Option<Timestamp>,
+    /// How requests are signed [default: shared-key]
+    #[arg(long, env = "ROLLCALL_SIGN", value_name = "HOW", value_enum)]
+    sign: Option<Sign>,
     /// How long to wait for the answer once the push has been sent, from 1 to 86400 [default: 300]
     #[arg(long, env = "ROLLCALL_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(TIMEOUT_SECONDS))]
     timeout: Option<u32>,
@@ -106,7 +111,11 @@ impl Push {
                 "the secret in {variable} begins or ends with white space or a line end; remove it from the variable"
             )));
         }
-        let target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
+        let mut target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
+        target.signing = match self.sign.or(config.sign) {
+            None | Some(Sign::SharedKey) => Signing::SharedKey,
+            Some(Sign::Rfc9421) => Signing::Rfc9421,
+        };
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
         let collaborator = self.columns.or(config.columns) == Some(ColumnsOf::Collaborator);

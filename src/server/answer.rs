@@ -92,8 +92,8 @@ async fn dispatch(
         Who::KeyInHead(key_of, handler) => {
             let dialect = Dialect::of_path(path);
             let (account, caller, head) = look_up(server, move |server| {
-                let admitted = key_of(server, &head)?;
-                Ok((admitted.key.account, permit(server, dialect, admitted, role), head))
+                let shown = key_of(server, &head)?;
+                Ok((shown.admitted.key.account, permit(server, dialect, shown, role), head))
             })
             .await?;
             event.account = Some(account);

@@ -2,7 +2,7 @@
 //! the list of routes in the README come from it.
 
 use super::Server;
-use super::authenticate::shared_key;
+use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
 use super::handler::{echospan, export, health, read, springest, startexam};
@@ -10,7 +10,6 @@ use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
 use crate::role::Role;
-use crate::store::Admitted;
 use Verb::{Post, Push, Read};
 use Who::{Anybody, KeyInBody, KeyInHead};
 use hyper::http::request::Parts;
@@ -19,17 +18,17 @@ use hyper::{Method, StatusCode};
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
 static ROUTES: [Route; 20] = [
-    Route::new(Read, "/v1/employees", KeyInHead(shared_key, |call, caller| Box::pin(read::employees(call, caller.key))))
+    Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
-    Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(shared_key, |call, caller| Box::pin(startexam::push(call, caller)))),
-    Route::new(Read, "/v1/employees.csv", KeyInHead(shared_key, |call, caller| Box::pin(export::export(call, caller.key, Form::Csv)))),
-    Route::new(Read, "/v1/employees.xlsx", KeyInHead(shared_key, |call, caller| Box::pin(export::export(call, caller.key, Form::Xlsx)))),
-    Route::new(Read, "/v1/employees.ndjson", KeyInHead(shared_key, |call, caller| Box::pin(export::export(call, caller.key, Form::Ndjson)))),
-    Route::new(Read, "/v1/employees/{id}", KeyInHead(shared_key, |call, caller| Box::pin(read::employee(call, caller.key)))),
-    Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(shared_key, |call, caller| Box::pin(read::image(call, caller.key)))),
-    Route::new(Read, "/v1/profiles", KeyInHead(shared_key, |call, caller| Box::pin(read::profiles(call, caller.key))))
+    Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
+    Route::new(Read, "/v1/employees.csv", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Csv)))),
+    Route::new(Read, "/v1/employees.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Xlsx)))),
+    Route::new(Read, "/v1/employees.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Ndjson)))),
+    Route::new(Read, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(read::employee(call, caller.key)))),
+    Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(signed, |call, caller| Box::pin(read::image(call, caller.key)))),
+    Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .listed("/v1/profiles"),
-    Route::new(Read, "/v1/profiles/{id}", KeyInHead(shared_key, |call, caller| Box::pin(read::profile(call, caller.key)))),
+    Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),
@@ -84,7 +83,7 @@ pub enum Who {
     /// Anybody: no key is needed.
     Anybody(Handler),
     /// Who shows a key in the head, which the function finds.
-    KeyInHead(fn(&Server, &Parts) -> Result<Admitted, Refusal>, KeyHandler),
+    KeyInHead(fn(&Server, &Parts) -> Result<Shown, Refusal>, KeyHandler),
     /// Who shows a key in the body, which the handler reads.
     KeyInBody(Handler),
 }

@@ -62,6 +62,28 @@ pub struct Retry {
     pub fingerprint: Fingerprint,
 }
 
+/// What a request was signed with, by its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The hash: of a SharedKey signature, or of an account and a nonce.
+    pub hash: Fingerprint,
+    /// The last second of Unix time at which the signature is good.
+    pub good_until: i64,
+    /// Whether it is a nonce, with which nothing may come again. With a SharedKey signature the same may.
+    pub is_nonce: bool,
+}
+
+/// A push whose signature must not come again with another body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// What it was signed with.
+    pub mark: Mark,
+    /// What its request asks for, with the body.
+    pub fingerprint: Fingerprint,
+    /// How many are remembered of an account. The oldest go first.
+    pub kept_max: usize,
+}
+
 /// What an earlier push with the same key did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
@@ -126,6 +148,8 @@ pub struct Commit {
     pub empties_queue: bool,
     /// What is remembered of the push, if it has a key.
     pub remember: Option<Remember>,
+    /// What the push was signed with, if that must not come again.
+    pub seen: Option<Seen>,
 }
 
 /// Calls the same method of whichever backend it is.
@@ -189,6 +213,11 @@ impl Draft<'_> {
     /// ago and is remembered.
     pub fn earlier(&mut self, key: &str) -> Result<Option<Earlier>, Error> {
         forward!(self, draft => draft.earlier(key))
+    }
+
+    /// Returns what the first push that was signed with a mark has asked for; `None` if it is not remembered.
+    pub fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+        forward!(self, draft => draft.seen(mark))
     }
 
     /// Returns when the list was made of the last push that says so; `None` if no push does.

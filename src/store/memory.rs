@@ -1,6 +1,7 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
-use super::{Commit, Earlier, Error, Held, Numbers, Remember, Sync, UniqueValue};
+use super::{Commit, Earlier, Error, Held, Mark, Numbers, Remember, Sync, UniqueValue};
+use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::roster::{Change, Employee, Entry, Index, data_hash, hash};
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ struct Maps {
     syncs: Vec<Sync>,
     /// What is remembered of pushes by their keys, forever.
     remembered: BTreeMap<String, Earlier>,
+    seen: BTreeMap<Fingerprint, Fingerprint>,
 }
 
 /// See [`super::Draft`].
@@ -175,6 +177,10 @@ impl Draft<'_> {
         Ok(self.next.remembered.get(key).cloned())
     }
 
+    pub(super) fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+        Ok(self.next.seen.get(&mark.hash).copied())
+    }
+
     pub(super) fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {
         Ok(self.next.syncs.iter().rev().find_map(|sync| sync.as_of))
     }
@@ -210,6 +216,9 @@ impl Draft<'_> {
         }
         self.next.syncs.push(commit.sync);
         self.next.revision += 1;
+        if let Some(seen) = commit.seen {
+            self.next.seen.entry(seen.mark.hash).or_insert(seen.fingerprint);
+        }
         if let Some(Remember { retry, first, ignored, .. }) = commit.remember {
             let (fingerprint, revision) = (retry.fingerprint, self.next.revision);
             let Sync { employees, counts, duration, .. } = commit.sync;

@@ -17,7 +17,7 @@
 //! | [`Draft::holders`] | the same with `unique_value`, `ORDER BY revision DESC`, two for each value, minus `staged_released` |
 //! | [`Draft::read`] | `SELECT … FROM employee WHERE account = $1 AND number = ANY($2)`, each replaced by its row in `staged_change`, if it has one |
 //! | [`Draft::scan`], [`Draft::active_numbers`], [`Draft::queued`] | `… WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3` |
-//! | [`Draft::earlier`], [`Draft::last_as_of`] | `SELECT … FROM retry JOIN sync … WHERE account = $1 AND key = $2`; `SELECT as_of FROM sync … ORDER BY revision DESC LIMIT 1` |
+//! | [`Draft::earlier`], [`Draft::seen`], [`Draft::last_as_of`] | `SELECT … FROM retry JOIN sync … WHERE account = $1 AND key = $2`; `SELECT fingerprint FROM seen WHERE account = $1 AND mark = $2`; `SELECT as_of FROM sync … ORDER BY revision DESC LIMIT 1` |
 //! | [`Draft::append`] | `COPY staged_change FROM STDIN BINARY`; thousands of rows a call |
 //! | [`Draft::release`], [`Draft::hold`] | `COPY staged_released …`, `COPY staged_held …` |
 //! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO employee SELECT … FROM staged_change … ON CONFLICT (account, number) DO UPDATE …; DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …`; `INSERT INTO retry …`, whose key is unique; `COMMIT` |
@@ -34,7 +34,7 @@ pub mod sqlite;
 mod suite;
 mod unique;
 
-pub use draft::{Commit, Draft, Earlier, IndexUpdate, Numbers, Remember, Retry, Sender, Sync};
+pub use draft::{Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{

@@ -1,6 +1,8 @@
 //! One suite of tests for the port, run over each backend.
 
-use super::{Commit, Draft, Earlier, Error, Held, IndexUpdate, OF_HIDDEN, Remember, Retry, Sender, Sync, UniqueValue};
+use super::{
+    Commit, Draft, Earlier, Error, Held, IndexUpdate, Mark, OF_HIDDEN, Remember, Retry, Seen, Sender, Sync, UniqueValue,
+};
 use crate::profile::{self, Profile};
 use crate::roster::{Change, Counts, Data, Employee, Ignored, Status};
 use std::time::Duration;
@@ -76,7 +78,14 @@ fn changed<'a>(number: u32, before: &'a Employee, after: &'a Employee) -> Change
 fn commit() -> Commit {
     let (counts, sender) = (Counts::default(), Sender::default());
     let sync = Sync { profile: 1, employees: 0, counts, duration: Duration::ZERO, sender, as_of: None };
-    Commit { sync, index: IndexUpdate::Entries(Vec::new()), index_bytes_max: 0, empties_queue: false, remember: None }
+    Commit {
+        sync,
+        index: IndexUpdate::Entries(Vec::new()),
+        index_bytes_max: 0,
+        empties_queue: false,
+        remember: None,
+        seen: None,
+    }
 }
 
 /// Appends changes in a draft of their own, and commits them.
@@ -187,6 +196,9 @@ fn other_unique_fields_mean_that_nobody_holds_anything<B: Backend>() {
     assert_eq!(draft.holders(&[value]).unwrap(), [Vec::<u32>::new()]);
 }
 
+const SEEN: Seen =
+    Seen { mark: Mark { hash: [5; 32], good_until: i64::MAX, is_nonce: false }, fingerprint: [6; 32], kept_max: 9 };
+
 fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>() {
     let mut backend = B::new();
     let as_of = Some("2026-01-31T06:00:00.25Z".parse().unwrap());
@@ -195,7 +207,12 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
         let retry = Retry { key: key.into(), fingerprint: [7; 32] };
         let remember = Remember { retry, first: Some(3), ignored: Ignored::of(&["a\nb".into()]), kept_max: 2 };
         let commit = commit();
-        Commit { sync: Sync { counts, employees: 2, as_of, ..commit.sync }, remember: Some(remember), ..commit }
+        Commit {
+            sync: Sync { counts, employees: 2, as_of, ..commit.sync },
+            remember: Some(remember),
+            seen: Some(SEEN),
+            ..commit
+        }
     };
     let draft = backend.begin().unwrap();
     draft.roll_back(None, 0);
@@ -216,6 +233,8 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
     };
     assert_eq!(draft.earlier("one").unwrap(), Some(earlier));
     assert_eq!((draft.earlier("two").unwrap(), draft.last_as_of().unwrap()), (None, as_of));
+    assert_eq!(draft.seen(&SEEN.mark).unwrap(), Some([6; 32]));
+    assert_eq!(draft.seen(&Mark { hash: [1; 32], ..SEEN.mark }).unwrap(), None);
 }
 
 macro_rules! suite {

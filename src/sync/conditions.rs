@@ -3,7 +3,7 @@
 use super::Failure;
 use super::source::Arriving;
 use crate::digest::Fingerprint;
-use crate::store::{Draft, Earlier, Retry};
+use crate::store::{Draft, Earlier, Mark, Retry, Seen};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +16,8 @@ pub struct Conditions {
     pub as_of: Option<Timestamp>,
     /// What tells this push from every other: sent again with the same body it is not applied again.
     pub idempotency_key: Option<String>,
+    /// What the request was signed with, if that must not come again.
+    pub mark: Option<Mark>,
     /// The fingerprint of the request, once all of its body has come. It is computed only if something needs it.
     pub fingerprint: Arc<OnceLock<Fingerprint>>,
 }
@@ -45,12 +47,25 @@ impl Conditions {
         if self.fingerprint.get() == Some(&earlier.fingerprint) { Ok(()) } else { Err(Failure::OtherBody) }
     }
 
-    /// Checks that the push has carried as many employees as it must.
-    pub(super) fn check_count(&self, carried: u64) -> Result<(), Failure> {
+    /// Checks a push that has come whole: that its signature did not come before with another body, and that it has carried as many
+    /// employees as it must.
+    pub(super) fn end(&self, carried: u64, draft: &mut Draft) -> Result<(), Failure> {
+        if let Some(mark) = &self.mark
+            && let Some(first) = draft.seen(mark)?
+            && (mark.is_nonce || self.fingerprint.get() != Some(&first))
+        {
+            return Err(Failure::Replayed { is_nonce: mark.is_nonce });
+        }
         match self.expected {
             Some(expected) if expected != carried => Err(Failure::Incomplete { expected, carried }),
             _ => Ok(()),
         }
+    }
+
+    /// Returns what the store is to remember of the signature of a push that has come whole.
+    pub fn seen(&self, kept_max: usize) -> Option<Seen> {
+        let (mark, fingerprint) = self.mark.zip(self.fingerprint.get().copied())?;
+        Some(Seen { mark, fingerprint, kept_max })
     }
 
     /// Returns what the store is to remember of a push that has come whole.

@@ -44,6 +44,11 @@ pub enum Failure {
         /// When the last list was made that was applied.
         last: Timestamp,
     },
+    /// The signature came before, with another body or as a nonce.
+    Replayed {
+        /// Whether it is the nonce that came before.
+        is_nonce: bool,
+    },
     /// Another push had the same idempotency key.
     OtherBody,
     /// Employees were rejected.

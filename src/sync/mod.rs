@@ -144,8 +144,9 @@ fn carry_out<'d>(
                 ignored: ignored.clone(),
                 kept_max: push.limits.retries_kept_max,
             });
+            let seen = push.conditions.seen(push.limits.signatures_kept_max);
             let index_bytes_max = push.limits.index_bytes_max;
-            let commit = Commit { sync, index, index_bytes_max, empties_queue, remember };
+            let commit = Commit { sync, index, index_bytes_max, empties_queue, remember, seen };
             let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
             Ok(Receipt { counts, employees, revision, duration, ignored, first, is_repeated: false })
         }
@@ -200,7 +201,7 @@ fn apply<'a>(
         Arriving::Whole(whole) => (stage.whole(*whole)?, None, false),
         Arriving::Intents(intents) => stage.intents(push, intents)?,
     };
-    push.conditions.check_count(outcome.employees)?;
+    push.conditions.end(outcome.employees, draft)?;
     if push.absent == Absent::Hide {
         rules::hide_absent(&mut outcome, draft, index)?;
     }

@@ -49,6 +49,7 @@ mod secrets;
 mod server_key;
 mod shapes;
 mod shares;
+mod signatures;
 mod structure;
 mod tables;
 mod trouble;

@@ -12,14 +12,13 @@ use crate::profile::Profile;
 use crate::rejection::Rejection;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::{Caller, token_holder};
+use crate::server::authenticate::{Caller, Shown, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::body::form::boundary;
 use crate::server::call::{Call, parameter};
 use crate::server::push::asked::Carries;
 use crate::server::push::import::{Carried, Import, Intents, Received, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
-use crate::store::Admitted;
 use crate::sync::Failure;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -44,7 +43,7 @@ pub enum Kind {
 }
 
 /// Returns the key whose token is in one of the two headers; without a good one 401.
-pub fn key(server: &Server, head: &Parts) -> Result<Admitted, Refusal> {
+pub fn key(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
     let bearers = ["x-cbr-authorization", AUTHORIZATION.as_str()].into_iter().filter_map(|name| {
         let (scheme, token) = head.headers.get(name)?.to_str().ok()?.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
@@ -52,7 +51,7 @@ pub fn key(server: &Server, head: &Parts) -> Result<Admitted, Refusal> {
     let mut message = "the request has no token; send the header Authorization: Bearer TOKEN".to_owned();
     for token in bearers {
         message = match token_holder(server, DIALECT, token)?.map(|token| token.holder.admit(Timestamp::now())) {
-            Some(Ok(key)) => return Ok(key),
+            Some(Ok(admitted)) => return Ok(admitted.into()),
             Some(Err(ended)) => ended.to_string(),
             None => "no account has this token, or it was revoked".to_owned(),
         };

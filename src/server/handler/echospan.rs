@@ -159,7 +159,7 @@ async fn carry_out(
     let admitted = authenticate(server, head, form).await?;
     let account = admitted.key.account;
     event.account = Some(account);
-    let caller = look_up(server, move |server| permit(server, DIALECT, admitted, role)).await?;
+    let caller = look_up(server, move |server| permit(server, DIALECT, admitted.into(), role)).await?;
     let asked = Asked::of(head, &caller, Carries::Some)?;
     let one_at_a_time = server.under_way.begin(account, &asked)?;
     let conditions = asked.of_body(body);

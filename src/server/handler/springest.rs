@@ -4,14 +4,14 @@ use crate::dialect::{Dialect, JSON, springest};
 use crate::profile::Profile;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::{Caller, token_holder};
+use crate::server::authenticate::{Caller, Shown, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::call::{Call, parameter};
 use crate::server::push::asked::Carries;
 use crate::server::push::import::{Carried, Import, Received, Served, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
 use crate::server::share::disk;
-use crate::store::{Admitted, Key};
+use crate::store::Key;
 use crate::sync::Failure;
 use hyper::StatusCode;
 use hyper::header::HOST;
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 const DIALECT: Dialect = Dialect::Springest;
 
 /// Returns the key that is in the query: 401 without one, 403 with a wrong or ended one, or with another site's host.
-pub fn key(server: &Server, head: &Parts) -> Result<Admitted, Refusal> {
+pub fn key(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
     let Some(key) = parameter(head, "api_key") else {
         let message = "the request has no key; send it to /users.json?api_key=YOUR_PRIVATE_API_KEY";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
@@ -38,7 +38,7 @@ pub fn key(server: &Server, head: &Parts) -> Result<Admitted, Refusal> {
             return wrong("this api_key is another site's; send the request to the host of the key's own site");
         }
     }
-    token.holder.admit(Timestamp::now()).or_else(|ended| wrong(&ended.to_string()))
+    token.holder.admit(Timestamp::now()).map(Shown::from).or_else(|ended| wrong(&ended.to_string()))
 }
 
 /// `POST`: stores what a user sends.

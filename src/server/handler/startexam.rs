@@ -51,7 +51,11 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
             conditions,
         };
         let body = Body { account, format: &STARTEXAM, profiles: &server.profiles, pieces };
-        sync(&push, Source::Body(body), || roster.begin(), trace)
+        let result = sync(&push, Source::Body(body), || roster.begin(), trace);
+        if let (Err(_), Some(seen)) = (&result, push.conditions.seen(server.limits.signatures_kept_max)) {
+            roster.note_seen(&seen)?;
+        }
+        result
     });
     receive::receive(body, &server.limits, sender).await;
     let receipt = applying.result(event).await??;

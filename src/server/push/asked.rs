@@ -54,9 +54,11 @@ impl Asked {
             )));
         }
         let idempotency_key = idempotency_key(&head.headers)?;
-        let fingerprinting = idempotency_key.as_ref().map(|_| Fingerprinting::new(&target(head)));
+        let mark = caller.mark;
+        let is_needed = idempotency_key.is_some() || mark.is_some();
+        let fingerprinting = is_needed.then(|| Fingerprinting::new(&target(head)));
         let as_of = as_of(&head.headers)?;
-        let conditions = Conditions { expected, as_of, idempotency_key, ..Conditions::default() };
+        let conditions = Conditions { expected, as_of, idempotency_key, mark, ..Conditions::default() };
         Ok(Asked { conditions, digests, fingerprinting })
     }
 

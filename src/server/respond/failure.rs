@@ -2,6 +2,7 @@
 
 use super::refusal::{Refusal, Rejected};
 use crate::export;
+use crate::server::authenticate;
 use crate::store;
 use crate::sync::{BodyError, Failure};
 use hyper::StatusCode;
@@ -83,6 +84,12 @@ impl From<Failure> for Refusal {
                      push a newer list"
                 );
                 Refusal::new(StatusCode::CONFLICT, message)
+            }
+            Failure::Replayed { is_nonce: true } => authenticate::again(),
+            Failure::Replayed { is_nonce: false } => {
+                let message = "HTTP header 'Authorization' is incorrect: this signature came before with another body, and the account \
+                               refuses that; nothing was stored; sign the push with a new Date";
+                Refusal::new(StatusCode::FORBIDDEN, message)
             }
             Failure::OtherBody => {
                 let message = "another push had this Idempotency-Key, and another body or URL; nothing was stored; \

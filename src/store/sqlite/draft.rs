@@ -3,8 +3,9 @@
 use super::index::{self, Cache, Version as IndexVersion};
 use super::roster::OpenFile;
 use super::rows::employee;
-use super::{Commit, Earlier, Error, Held, IndexUpdate, Numbers, Sync, UniqueValue, derived, reader, retry};
+use super::{Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, Sync, UniqueValue, derived, reader, retry};
 use crate::dialect::Dialect;
+use crate::digest::Fingerprint;
 use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Counts, Employee, Index};
 use jiff::Timestamp;
@@ -213,6 +214,10 @@ impl<'a> Draft<'a> {
         retry::earlier(&self.inner, key)
     }
 
+    pub(in crate::store) fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+        retry::seen(&self.inner, mark)
+    }
+
     pub(in crate::store) fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {
         let mut select =
             self.prepared("SELECT as_of FROM sync WHERE as_of IS NOT NULL ORDER BY revision DESC LIMIT 1")?;
@@ -261,10 +266,13 @@ impl<'a> Draft<'a> {
     }
 
     pub(in crate::store) fn commit(self, commit: Commit) -> Result<u64, Error> {
-        let Commit { sync, index, index_bytes_max, empties_queue, remember } = commit;
+        let Commit { sync, index, index_bytes_max, empties_queue, remember, seen } = commit;
         let version = self.record(&sync)?;
         if let Some(remember) = &remember {
             retry::remember(&self.inner, self.revision, remember)?;
+        }
+        if let Some(seen) = &seen {
+            retry::remember_seen(&self.inner, seen)?;
         }
         if empties_queue {
             self.inner.execute("DELETE FROM queue", [])?;

@@ -48,5 +48,6 @@ pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 
 use super::{
-    Commit, Earlier, Error, Held, IndexUpdate, Numbers, OF_HIDDEN, Remember, Sender, Sync, UniqueValue, unique_values,
+    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, OF_HIDDEN, Remember, Seen, Sender, Sync, UniqueValue,
+    unique_values,
 };

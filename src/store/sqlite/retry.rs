@@ -1,6 +1,8 @@
-//! Pushes with an `Idempotency-Key`: what they did, for whoever sends them again.
+//! Pushes that may come again: what those with an `Idempotency-Key` did, and what signatures were good for.
 
-use super::{Earlier, Error, Remember};
+use super::roster::lock;
+use super::{Earlier, Error, Mark, Remember, Roster, Seen};
+use crate::digest::Fingerprint;
 use crate::limits::RETRY_SECONDS_MAX;
 use crate::roster::{Counts, Ignored};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -52,4 +54,34 @@ pub(super) fn remember(connection: &Connection, revision: u64, push: &Remember) 
         )?
         .execute(params![REMOVED_MAX, RETRY_SECONDS_MAX, kept_max])?;
     Ok(())
+}
+
+/// Returns the fingerprint of the first request that was signed with a mark, if it is remembered.
+pub(super) fn seen(connection: &Connection, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+    let mut select = connection.prepare_cached("SELECT fingerprint FROM seen WHERE mark = ?")?;
+    Ok(select.query_row([mark.hash], |row| row.get(0)).optional()?)
+}
+
+/// Remembers what a push was signed with, and forgets some of what is not good any more, or is too much.
+pub(super) fn remember_seen(connection: &Connection, seen: &Seen) -> Result<(), Error> {
+    let Seen { mark: Mark { hash, good_until, .. }, fingerprint, kept_max } = seen;
+    connection
+        .prepare_cached("INSERT INTO seen (mark, fingerprint, ends_at) VALUES (?, ?, ?) ON CONFLICT (mark) DO NOTHING")?
+        .execute(params![hash, fingerprint, good_until])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM seen WHERE number IN (SELECT number FROM seen ORDER BY number LIMIT ?1)
+             AND (ends_at < unixepoch() OR number <= (SELECT max(number) FROM seen) - ?2)",
+        )?
+        .execute(params![REMOVED_MAX, kept_max])?;
+    Ok(())
+}
+
+impl Roster {
+    /// Remembers what a push was signed with that was not applied.
+    pub fn note_seen(&mut self, seen: &Seen) -> Result<(), Error> {
+        let transaction = lock(&mut self.connection, &self.file, &self.key, &self.shared)?;
+        remember_seen(&transaction, seen)?;
+        Ok(transaction.commit()?)
+    }
 }

@@ -220,6 +220,13 @@ pub const ROSTER: &[&str] = &["
         first INTEGER,
         ignored TEXT NOT NULL
     ) STRICT;
+    -- What pushes were signed with, each with the fingerprint of its request. ends_at: the last second of Unix time at which it is good.
+    CREATE TABLE seen (
+        number INTEGER PRIMARY KEY,
+        mark BLOB NOT NULL UNIQUE,
+        fingerprint BLOB NOT NULL,
+        ends_at INTEGER NOT NULL
+    ) STRICT;
 "];
 
 /// The first version in which versions of employees are appended.
