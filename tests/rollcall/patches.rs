@@ -171,13 +171,7 @@ impl Patched {
     }
 
     fn push(&self, dialect: Dialect, absent: Absent) -> Push<'_> {
-        Push {
-            dialect,
-            limits: &self.limits,
-            spool_dir: self.folder.path(),
-            absent,
-            conditions: Conditions::default(),
-        }
+        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent, conditions: Conditions::default() }
     }
 
     fn patch<'d>(
