@@ -65,6 +65,8 @@ pub struct PushConfig {
     pub sheet: Option<String>,
     /// Whether the answer is printed as the server sent it.
     pub json: Option<bool>,
+    /// How requests are signed.
+    pub sign: Option<Sign>,
     /// The time limit for the answer once the body has been sent, in seconds.
     pub timeout_seconds: Option<u32>,
     /// How often a push is sent again after a failure that may pass.
@@ -79,6 +81,16 @@ pub struct PushConfig {
 pub enum ColumnsOf {
     /// LMS Collaborator's: known by their position, or by name if the header begins with uid.
     Collaborator,
+}
+
+/// How requests are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// By SharedKey, which covers the head.
+    SharedKey,
+    /// By RFC 9421, which covers the query and the digest of the body, too.
+    Rfc9421,
 }
 
 /// The `[demo]` table.

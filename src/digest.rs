@@ -11,8 +11,11 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
 use sha2::{Digest as _, Sha256, Sha512};
+use std::io::{self, Read};
 
 /// The value of a `Content-Digest` header (RFC 9530) that this server can check.
 pub enum ContentDigest {
@@ -78,6 +81,42 @@ impl Digesting {
             Digesting::Sha256(expected, hash) => hash.finalize()[..] == expected,
             Digesting::Sha512(expected, hash) => hash.finalize()[..] == expected,
         }
+    }
+}
+
+/// Returns the value of a `Content-Digest` header for all bytes of a reader: their SHA-256.
+pub fn content_digest(mut bytes: impl Read) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match bytes.read(&mut buffer)? {
+            0 => return Ok(format!("sha-256=:{}:", STANDARD.encode(hash.finalize()))),
+            length => hash.update(&buffer[..length]),
+        }
+    }
+}
+
+/// What tells two requests apart: the SHA-256 of what they ask for and of their body.
+pub type Fingerprint = [u8; 32];
+
+/// A fingerprint that is being computed while the bytes of the body arrive.
+#[derive(Debug, Clone)]
+pub struct Fingerprinting(Sha256);
+
+impl Fingerprinting {
+    /// Begins the fingerprint of a request for `target`.
+    pub fn new(target: &str) -> Fingerprinting {
+        Fingerprinting(Sha256::new().chain_update((target.len() as u64).to_le_bytes()).chain_update(target))
+    }
+
+    /// Adds the next bytes of the body.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Returns the fingerprint.
+    pub fn finish(self) -> Fingerprint {
+        self.0.finalize().into()
     }
 }
 

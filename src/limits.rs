@@ -23,6 +23,12 @@ pub const IGNORED_NAME_CHARS_MAX: usize = 100;
 /// How long the header that lists them may be, in bytes: proxies accept some 4 KiB of headers in all.
 pub const IGNORED_HEADER_BYTES_MAX: usize = 2_000;
 
+/// The longest `Idempotency-Key`, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// How long a push with an `Idempotency-Key` is remembered, in seconds.
+pub const RETRY_SECONDS_MAX: u32 = 24 * 60 * 60;
+
 /// The `[limits]` table of the configuration file. A limit that is left out has its value of [`Limits::default`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -113,6 +119,11 @@ pub struct Limits {
     pub rosters_open_max: usize,
     /// The most refused pushes in the history of an account. The oldest go first.
     pub refusals_kept_max: u64,
+    /// The most pushes with an `Idempotency-Key` that are remembered of an account. The oldest go first.
+    pub retries_kept_max: u64,
+    /// The most signatures of an account that are remembered, so that one that comes again is noticed. Of those of pushes, which are stored,
+    /// the oldest go first; one more request that is signed by RFC 9421 gets 503 until the first are 15 minutes old.
+    pub signatures_kept_max: usize,
     /// The most employees on a page of `GET /v1/employees`.
     pub page_employees_max: usize,
     /// The most data on such a page, in bytes. The employee that reaches it is the last on its page.
@@ -145,6 +156,7 @@ impl Limits {
             ("connections_max", self.connections_max == 0),
             ("pushes_max", self.pushes_max == 0),
             ("exports_max", self.exports_max == 0),
+            ("signatures_kept_max", self.signatures_kept_max == 0),
             ("page_employees_max", self.page_employees_max == 0),
         ];
         limits.into_iter().find(|(_, zero)| *zero).map(|(name, _)| name)
@@ -188,6 +200,8 @@ impl Default for Limits {
             index_bytes_max: 1 << 30,
             rosters_open_max: 1_024,
             refusals_kept_max: 10_000,
+            retries_kept_max: 10_000,
+            signatures_kept_max: 10_000,
             page_employees_max: 1_000,
             page_bytes_max: 4 << 20,
         }

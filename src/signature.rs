@@ -23,6 +23,8 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+pub mod message;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};

@@ -4,8 +4,11 @@ use super::places::Places;
 use super::rows::Columns;
 use super::{collaborator, csv};
 use crate::dialect::collaborator::csv::is_utf16;
+use crate::dialect::startexam::EMPLOYEES;
+use crate::digest::content_digest;
+use jiff::Timestamp;
 use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek as _, Write};
@@ -26,6 +29,10 @@ pub struct Body {
     pub places: Places,
     /// What to tell the user about how the file was understood, if that is not obvious.
     pub note: Option<String>,
+    /// How many employees it has; `None` if it is not JSON of that form, which the server explains.
+    pub employees: Option<u64>,
+    /// When the list was made. A server that has applied a later one refuses it.
+    pub as_of: Option<Timestamp>,
     compressed: File,
 }
 
@@ -37,9 +44,17 @@ pub struct Payload {
     pub length: u64,
     /// How they are compressed, as the value of `Content-Encoding`.
     pub encoding: Option<&'static str>,
+    /// Their digest, as the value of `Content-Digest`.
+    pub digest: String,
 }
 
 impl Payload {
+    fn of(mut file: File, encoding: Option<&'static str>) -> io::Result<Payload> {
+        file.rewind()?;
+        let digest = content_digest(&file)?;
+        Ok(Payload { length: file.metadata()?.len(), file, encoding, digest })
+    }
+
     /// Goes back to the first byte.
     pub fn rewind(&mut self) -> io::Result<()> {
         self.file.rewind()
@@ -136,23 +151,24 @@ impl Body {
 
     fn written(out: Writer, places: Places) -> io::Result<Body> {
         let Compressor { encoder, length } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Body { compressed: encoder.finish()?, length, places, note: None })
+        let mut body = Body { compressed: encoder.finish()?, length, places, note: None, employees: None, as_of: None };
+        body.employees = counted(body.unpack()?);
+        Ok(body)
     }
 
     /// Returns the body as it is kept, compressed by zstd.
     pub(super) fn compressed(&self) -> io::Result<Payload> {
-        let file = self.compressed.try_clone()?;
-        Ok(Payload { length: file.metadata()?.len(), file, encoding: Some("zstd") })
+        Payload::of(self.compressed.try_clone()?, Some("zstd"))
     }
 
     /// Returns the body uncompressed, for a server that does not accept compressed ones.
     pub(super) fn plain(&self) -> io::Result<Payload> {
         let mut file = tempfile::tempfile()?;
         io::copy(&mut self.unpack()?, &mut file)?;
-        Ok(Payload { length: self.length, file, encoding: None })
+        Payload::of(file, None)
     }
 
-    fn unpack(&self) -> io::Result<impl BufRead> {
+    fn unpack(&self) -> io::Result<impl BufRead + use<>> {
         let mut file = self.compressed.try_clone()?;
         file.rewind()?;
         Ok(BufReader::with_capacity(1 << 17, zstd::stream::Decoder::new(file)?))
@@ -231,6 +247,59 @@ fn named_profile(mut json: impl BufRead) -> Option<Uuid> {
     // Reading stops behind the profile, which serde_json reports as an error.
     let _ = serde_json::Deserializer::from_reader(json).deserialize_map(Envelope(&mut named));
     Uuid::parse_str(named?.trim()).ok()
+}
+
+/// Returns how many employees a StartExam body has, or `None` if it cannot be read. It is read once, and no employee is kept.
+fn counted(mut json: impl BufRead) -> Option<u64> {
+    struct Envelope;
+    struct Count;
+    impl<'de> Visitor<'de> for Envelope {
+        type Value = Option<u64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Option<u64>, M::Error> {
+            let mut count = None;
+            while let Some(name) = members.next_key::<String>()? {
+                if EMPLOYEES.contains(&name.as_str()) {
+                    count = Some(members.next_value_seed(Count)?);
+                } else {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(count)
+        }
+    }
+    impl<'de> DeserializeSeed<'de> for Count {
+        type Value = u64;
+
+        fn deserialize<D: serde::Deserializer<'de>>(self, array: D) -> Result<u64, D::Error> {
+            array.deserialize_seq(self)
+        }
+    }
+    impl<'de> Visitor<'de> for Count {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<S: SeqAccess<'de>>(self, mut employees: S) -> Result<u64, S::Error> {
+            let mut count = 0;
+            while employees.next_element::<IgnoredAny>()?.is_some() {
+                count += 1;
+            }
+            Ok(count)
+        }
+    }
+    if json.fill_buf().ok()?.starts_with(b"\xef\xbb\xbf") {
+        json.consume(3);
+    }
+    let mut json = serde_json::Deserializer::from_reader(json);
+    let count = json.deserialize_map(Envelope).ok()?;
+    json.end().ok().and(count)
 }
 
 /// Returns the first bytes of the input, unpacked, and all of it to read.

@@ -2,7 +2,8 @@
 //!
 //! A [`Body`] is made of a file (a StartExam body, a CSV, an Excel workbook) or written by the program itself with [`Body::of`]. It is
 //! kept compressed in a temporary file, so it need not fit into memory, and its length is known before the first byte is sent, because
-//! SharedKey signs it. [`push()`] signs and sends it, and sends it again after a failure that may pass: the same push twice does no harm.
+//! SharedKey signs it. [`push()`] signs and sends it, and sends it again after a failure that may pass. All attempts have one idempotency key,
+//! so the push is applied once. Each says how many employees there are, and has a digest of the body.
 //!
 //! All functions block. What they return says whether nothing was sent or whether the push may have been applied.
 //!
@@ -79,5 +80,6 @@ pub use places::Places;
 pub use retry::{Patience, Progress, ask, push};
 pub use rows::Columns;
 pub use send::{
-    Answer, AnswerCause, AnswerCounts, AnswerRefusal, AnswerRejection, ProfileField, PushError, Target, profile_fields,
+    Answer, AnswerCause, AnswerCounts, AnswerRefusal, AnswerRejection, ProfileField, PushError, Signing, Target,
+    profile_fields,
 };

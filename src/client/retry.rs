@@ -1,9 +1,11 @@
-//! A push is sent again after a failure that may pass: the same push twice does no harm.
+//! A push is sent again after a failure that may pass. Its key tells the server that it is the same push.
 
 use super::connection::{Broken, Sent};
 use super::send::send;
 use super::{Answer, Body, PushError, Target};
 use crate::signature::parse_date;
+use crate::token;
+use std::io;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -28,9 +30,9 @@ const WAITS_SECONDS: [u64; 4] = [1, 4, 16, 60];
 /// The longest wait that a server may ask for, in seconds.
 const RETRY_AFTER_SECONDS_MAX: u64 = 300;
 
-/// The statuses after which another attempt may succeed: another push is under way (409), the server is busy (503), or a proxy did not
-/// reach it (502, 504).
-const PASSING: [u16; 4] = [409, 502, 503, 504];
+/// The statuses after which another attempt may succeed: the server is busy (503), or a proxy did not reach it (502, 504). So may one after
+/// 409 with `Retry-After`: another push is under way.
+const PASSING: [u16; 3] = [502, 503, 504];
 
 /// What happens during a push.
 pub enum Progress<'a> {
@@ -60,12 +62,13 @@ pub fn push(
     patience: Patience,
     mut tell: impl FnMut(Progress<'_>),
 ) -> Result<Answer, PushError> {
+    let headers = headers(body)?;
     let mut payload = body.compressed()?;
     let (mut tries, mut sent_before) = (0, false);
     loop {
         payload.rewind()?;
         let mut sent = |bytes, length| tell(Progress::Sent { bytes, length });
-        let result = send(target, &payload, patience.answer, &mut sent);
+        let result = send(target, &payload, &headers, patience.answer, &mut sent);
         if payload.encoding.is_some() && result.as_ref().is_ok_and(|answer| answer.status == 415) {
             payload = body.plain()?;
             continue;
@@ -84,6 +87,14 @@ pub fn push(
         tell(Progress::Retry { why: &why, wait, retry: tries });
         sleep(wait);
     }
+}
+
+/// Returns the headers by which every attempt says what the body is. All attempts have the same key.
+fn headers(body: &Body) -> io::Result<Vec<(&'static str, String)>> {
+    let key = token::random().map_err(io::Error::other)?;
+    let expected = body.employees.map(|employees| ("Rollcall-Expected", employees.to_string()));
+    let as_of = body.as_of.map(|as_of| ("Rollcall-As-Of", as_of.to_string()));
+    Ok([Some(("Idempotency-Key", format!("{key:?}"))), expected, as_of].into_iter().flatten().collect())
 }
 
 /// Calls `ask`, and again as often as `patience` says if the connection breaks.
@@ -109,6 +120,8 @@ fn growing(tries: u32) -> Duration {
 
 fn passing(result: &Result<Answer, Box<Broken>>) -> bool {
     match result {
+        // A conflict that does not pass, such as with a later list, names no time.
+        Ok(answer) if answer.status == 409 => answer.retry_after.is_some(),
         Ok(answer) => PASSING.contains(&answer.status),
         Err(broken) => broken.transient,
     }

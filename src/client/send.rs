@@ -2,7 +2,9 @@
 
 use super::body::Payload;
 use super::connection::{Broken, Sent, agent};
+use crate::signature::message::{self, Message};
 use crate::signature::{Head, format_date, parse_date};
+use crate::token;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::cell::Cell;
@@ -17,6 +19,26 @@ pub struct Target {
     path: String,
     pub(super) account: i64,
     secret: String,
+    /// How requests are signed.
+    pub signing: Signing,
+}
+
+/// How requests are signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Signing {
+    /// By SharedKey, which covers the head.
+    #[default]
+    SharedKey,
+    /// By RFC 9421, which covers the query and the digest of the body, too.
+    Rfc9421,
+}
+
+/// A request that is to be signed.
+struct Unsigned<'a> {
+    verb: &'a str,
+    path: &'a str,
+    /// The length and the digest of its body, if it has one.
+    body: Option<(&'a str, &'a str)>,
 }
 
 /// The longest answer that is read, in bytes. A refusal lists the faults of up to a thousand employees.
@@ -51,6 +73,8 @@ pub struct Answer {
     pub tries: u32,
     /// Whether an earlier attempt sent everything but got no answer, so it may have been applied.
     pub sent_before: bool,
+    /// Whether an earlier attempt was applied, and this is its answer again.
+    pub is_repeated: bool,
 }
 
 impl Answer {
@@ -187,7 +211,42 @@ impl Target {
         if let Some(port) = port.filter(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
             return Err(PushError::Port(url.to_owned(), port.to_owned()));
         }
-        Ok(Target { path: uri.path().to_owned(), url: full, account, secret: secret.to_owned() })
+        Ok(Target {
+            path: uri.path().to_owned(),
+            url: full,
+            account,
+            secret: secret.to_owned(),
+            signing: Signing::SharedKey,
+        })
+    }
+}
+
+impl Target {
+    /// Returns the headers that sign a request of now.
+    fn sign(&self, request: &Unsigned) -> io::Result<Vec<(&'static str, String)>> {
+        let now = Timestamp::now();
+        let date = format_date(now);
+        let Unsigned { verb, path, body } = *request;
+        let (account, secret) = (self.account, self.secret.as_bytes());
+        let mut headers = match self.signing {
+            Signing::SharedKey => {
+                let content_length = body.map_or("0", |(length, _)| length);
+                let signature = Head { verb, path, date: &date, content_length }.sign(secret);
+                vec![("Authorization", format!("SharedKey {account}:{signature}"))]
+            }
+            Signing::Rfc9421 => {
+                let header = |name: &str| match name {
+                    "date" => Some(date.clone()),
+                    _ => body.map(|(_, digest)| digest.to_owned()),
+                };
+                let message = Message { method: verb, path, query: None, header: &header, has_body: body.is_some() };
+                let nonce = token::random().map_err(io::Error::other)?;
+                let signed = message::sign(&message, account, now, &nonce, secret);
+                vec![("Signature-Input", signed.input), ("Signature", signed.signature)]
+            }
+        };
+        headers.push(("Date", date));
+        Ok(headers)
     }
 }
 
@@ -237,11 +296,10 @@ fn get(target: &Target, name: &str, wait: Duration) -> Result<(String, Answer), 
     let beside = |employees: &str| format!("{}{name}", &employees[..employees.len() - "employees".len()]);
     let (url, path) = (beside(&target.url), beside(&target.path));
     let broken = |error| Box::new(Broken::new(&url, &error, Sent::Nothing, wait));
-    let date = format_date(Timestamp::now());
-    let head = Head { verb: "GET", path: &path, date: &date, content_length: "0" };
-    let signature = head.sign(target.secret.as_bytes());
-    let request = agent(wait).get(&url).header("Authorization", format!("SharedKey {}:{signature}", target.account));
-    let response = request.header("Date", &date).call().map_err(broken)?;
+    let signed =
+        target.sign(&Unsigned { verb: "GET", path: &path, body: None }).map_err(|error| broken(error.into()))?;
+    let request = signed.iter().fold(agent(wait).get(&url), |request, (name, value)| request.header(*name, value));
+    let response = request.call().map_err(broken)?;
     let answer = read(response).map_err(broken)?;
     Ok((url, answer))
 }
@@ -261,20 +319,21 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
         received: Timestamp::now(),
         tries: 1,
         sent_before: false,
+        is_repeated: header("Idempotent-Replayed").is_some(),
     })
 }
 
-/// Sends a body once. `tell` is called with the number of bytes sent so far and of all.
+/// Sends a body once, with these headers beside its own. `tell` is called with the number of bytes sent so far and of all.
 pub fn send(
     target: &Target,
     body: &Payload,
+    headers: &[(&'static str, String)],
     answer: Duration,
     mut tell: impl FnMut(u64, u64),
 ) -> Result<Answer, Box<Broken>> {
-    let date = format_date(Timestamp::now());
     let length = body.length.to_string();
-    let head = Head { verb: "POST", path: &target.path, date: &date, content_length: &length };
-    let signature = head.sign(target.secret.as_bytes());
+    let signed = target.sign(&Unsigned { verb: "POST", path: &target.path, body: Some((&length, &body.digest)) });
+    let signed = signed.map_err(|error| Box::new(Broken::new(&target.url, &error.into(), Sent::Nothing, answer)))?;
     let sent = Cell::new(0);
     let mut reader = Told {
         inner: &body.file,
@@ -286,11 +345,13 @@ pub fn send(
     let mut request = agent(answer)
         .post(&target.url)
         .header("Accept", "application/json; charset=utf-8")
-        .header("Authorization", format!("SharedKey {}:{signature}", target.account))
         .header("Content-Type", "application/json; charset=utf-8")
         .header("Content-Length", &length)
-        .header("Date", &date)
+        .header("Content-Digest", &body.digest)
         .header("Expect", "100-continue");
+    for (name, value) in signed.iter().chain(headers) {
+        request = request.header(*name, value);
+    }
     if let Some(encoding) = body.encoding {
         request = request.header("Content-Encoding", encoding);
     }

@@ -7,12 +7,13 @@ use super::{Failed, adopt, check, complain, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::roster::Absent;
-use crate::store::{self, Setting, Store, Summary};
+use crate::store::{self, AccountSetting, Demand, Replay, Setting, Store, Summary};
 use crate::token;
 use crate::until::Until;
 use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use uuid::Uuid;
 
@@ -43,13 +44,21 @@ enum Action {
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
         until: Option<Until>,
     },
-    /// Change when an account ends; from then on its requests are refused
+    /// Change when an account ends, what its pushes must have, or how replayed signatures are met
     Set {
         /// The account
         id: i64,
-        /// When it ends: a day, which counts until its end in UTC, a time (2027-01-31T18:00:00Z), or never
+        /// When it ends: a day, which counts until its end in UTC, a time (2027-01-31T18:00:00Z), or never. From then on its requests
+        /// are refused
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = End::parse)]
-        until: End,
+        until: Option<End>,
+        /// What its requests must have, separated by commas: expected (a push of a whole list says how many employees it carries),
+        /// digest (such a push has a Content-Digest), rfc9421 (signatures are by RFC 9421); or nothing
+        #[arg(long, env = "ROLLCALL_REQUIRE", value_name = "DEMANDS", value_parser = demands)]
+        require: Option<Demands>,
+        /// Whether a SharedKey signature that comes again with another body is taken: allow or refuse
+        #[arg(long, env = "ROLLCALL_REPLAY", value_name = "WHAT", value_parser = replay())]
+        replay: Option<Replay>,
     },
     /// List the accounts, and which have ended or end within three days
     List {
@@ -87,6 +96,24 @@ enum Action {
     },
 }
 
+/// What `--require` takes.
+#[derive(Debug, Clone)]
+struct Demands(BTreeSet<Demand>);
+
+fn demands(text: &str) -> Result<Demands, String> {
+    if text == "nothing" {
+        return Ok(Demands(BTreeSet::new()));
+    }
+    let demands = text.split(',').map(|name| Demand::parse(name.trim()));
+    let names = || format!("there are {}, and nothing", Demand::ALL.map(Demand::name).join(", "));
+    demands.collect::<Option<_>>().map(Demands).ok_or_else(names)
+}
+
+fn replay() -> impl TypedValueParser<Value = Replay> {
+    let names = PossibleValuesParser::new(Replay::ALL.map(Replay::name));
+    names.map(|name| Replay::parse(&name).expect("clap lets only these names through"))
+}
+
 fn absent() -> impl TypedValueParser<Value = Absent> {
     let names = PossibleValuesParser::new(Absent::ALL.map(Absent::as_str));
     names.map(|name| Absent::parse(&name).expect("clap lets only these names through"))
@@ -100,13 +127,14 @@ impl Account {
                 let (secret, until) = (new_secret(secret)?, ends::to_come(until)?);
                 add(&self.store.open(&config, IfMissing::Make)?, id, &name, &secret, until)
             }
-            Action::Set { id, until: End(until) } => {
-                store()?.set_until(id, until)?;
-                match until {
-                    Some(until) => out!("account {id} is valid until {until} (UTC): {}", ends::state(Some(until)))?,
-                    None => out!("account {id} has no end")?,
-                }
-                Ok(())
+            Action::Set { id, until: None, require: None, replay: None } => {
+                Err(Failed::Usage(format!("say what to set for account {id}: --until, --require or --replay")))
+            }
+            Action::Set { id, until, require, replay } => {
+                let store = store()?;
+                until.map_or(Ok(()), |End(until)| set_until(&store, id, until))?;
+                require.map_or(Ok(()), |Demands(demands)| set_require(&store, id, demands))?;
+                replay.map_or(Ok(()), |replay| set_replay(&store, id, replay))
             }
             Action::Profile { id, dialect, profile } => {
                 store()?.set(id, dialect, Setting::Profile(profile))?;
@@ -160,6 +188,35 @@ fn new_secret(option: Option<String>) -> Result<String, Failed> {
     Ok(secret)
 }
 
+fn set_until(store: &Store, id: i64, until: Option<Until>) -> Result<(), Failed> {
+    store.set_until(id, until)?;
+    match until {
+        Some(until) => out!("account {id} is valid until {until} (UTC): {}", ends::state(Some(until))),
+        None => out!("account {id} has no end"),
+    }
+}
+
+fn set_require(store: &Store, id: i64, demands: BTreeSet<Demand>) -> Result<(), Failed> {
+    let names = names(&demands);
+    store.set_account(id, &AccountSetting::Require(demands))?;
+    out!("account {id} requires {}", if names.is_empty() { "nothing".into() } else { names.join(", ") })
+}
+
+fn set_replay(store: &Store, id: i64, replay: Replay) -> Result<(), Failed> {
+    store.set_account(id, &AccountSetting::Replay(replay))?;
+    out!(
+        "account {id}: a signature that comes again with another body is {}",
+        match replay {
+            Replay::Allow => "taken",
+            Replay::Refuse => "refused",
+        }
+    )
+}
+
+fn names(demands: &BTreeSet<Demand>) -> Vec<&'static str> {
+    demands.iter().map(|demand| demand.name()).collect()
+}
+
 fn add(store: &Store, id: i64, name: &str, secret: &str, until: Option<Until>) -> Result<(), Failed> {
     store.add_account(id, name, secret, until)?;
     out!("{}", json!({ "account": id, "secret": secret }))?;
@@ -173,7 +230,8 @@ fn list(store: &Store, as_json: bool) -> Result<(), Failed> {
     });
     let accounts: Vec<_> = accounts.collect();
     if as_json {
-        let listed: Vec<_> = accounts.iter().map(|(account, summary)| in_json(account, summary)).collect();
+        let listed = accounts.iter().map(|(account, summary)| in_json(store, account, summary));
+        let listed: Vec<Value> = listed.collect::<Result<_, _>>()?;
         out!("{:#}", json!(listed))?;
     } else {
         let ends = ends::headings();
@@ -201,13 +259,20 @@ fn row(account: &store::Account, summary: &Result<Summary, store::Error>) -> Str
     }
 }
 
-fn in_json(account: &store::Account, summary: &Result<Summary, store::Error>) -> Value {
+fn in_json(
+    store: &Store,
+    account: &store::Account,
+    summary: &Result<Summary, store::Error>,
+) -> Result<Value, store::Error> {
+    let settings = store.account_settings(account.id)?;
     let mut listed = json!({
         "account": account.id,
         "name": account.name,
         "createdAt": account.created_at,
         "until": account.until.map(Until::moment),
         "state": ends::state(account.until),
+        "require": names(&settings.require),
+        "replay": settings.replay.name(),
     });
     match summary {
         Ok(summary) => {
@@ -218,7 +283,7 @@ fn in_json(account: &store::Account, summary: &Result<Summary, store::Error>) ->
         }
         Err(error) => listed["error"] = error.to_string().into(),
     }
-    listed
+    Ok(listed)
 }
 
 /// Returns what an account has: nothing if its removal was interrupted.

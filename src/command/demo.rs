@@ -7,6 +7,7 @@ use super::{Failed, out, setting};
 use crate::client::{Body, Patience, Target};
 use crate::config::{Address, Config};
 use crate::dialect::Dialect;
+use crate::role::Roles;
 use crate::sample;
 use crate::server::{self, Server};
 use crate::store::{Credential, Store};
@@ -137,7 +138,7 @@ impl Keys {
         let add = |dialect, token: Result<String, _>, client_id| {
             let token = token.map_err(Failed::refused)?;
             let credential = Credential::Token { dialect, hash: token::hash(&token), client_id, site: None };
-            store.add_key(ACCOUNT, &credential, None)?;
+            store.add_key(ACCOUNT, &credential, Roles::of(dialect.facts().roles.iter().copied()), None)?;
             Ok::<_, Failed>(token)
         };
         Ok(Keys {

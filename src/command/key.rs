@@ -5,6 +5,7 @@ use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
+use crate::role::{Role, Roles};
 use crate::store::{Credential, Error, ListedKey, Store};
 use crate::token;
 use crate::until::Until;
@@ -36,6 +37,10 @@ enum Action {
         /// With springest: the host that requests with this key must name, like one of Springest's sites
         #[arg(long, env = "ROLLCALL_SITE", value_name = "HOST")]
         site: Option<String>,
+        /// What it may do: push, read, release; can be given several times [default: what its dialect can do, which is everything
+        /// for startexam, push and read for springest, and push for the others]
+        #[arg(long = "role", env = "ROLLCALL_ROLE", value_name = "ROLE", value_delimiter = ',', value_parser = role)]
+        roles: Vec<Role>,
         /// When it ends: a day, which counts until its end in UTC, or a time (2027-01-31T18:00:00Z)
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
         until: Option<Until>,
@@ -67,12 +72,18 @@ pub fn dialect(name: &str) -> Result<Dialect, String> {
     Dialect::parse(name).ok_or_else(|| format!("there are {names}"))
 }
 
+fn role(name: &str) -> Result<Role, String> {
+    let names = Role::ALL.map(Role::name).join(", ");
+    Role::parse(name).ok_or_else(|| format!("there are {names}"))
+}
+
 impl Key {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let store = self.store.open(&config, IfMissing::Fail)?;
         match self.action {
-            Action::Add { account, dialect, client_id, site, until } => {
+            Action::Add { account, dialect, client_id, site, roles, until } => {
                 check_options(dialect, client_id.as_deref(), site.as_deref())?;
+                let roles = roles_of(dialect, roles)?;
                 let random = if dialect == Dialect::EchoSpan { token::random_guid() } else { token::random() };
                 let secret = random.map_err(Failed::refused)?;
                 let (client_id, site) = (client_id.as_deref(), site.as_deref());
@@ -80,9 +91,12 @@ impl Key {
                     Dialect::StartExam => Credential::Secret(&secret),
                     _ => Credential::Token { dialect, hash: token::hash(&secret), client_id, site },
                 };
-                let key = store.add_key(account, &credential, ends::to_come(until)?)?;
+                let key = store.add_key(account, &credential, roles, ends::to_come(until)?)?;
                 let name = if dialect == Dialect::StartExam { "secret" } else { "token" };
-                out!("{}", json!({ "account": account, "key": key, "dialect": dialect.name(), name: secret }))?;
+                let roles = names(roles);
+                let added =
+                    json!({ "account": account, "key": key, "dialect": dialect.name(), "roles": roles, name: secret });
+                out!("{added}")?;
                 Ok(())
             }
             Action::List { account, json } => list(&store, account, json),
@@ -99,6 +113,23 @@ impl Key {
             }
         }
     }
+}
+
+/// Returns the roles of a new key: those that were asked for, or else all that the dialect has requests for.
+fn roles_of(dialect: Dialect, asked: Vec<Role>) -> Result<Roles, Failed> {
+    let of_dialect = dialect.facts().roles;
+    match asked.iter().find(|role| !of_dialect.contains(role)) {
+        Some(role) => {
+            let (dialect, only) = (dialect.name(), Roles::of(of_dialect.iter().copied()));
+            Err(Failed::Usage(format!("a key for {dialect} cannot {}; it can {only}", role.name())))
+        }
+        None if asked.is_empty() => Ok(Roles::of(of_dialect.iter().copied())),
+        None => Ok(Roles::of(asked)),
+    }
+}
+
+fn names(roles: Roles) -> Vec<&'static str> {
+    roles.iter().map(Role::name).collect()
 }
 
 /// Checks that a key of this dialect can have these options, and has those that it needs.
@@ -125,10 +156,11 @@ fn list(store: &Store, account: Option<i64>, as_json: bool) -> Result<(), Failed
         return Ok(());
     }
     out!(
-        "{:>10}  {:>6}  {:<12}  {:<20}  {:<9}  {}  site",
+        "{:>10}  {:>6}  {:<12}  {:<19}  {:<20}  {:<9}  {}  site",
         "account",
         "key",
         "dialect",
+        "roles",
         "added",
         "client id",
         ends::headings()
@@ -137,10 +169,11 @@ fn list(store: &Store, account: Option<i64>, as_json: bool) -> Result<(), Failed
         let (client_id, site) = (key.client_id.unwrap_or_default(), key.site.unwrap_or_default());
         let ends = ends::columns(key.until);
         out!(
-            "{:>10}  {:>6}  {:<12}  {:<20}  {client_id:<9}  {ends}  {site}",
+            "{:>10}  {:>6}  {:<12}  {:<19}  {:<20}  {client_id:<9}  {ends}  {site}",
             key.account,
             key.id,
             key.dialect,
+            key.roles.to_string(),
             key.created_at
         )?;
     }
@@ -152,6 +185,7 @@ fn in_json(key: &ListedKey) -> Value {
         "account": key.account,
         "key": key.id,
         "dialect": key.dialect,
+        "roles": names(key.roles),
         "createdAt": key.created_at,
         "clientId": key.client_id,
         "site": key.site,

@@ -2,11 +2,15 @@
 
 use super::refused::refused;
 use super::{Failed, complain, out, setting};
-use crate::client::{self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, Target};
-use crate::config::{ColumnsOf, Config, PushConfig};
+use crate::client::{
+    self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, Signing, Target,
+};
+use crate::config::{ColumnsOf, Config, PushConfig, Sign};
+use crate::signature::parse_date;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -17,8 +21,8 @@ use std::time::{Duration, Instant};
 /// A CSV or a workbook has a column `id`, optionally a column `status` (without it everybody is active), and a column for each
 /// field, named as in the profile; a CSV may also be one of LMS Collaborator's. The file is read once and need not fit into memory.
 ///
-/// The push is sent compressed. If another push is under way, the server is busy or the connection breaks, it is sent again: the
-/// same push twice does no harm. Messages say whether nothing was sent, or whether the push may have been applied.
+/// The push is sent compressed, and says how many employees it carries and which digest its body has. If another push is under way, the
+/// server is busy or the connection breaks, it is sent again: the server applies it once. Messages say whether nothing was sent, or whether the push may have been applied.
 ///
 /// ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names a proxy; NO_PROXY exempts hosts from it.
 ///
@@ -52,10 +56,16 @@ pub struct Push {
     /// The sheet of a workbook to push [default: all visible ones]
     #[arg(long, env = "ROLLCALL_SHEET", value_name = "NAME")]
     sheet: Option<String>,
+    /// When the list was made, like 2026-01-31T06:00:00Z. A list that is older than the last one applied is refused
+    #[arg(long, env = "ROLLCALL_AS_OF", value_name = "TIME", value_parser = time)]
+    as_of: Option<Timestamp>,
+    /// How requests are signed [default: shared-key]
+    #[arg(long, env = "ROLLCALL_SIGN", value_name = "HOW", value_enum)]
+    sign: Option<Sign>,
     /// How long to wait for the answer once the push has been sent, from 1 to 86400 [default: 300]
     #[arg(long, env = "ROLLCALL_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(TIMEOUT_SECONDS))]
     timeout: Option<u32>,
-    /// How often to send the push again after 409, 502, 503, 504 or a broken connection, from 0 to 100. Each time it waits as long
+    /// How often to send the push again after 502, 503, 504, a broken connection, or 409 because of another push, from 0 to 100. Each time it waits as long
     /// as the server asks for, else 1, 4, 16 and then 60 seconds [default: 3]
     #[arg(long, env = "ROLLCALL_RETRY", value_name = "TIMES", value_parser = clap::value_parser!(u32).range(RETRIES))]
     retry: Option<u32>,
@@ -71,6 +81,11 @@ pub struct Push {
 const TIMEOUT_SECONDS: RangeInclusive<i64> = 1..=86_400;
 /// What `--retry` may be.
 const RETRIES: RangeInclusive<i64> = 0..=100;
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let time = text.parse().ok().or_else(|| parse_date(text));
+    time.ok_or_else(|| "it must be a time with its zone, like 2026-01-31T06:00:00Z".into())
+}
 
 fn mapping(text: &str) -> Result<(String, String), String> {
     let (heading, name) = text.rsplit_once('=').ok_or("it must read HEADING=NAME, like 'Emp No=id'")?;
@@ -96,7 +111,11 @@ impl Push {
                 "the secret in {variable} begins or ends with white space or a line end; remove it from the variable"
             )));
         }
-        let target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
+        let mut target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
+        target.signing = match self.sign.or(config.sign) {
+            None | Some(Sign::SharedKey) => Signing::SharedKey,
+            Some(Sign::Rfc9421) => Signing::Rfc9421,
+        };
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
         let collaborator = self.columns.or(config.columns) == Some(ColumnsOf::Collaborator);
@@ -110,12 +129,13 @@ impl Push {
         });
 
         let reading = bar(ProgressBar::new_spinner(), quiet, "{spinner} reading: {human_pos} rows");
-        let body = Body::read(&self.file, columns.as_ref(), |rows| reading.set_position(rows))
+        let mut body = Body::read(&self.file, columns.as_ref(), |rows| reading.set_position(rows))
             .map_err(|error| unreadable(&self.file, &error, &target, &variable))?;
         reading.finish_and_clear();
         if let Some(note) = body.note.as_ref().filter(|_| !quiet) {
             complain!("rollcall: {}: {note}", self.file.display());
         }
+        body.as_of = self.as_of;
         let started = Instant::now();
         let answer = send(&target, &body, patience, quiet)?;
         let json = self.json || config.json == Some(true);
@@ -131,7 +151,9 @@ impl Push {
         if !json && !quiet {
             print_counts(&counts, started.elapsed()).map_err(|failed| failed.after("the push was applied, but"))?;
         }
-        if answer.sent_before && !quiet {
+        if answer.is_repeated && !quiet {
+            complain!("rollcall: an earlier attempt was applied; the counts are its counts");
+        } else if answer.sent_before && !quiet {
             complain!("rollcall: an earlier attempt may have been applied; the counts are those of the last one");
         }
         if counts == AnswerCounts::default() {

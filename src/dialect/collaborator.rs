@@ -10,6 +10,7 @@ pub mod headings;
 use super::facts::{Facts, JSON, RefusalForm};
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
+use crate::role::Role;
 use crate::roster::{Counts, Intent, Status, valid_id};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -29,6 +30,7 @@ pub const PHOTO: &str = "photo";
 pub const FACTS: Facts = Facts {
     name: "collaborator",
     credential: "bearer token",
+    roles: &[Role::Push],
     paths: &["/api/v2/", "/api/rest.php/"],
     id: "uid",
     fields: &[

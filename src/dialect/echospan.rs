@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, RefusalForm, TEXT};
 use crate::rejection::Fault;
+use crate::role::Role;
 use crate::roster::{Intent, Status, valid_id};
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub const FACTS: Facts = Facts {
     name: "echospan",
     credential: "`Key` and `ClientID`",
+    roles: &[Role::Push],
     paths: &["/echotools7/"],
     id: ID,
     fields: &[

@@ -1,5 +1,7 @@
 //! What is particular to a dialect: each has these facts as a constant in its file.
 
+use crate::role::Role;
+
 /// What is particular to a dialect.
 #[derive(Debug)]
 pub struct Facts {
@@ -7,6 +9,8 @@ pub struct Facts {
     pub name: &'static str,
     /// How its requests show whose they are, as people call it.
     pub credential: &'static str,
+    /// What the routes at its paths need of a key. A key that is added without roles gets these.
+    pub roles: &'static [Role],
     /// What its paths begin with, in any case. A path that begins with no dialect's is StartExam's.
     pub paths: &'static [&'static str],
     /// What it calls the employee's id.

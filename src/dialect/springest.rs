@@ -7,6 +7,7 @@
 use super::facts::{Facts, JSON, RefusalForm};
 use crate::json::{self, Unreadable};
 use crate::rejection::{Fault, Rejection};
+use crate::role::Role;
 use crate::roster::{Employee, Intent, Status, valid_id};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -18,6 +19,7 @@ pub const EMAIL: &str = "email";
 pub const FACTS: Facts = Facts {
     name: "springest",
     credential: "`api_key`",
+    roles: &[Role::Push, Role::Read],
     paths: &["/users.json"],
     id: "external_id",
     fields: &[

@@ -14,6 +14,7 @@ use super::facts::Facts;
 use crate::json::{self, NotJson, Object, Scratch, Shape, Unreadable};
 use crate::limits::{IGNORED_NAME_CHARS_MAX, IGNORED_NAMES_MAX, Limits};
 use crate::rejection::Fault;
+use crate::role::Role;
 use crate::roster::{Counts, Envelope, Extent, Intent, Status, valid_id};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -26,6 +27,7 @@ use uuid::Uuid;
 pub const FACTS: Facts = Facts {
     name: "startexam",
     credential: "SharedKey",
+    roles: &[Role::Push, Role::Read, Role::Release],
     paths: &["/v1/"],
     id: "id",
     fields: &[],

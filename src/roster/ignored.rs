@@ -12,6 +12,13 @@ use std::fmt;
 pub struct Ignored(BTreeSet<String>);
 
 impl Ignored {
+    /// Returns the set of these names.
+    pub fn of(names: &[String]) -> Ignored {
+        let mut ignored = Ignored::default();
+        names.iter().for_each(|name| ignored.add(name));
+        ignored
+    }
+
     /// Adds a name.
     pub fn add(&mut self, name: &str) {
         let cut = name.char_indices().nth(IGNORED_NAME_CHARS_MAX).map(|(end, _)| format!("{}…", &name[..end]));

@@ -1,7 +1,7 @@
 //! Answer: one request from its head to its answer, which is logged.
 
 use super::Server;
-use super::authenticate::content_length;
+use super::authenticate::{content_length, permit};
 use super::body::{Body, drain};
 use super::call::Call;
 use super::observe::log::{Arrival, Event};
@@ -84,14 +84,20 @@ async fn dispatch(
     event: &mut Event,
 ) -> Result<Answer, Refusal> {
     let route = found.route()?;
+    let (path, role) = (route.path, route.role);
     match route.who {
         Who::Anybody(handler) | Who::KeyInBody(handler) => {
-            handler(Call { server, route: route.path, head, body, event }).await
+            handler(Call { server, route: path, role, head, body, event }).await
         }
         Who::KeyInHead(key_of, handler) => {
-            let (key, head) = look_up(server, move |server| Ok((key_of(server, &head)?, head))).await?;
-            event.account = Some(key.account);
-            handler(Call { server, route: route.path, head, body, event }, key).await
+            let dialect = Dialect::of_path(path);
+            let (account, caller, head) = look_up(server, move |server| {
+                let shown = key_of(server, &head)?;
+                Ok((shown.admitted.key.account, permit(server, dialect, shown, role), head))
+            })
+            .await?;
+            event.account = Some(account);
+            handler(Call { server, route: path, role, head, body, event }, caller?).await
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A call: a request that has a route, as its handler gets it.
 
 use super::Server;
+use super::authenticate::Caller;
 use super::body::Body;
 use super::observe::log::Event;
 use super::respond::{Answer, Refusal};
-use crate::store::Key;
+use crate::role::Role;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub type Handler = for<'a> fn(Call<'a>) -> Answering<'a>;
 
 /// Answers a request of the account whose key was shown.
-pub type KeyHandler = for<'a> fn(Call<'a>, Key) -> Answering<'a>;
+pub type KeyHandler = for<'a> fn(Call<'a>, Caller) -> Answering<'a>;
 
 /// What a handler returns.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send + 'a>>;
@@ -26,6 +27,8 @@ pub struct Call<'a> {
     pub server: &'a Arc<Server>,
     /// The path of its route, in which the parts that are any have names in braces.
     pub route: &'static str,
+    /// The role that its route needs of a key.
+    pub role: Option<Role>,
     /// The head of the request.
     pub head: Parts,
     /// The body, on its way in.

@@ -38,9 +38,11 @@ use handler::health::Readiness;
 use ipnet::IpNet;
 use observe::history::History;
 use observe::metrics::Metrics;
+use push::asked::UnderWay;
 use push::turn::Turns;
 use share::budget::Budget;
 use share::gate::Gate;
+use share::nonces::Nonces;
 use share::pace::Places;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +60,8 @@ pub struct Server {
     trusted_proxies: Vec<IpNet>,
     connections: Arc<Places>,
     turns: Turns,
+    under_way: Arc<UnderWay>,
+    nonces: Nonces,
     reads: Gate,
     exports: Gate,
     /// The gate of exports that are sent, and those under way.
@@ -89,6 +93,8 @@ impl Server {
             trusted_proxies,
             connections: Arc::default(),
             turns: Turns::new(&limits),
+            under_way: Arc::default(),
+            nonces: Nonces::new(limits.signatures_kept_max),
             reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
             exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),
             sending: export::gate_of_sent(&limits),

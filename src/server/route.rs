@@ -2,14 +2,14 @@
 //! the list of routes in the README come from it.
 
 use super::Server;
-use super::authenticate::shared_key;
+use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
 use super::handler::{echospan, export, health, read, springest, startexam};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
-use crate::store::Key;
+use crate::role::Role;
 use Verb::{Post, Push, Read};
 use Who::{Anybody, KeyInBody, KeyInHead};
 use hyper::http::request::Parts;
@@ -18,36 +18,36 @@ use hyper::{Method, StatusCode};
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
 static ROUTES: [Route; 20] = [
-    Route::new(Read, "/v1/employees", KeyInHead(shared_key, |call, key| Box::pin(read::employees(call, key))))
+    Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
-    Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(shared_key, |call, key| Box::pin(startexam::push(call, key)))),
-    Route::new(Read, "/v1/employees.csv", KeyInHead(shared_key, |call, key| Box::pin(export::export(call, key, Form::Csv)))),
-    Route::new(Read, "/v1/employees.xlsx", KeyInHead(shared_key, |call, key| Box::pin(export::export(call, key, Form::Xlsx)))),
-    Route::new(Read, "/v1/employees.ndjson", KeyInHead(shared_key, |call, key| Box::pin(export::export(call, key, Form::Ndjson)))),
-    Route::new(Read, "/v1/employees/{id}", KeyInHead(shared_key, |call, key| Box::pin(read::employee(call, key)))),
-    Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(shared_key, |call, key| Box::pin(read::image(call, key)))),
-    Route::new(Read, "/v1/profiles", KeyInHead(shared_key, |call, key| Box::pin(read::profiles(call, key))))
+    Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
+    Route::new(Read, "/v1/employees.csv", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Csv)))),
+    Route::new(Read, "/v1/employees.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Xlsx)))),
+    Route::new(Read, "/v1/employees.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Ndjson)))),
+    Route::new(Read, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(read::employee(call, caller.key)))),
+    Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(signed, |call, caller| Box::pin(read::image(call, caller.key)))),
+    Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .listed("/v1/profiles"),
-    Route::new(Read, "/v1/profiles/{id}", KeyInHead(shared_key, |call, key| Box::pin(read::profile(call, key)))),
+    Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),
 
-    Route::new(Read, "/users.json", KeyInHead(springest::key, |call, key| Box::pin(springest::user(call, key))))
+    Route::new(Read, "/users.json", KeyInHead(springest::key, |call, caller| Box::pin(springest::user(call, caller.key))))
         .listed("/users.json"),
-    Route::new(Push(Dialect::Springest), "/users.json", KeyInHead(springest::key, |call, key| Box::pin(springest::push(call, key)))),
+    Route::new(Push(Dialect::Springest), "/users.json", KeyInHead(springest::key, |call, caller| Box::pin(springest::push(call, caller)))),
 
     Route::new(Push(Dialect::Collaborator), "/api/v2/users-import/single",
-        KeyInHead(collaborator::key, |call, key| Box::pin(collaborator::import(call, key, Kind::Single))))
+        KeyInHead(collaborator::key, |call, caller| Box::pin(collaborator::import(call, caller, Kind::Single))))
         .listed("/api/v2/users-import/{single,batch,csv,update-photo}"),
     Route::new(Push(Dialect::Collaborator), "/api/v2/users-import/batch",
-        KeyInHead(collaborator::key, |call, key| Box::pin(collaborator::import(call, key, Kind::Batch)))),
+        KeyInHead(collaborator::key, |call, caller| Box::pin(collaborator::import(call, caller, Kind::Batch)))),
     Route::new(Push(Dialect::Collaborator), "/api/v2/users-import/csv",
-        KeyInHead(collaborator::key, |call, key| Box::pin(collaborator::import(call, key, Kind::Csv)))),
+        KeyInHead(collaborator::key, |call, caller| Box::pin(collaborator::import(call, caller, Kind::Csv)))),
     Route::new(Push(Dialect::Collaborator), "/api/v2/users-import/update-photo",
-        KeyInHead(collaborator::key, |call, key| Box::pin(photo::update(call, key)))),
+        KeyInHead(collaborator::key, |call, caller| Box::pin(photo::update(call, caller)))),
     Route::new(Push(Dialect::Collaborator), "/api/rest.php/imports-user",
-        KeyInHead(collaborator::key, |call, key| Box::pin(collaborator::older_import(call, key)))),
+        KeyInHead(collaborator::key, |call, caller| Box::pin(collaborator::older_import(call, caller)))),
     Route::new(Post, "/api/rest.php/auth/session", Anybody(|call| Box::pin(collaborator::log_in(call)))),
 
     Route::new(Push(Dialect::EchoSpan), "/echotools7/api/api_import_emps.asp", KeyInBody(|call| Box::pin(echospan::command(call))))
@@ -61,6 +61,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may send a request, and what answers it.
     pub who: Who,
+    /// The role that a key needs. Reads need [`Role::Read`] and pushes [`Role::Push`], unless the row says otherwise.
+    pub role: Option<Role>,
     /// What the answer to an unknown path lists. `None` if another row's entry includes this one, or only older clients know the path.
     listed: Option<&'static str>,
 }
@@ -81,7 +83,7 @@ pub enum Who {
     /// Anybody: no key is needed.
     Anybody(Handler),
     /// Who shows a key in the head, which the function finds.
-    KeyInHead(fn(&Server, &Parts) -> Result<Key, Refusal>, KeyHandler),
+    KeyInHead(fn(&Server, &Parts) -> Result<Shown, Refusal>, KeyHandler),
     /// Who shows a key in the body, which the handler reads.
     KeyInBody(Handler),
 }
@@ -98,11 +100,16 @@ pub enum Found {
 
 impl Route {
     const fn new(verb: Verb, path: &'static str, who: Who) -> Route {
-        Route { verb, path, who, listed: None }
+        let role = match verb {
+            Read => Some(Role::Read),
+            Push(_) => Some(Role::Push),
+            Post => None,
+        };
+        Route { verb, path, who, role, listed: None }
     }
 
     const fn listed(self, listed: &'static str) -> Route {
-        Route { verb: self.verb, path: self.path, who: self.who, listed: Some(listed) }
+        Route { listed: Some(listed), ..self }
     }
 
     fn is_at(&self, path: &str) -> bool {

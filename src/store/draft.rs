@@ -2,8 +2,10 @@
 
 use super::{Error, Held, UniqueValue, memory, sqlite};
 use crate::dialect::Dialect;
+use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Change, Counts, Delta, Employee, Entry, Index};
+use crate::roster::{Change, Counts, Delta, Employee, Entry, Ignored, Index};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -47,6 +49,71 @@ pub struct Sync {
     pub duration: Duration,
     /// Who sent it.
     pub sender: Sender,
+    /// When the list was made, if it says so.
+    pub as_of: Option<Timestamp>,
+}
+
+/// What tells a push from every other, so that it is applied once however often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// What its client calls it.
+    pub key: String,
+    /// What its request asks for, with the body.
+    pub fingerprint: Fingerprint,
+}
+
+/// What a request was signed with, by its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The hash: of a SharedKey signature, or of an account and a nonce.
+    pub hash: Fingerprint,
+    /// The last second of Unix time at which the signature is good.
+    pub good_until: i64,
+    /// Whether it is a nonce, with which nothing may come again. With a SharedKey signature the same may.
+    pub is_nonce: bool,
+}
+
+/// A push whose signature must not come again with another body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// What it was signed with.
+    pub mark: Mark,
+    /// What its request asks for, with the body.
+    pub fingerprint: Fingerprint,
+    /// How many are remembered of an account. The oldest go first.
+    pub kept_max: usize,
+}
+
+/// What an earlier push with the same key did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// What its request asked for.
+    pub fingerprint: Fingerprint,
+    /// The roster's revision after it.
+    pub revision: u64,
+    /// The number of its first employee, if its intents came one by one.
+    pub first: Option<u32>,
+    /// What it carried and means nothing here.
+    pub ignored: Ignored,
+    /// How many employees it carried.
+    pub employees: u64,
+    /// The five counts.
+    pub counts: Counts,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// What is remembered of a push that has a key, so that it can be answered again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remember {
+    /// Its key and fingerprint.
+    pub retry: Retry,
+    /// See [`Earlier::first`].
+    pub first: Option<u32>,
+    /// See [`Earlier::ignored`].
+    pub ignored: Ignored,
+    /// How many such pushes are remembered of an account. The oldest go first.
+    pub kept_max: u64,
 }
 
 /// Who sent a push, as far as that is known.
@@ -79,6 +146,10 @@ pub struct Commit {
     pub index_bytes_max: usize,
     /// Whether the account's queue was applied and becomes empty.
     pub empties_queue: bool,
+    /// What is remembered of the push, if it has a key.
+    pub remember: Option<Remember>,
+    /// What the push was signed with, if that must not come again.
+    pub seen: Option<Seen>,
 }
 
 /// Calls the same method of whichever backend it is.
@@ -136,6 +207,22 @@ impl Draft<'_> {
     /// Returns the records of the account's queue behind a position, with their positions, `limit` of them at most.
     pub fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         forward!(self, draft => draft.queued(after, limit))
+    }
+
+    /// Returns what the push with an idempotency key did, if it was applied less than [`RETRY_SECONDS_MAX`](crate::limits::RETRY_SECONDS_MAX)
+    /// ago and is remembered.
+    pub fn earlier(&mut self, key: &str) -> Result<Option<Earlier>, Error> {
+        forward!(self, draft => draft.earlier(key))
+    }
+
+    /// Returns what the first push that was signed with a mark has asked for; `None` if it is not remembered.
+    pub fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+        forward!(self, draft => draft.seen(mark))
+    }
+
+    /// Returns when the list was made of the last push that says so; `None` if no push does.
+    pub fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {
+        forward!(self, draft => draft.last_as_of())
     }
 
     /// Appends changes, of which each employee has at most one.

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use crate::role::Roles;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -103,9 +104,17 @@ pub enum Error {
         /// The key's number.
         id: i64,
     },
-    /// The account has as many SharedKey secrets as it may.
-    #[error("account {0} has two SharedKey secrets already; `rollcall key list {0}` shows them: revoke one first")]
-    TwoSecrets(i64),
+    /// The account has as many SharedKey secrets with these roles as it may.
+    #[error(
+        "account {account} has two SharedKey secrets already that may {roles}; `rollcall key list {account}` shows them: revoke \
+         one first"
+    )]
+    TwoSecrets {
+        /// The account.
+        account: i64,
+        /// The roles.
+        roles: Roles,
+    },
     /// A setting of an account is not as it was written.
     #[error(
         "the setting {name} of account {account} for {dialect} cannot be read from rollcall.db; \
@@ -116,6 +125,17 @@ pub enum Error {
         account: i64,
         /// The dialect that it is set for.
         dialect: &'static str,
+        /// The setting.
+        name: String,
+    },
+    /// A setting of an account is not as it was written.
+    #[error(
+        "the setting {name} of account {account} cannot be read from rollcall.db; set it anew with \
+         `rollcall account set {account} --{name}`"
+    )]
+    AccountSetting {
+        /// The account.
+        account: i64,
         /// The setting.
         name: String,
     },

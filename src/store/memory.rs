@@ -1,8 +1,10 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
-use super::{Commit, Error, Held, Numbers, Sync, UniqueValue};
+use super::{Commit, Earlier, Error, Held, Mark, Numbers, Remember, Sync, UniqueValue};
+use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::roster::{Change, Employee, Entry, Index, data_hash, hash};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
@@ -23,6 +25,9 @@ struct Maps {
     held: BTreeSet<Held>,
     queue: BTreeMap<u64, Vec<u8>>,
     syncs: Vec<Sync>,
+    /// What is remembered of pushes by their keys, forever.
+    remembered: BTreeMap<String, Earlier>,
+    seen: BTreeMap<Fingerprint, Fingerprint>,
 }
 
 /// See [`super::Draft`].
@@ -168,6 +173,18 @@ impl Draft<'_> {
         Ok(records.map(|(position, record)| (*position, record.clone())).collect())
     }
 
+    pub(super) fn earlier(&mut self, key: &str) -> Result<Option<Earlier>, Error> {
+        Ok(self.next.remembered.get(key).cloned())
+    }
+
+    pub(super) fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+        Ok(self.next.seen.get(&mark.hash).copied())
+    }
+
+    pub(super) fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {
+        Ok(self.next.syncs.iter().rev().find_map(|sync| sync.as_of))
+    }
+
     pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
         let revision = self.next.revision + 1;
         for change in changes {
@@ -199,6 +216,15 @@ impl Draft<'_> {
         }
         self.next.syncs.push(commit.sync);
         self.next.revision += 1;
+        if let Some(seen) = commit.seen {
+            self.next.seen.entry(seen.mark.hash).or_insert(seen.fingerprint);
+        }
+        if let Some(Remember { retry, first, ignored, .. }) = commit.remember {
+            let (fingerprint, revision) = (retry.fingerprint, self.next.revision);
+            let Sync { employees, counts, duration, .. } = commit.sync;
+            let earlier = Earlier { fingerprint, revision, first, ignored, employees, counts, duration };
+            self.next.remembered.insert(retry.key, earlier);
+        }
         let revision = self.next.revision;
         *maps = self.next;
         Ok(revision)

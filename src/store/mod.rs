@@ -17,9 +17,10 @@
 //! | [`Draft::holders`] | the same with `unique_value`, `ORDER BY revision DESC`, two for each value, minus `staged_released` |
 //! | [`Draft::read`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) ORDER BY number, revision DESC`, each replaced by its row in `staged_change`, if it has one |
 //! | [`Draft::scan`], [`Draft::active_numbers`], [`Draft::queued`] | `… WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3` |
+//! | [`Draft::earlier`], [`Draft::seen`], [`Draft::last_as_of`] | `SELECT … FROM retry JOIN sync … WHERE account = $1 AND key = $2`; `SELECT fingerprint FROM seen WHERE account = $1 AND mark = $2`; `SELECT as_of FROM sync … ORDER BY revision DESC LIMIT 1` |
 //! | [`Draft::append`] | `COPY staged_change FROM STDIN BINARY`; thousands of rows a call |
 //! | [`Draft::release`], [`Draft::hold`] | `COPY staged_released …`, `COPY staged_held …` |
-//! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO version SELECT … FROM staged_change …`, and into `employee (account, number, id)` those who are new; `DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …; COMMIT` |
+//! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO version SELECT … FROM staged_change …`, and into `employee (account, number, id)` those who are new; `DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …`; `INSERT INTO retry …`, whose key is unique; `COMMIT` |
 //! | [`Draft::roll_back`] | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -36,11 +37,11 @@ pub mod sqlite;
 mod suite;
 mod unique;
 
-pub use draft::{Commit, Draft, IndexUpdate, Numbers, Sender, Sync};
+pub use draft::{Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
-pub use settings::{DialectSettings, Setting};
+pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page, Past,
-    RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Store, Summary, TokenHolder,
+    Account, Admitted, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page,
+    Past, RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Store, Summary, TokenHolder,
 };
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

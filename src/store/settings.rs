@@ -1,6 +1,7 @@
-//! What the operator has set for a dialect of an account.
+//! What the operator has set for an account, and for a dialect of it.
 
 use crate::roster::Absent;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// What is set for a dialect of an account. `None` means that the dialect's default holds.
@@ -53,6 +54,123 @@ impl DialectSettings {
         match setting {
             Setting::Profile(id) => self.profile = Some(id),
             Setting::Absent(absent) => self.absent = Some(absent),
+        }
+    }
+}
+
+/// What is set for an account, whatever the dialect. The default is what holds if nothing is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountSettings {
+    /// What its pushes must have.
+    pub require: BTreeSet<Demand>,
+    /// What becomes of a signature that comes again with another body.
+    pub replay: Replay,
+}
+
+/// Something that the pushes of an account must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Demand {
+    /// A push of a whole list must say how many employees it carries.
+    Expected,
+    /// A push of a whole list must have a `Content-Digest`.
+    Digest,
+    /// A request that is signed must be signed by RFC 9421, which covers the digest of the body.
+    Rfc9421,
+}
+
+/// What becomes of a SharedKey signature that comes again with another body.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Replay {
+    /// It is as good as the first time.
+    #[default]
+    Allow,
+    /// It is refused.
+    Refuse,
+}
+
+/// One setting of an account, with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountSetting {
+    /// See [`AccountSettings::require`].
+    Require(BTreeSet<Demand>),
+    /// See [`AccountSettings::replay`].
+    Replay(Replay),
+}
+
+impl Demand {
+    /// All of them.
+    pub const ALL: [Demand; 3] = [Demand::Expected, Demand::Digest, Demand::Rfc9421];
+
+    /// The name that commands have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Demand::Expected => "expected",
+            Demand::Digest => "digest",
+            Demand::Rfc9421 => "rfc9421",
+        }
+    }
+
+    /// Returns the demand of a name, or `None` if it is no demand's.
+    pub fn parse(name: &str) -> Option<Demand> {
+        Demand::ALL.into_iter().find(|demand| demand.name() == name)
+    }
+}
+
+impl Replay {
+    /// Both.
+    pub const ALL: [Replay; 2] = [Replay::Allow, Replay::Refuse];
+
+    /// `allow` or `refuse`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Replay::Allow => "allow",
+            Replay::Refuse => "refuse",
+        }
+    }
+
+    /// Reads `allow` or `refuse`.
+    pub fn parse(name: &str) -> Option<Replay> {
+        Replay::ALL.into_iter().find(|replay| replay.name() == name)
+    }
+}
+
+impl AccountSetting {
+    /// Reads a setting as it is stored, or returns `None` if there is no such setting or value.
+    pub(super) fn parse(name: &str, value: &str) -> Option<AccountSetting> {
+        match name {
+            "require" => {
+                let demands = value.split_whitespace().map(Demand::parse);
+                demands.collect::<Option<_>>().map(AccountSetting::Require)
+            }
+            "replay" => Replay::parse(value).map(AccountSetting::Replay),
+            _ => None,
+        }
+    }
+
+    /// The name by which it is stored.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            AccountSetting::Require(_) => "require",
+            AccountSetting::Replay(_) => "replay",
+        }
+    }
+
+    /// The value as it is stored.
+    pub(super) fn value(&self) -> String {
+        match self {
+            AccountSetting::Require(demands) => {
+                demands.iter().map(|demand| demand.name()).collect::<Vec<_>>().join(" ")
+            }
+            AccountSetting::Replay(replay) => replay.name().to_owned(),
+        }
+    }
+}
+
+impl AccountSettings {
+    pub(super) fn add(&mut self, setting: AccountSetting) {
+        match setting {
+            AccountSetting::Require(demands) => self.require = demands,
+            AccountSetting::Replay(replay) => self.replay = replay,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! One suite of tests for the port, run over each backend.
 
-use super::{Commit, Draft, Error, Held, IndexUpdate, OF_HIDDEN, Sender, Sync, UniqueValue};
+use super::{
+    Commit, Draft, Earlier, Error, Held, IndexUpdate, Mark, OF_HIDDEN, Remember, Retry, Seen, Sender, Sync, UniqueValue,
+};
 use crate::profile::{self, Profile};
-use crate::roster::{Change, Counts, Data, Employee, Status};
+use crate::roster::{Change, Counts, Data, Employee, Ignored, Status};
 use std::time::Duration;
 
 const PROFILE: &str = r#"
@@ -75,8 +77,15 @@ fn changed<'a>(number: u32, before: &'a Employee, after: &'a Employee) -> Change
 
 fn commit() -> Commit {
     let (counts, sender) = (Counts::default(), Sender::default());
-    let sync = Sync { profile: 1, employees: 0, counts, duration: Duration::ZERO, sender };
-    Commit { sync, index: IndexUpdate::Entries(Vec::new()), index_bytes_max: 0, empties_queue: false }
+    let sync = Sync { profile: 1, employees: 0, counts, duration: Duration::ZERO, sender, as_of: None };
+    Commit {
+        sync,
+        index: IndexUpdate::Entries(Vec::new()),
+        index_bytes_max: 0,
+        empties_queue: false,
+        remember: None,
+        seen: None,
+    }
 }
 
 /// Appends changes in a draft of their own, and commits them.
@@ -187,12 +196,54 @@ fn other_unique_fields_mean_that_nobody_holds_anything<B: Backend>() {
     assert_eq!(draft.holders(&[value]).unwrap(), [Vec::<u32>::new()]);
 }
 
+const SEEN: Seen =
+    Seen { mark: Mark { hash: [5; 32], good_until: i64::MAX, is_nonce: false }, fingerprint: [6; 32], kept_max: 9 };
+
+fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>() {
+    let mut backend = B::new();
+    let as_of = Some("2026-01-31T06:00:00.25Z".parse().unwrap());
+    let counts = Counts { created: 2, ..Counts::default() };
+    let keyed = |key: &str| {
+        let retry = Retry { key: key.into(), fingerprint: [7; 32] };
+        let remember = Remember { retry, first: Some(3), ignored: Ignored::of(&["a\nb".into()]), kept_max: 2 };
+        let commit = commit();
+        Commit {
+            sync: Sync { counts, employees: 2, as_of, ..commit.sync },
+            remember: Some(remember),
+            seen: Some(SEEN),
+            ..commit
+        }
+    };
+    let draft = backend.begin().unwrap();
+    draft.roll_back(None, 0);
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    assert_eq!((draft.earlier("one").unwrap(), draft.last_as_of().unwrap()), (None, None));
+    draft.commit(keyed("one")).unwrap();
+    apply(&mut backend, &[]);
+    let mut draft = backend.begin().unwrap();
+    let earlier = Earlier {
+        fingerprint: [7; 32],
+        revision: 1,
+        first: Some(3),
+        ignored: Ignored::of(&["a\nb".into()]),
+        employees: 2,
+        counts,
+        duration: Duration::ZERO,
+    };
+    assert_eq!(draft.earlier("one").unwrap(), Some(earlier));
+    assert_eq!((draft.earlier("two").unwrap(), draft.last_as_of().unwrap()), (None, as_of));
+    assert_eq!(draft.seen(&SEEN.mark).unwrap(), Some([6; 32]));
+    assert_eq!(draft.seen(&Mark { hash: [1; 32], ..SEEN.mark }).unwrap(), None);
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
             suite!(@tests $type: what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
-                other_unique_fields_mean_that_nobody_holds_anything);
+                other_unique_fields_mean_that_nobody_holds_anything,
+                a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);
         })*
     };
     (@tests $type:ty: $($test:ident),*) => {

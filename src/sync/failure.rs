@@ -2,6 +2,7 @@
 
 use crate::rejection::Rejections;
 use crate::store;
+use jiff::Timestamp;
 use std::io;
 
 /// Why a push did nothing.
@@ -29,6 +30,27 @@ pub enum Failure {
     },
     /// The account has no such profile.
     UnknownProfile,
+    /// The push carries another number of employees than it says.
+    Incomplete {
+        /// How many it says.
+        expected: u64,
+        /// How many it carries.
+        carried: u64,
+    },
+    /// A later list was applied already.
+    Older {
+        /// When this list was made.
+        as_of: Timestamp,
+        /// When the last list was made that was applied.
+        last: Timestamp,
+    },
+    /// The signature came before, with another body or as a nonce.
+    Replayed {
+        /// Whether it is the nonce that came before.
+        is_nonce: bool,
+    },
+    /// Another push had the same idempotency key.
+    OtherBody,
     /// Employees were rejected.
     Rejected(Box<Rejections>),
     /// The body could not be kept while it came.

@@ -231,6 +231,12 @@ impl<'a> Intake<'a> {
         Ok(!self.ended)
     }
 
+    /// Receives the rest of the body without looking at it.
+    pub fn pass_over(&mut self) -> Result<(), Failure> {
+        while !self.ended && self.next_piece()? {}
+        Ok(())
+    }
+
     /// Returns the envelope as far as the employees, or the whole envelope if the body has ended.
     pub fn envelope_so_far(&self) -> Result<Envelope, Failure> {
         if self.ended {

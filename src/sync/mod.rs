@@ -7,6 +7,7 @@
 mod blocks;
 mod carried;
 mod check;
+mod conditions;
 mod failure;
 mod find;
 mod intake;
@@ -22,6 +23,7 @@ mod unique;
 mod verdict;
 
 pub use check::{Checked, Chunk, Finding, Rulebook};
+pub use conditions::Conditions;
 pub use failure::{BodyError, Failure};
 pub use intake::{Intake, Pieces, Split};
 pub use recognise::{Batch, Recogniser, Unknown};
@@ -33,7 +35,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::roster::{Absent, Counts, Ignored, Index, Intent};
-use crate::store::{self, Commit, Draft, IndexUpdate, Numbers, Sync};
+use crate::store::{self, Commit, Draft, Earlier, IndexUpdate, Numbers, Remember, Sync};
 use find::{Finder, Found};
 use outcome::{Beginning, Outcome};
 use rayon::in_place_scope;
@@ -59,6 +61,8 @@ pub struct Push<'a> {
     pub spool_dir: &'a Path,
     /// What becomes of employees that the push does not carry.
     pub absent: Absent,
+    /// What its request demands of it, or says about it, beside the body.
+    pub conditions: Conditions,
 }
 
 /// What a push did.
@@ -76,6 +80,15 @@ pub struct Receipt {
     pub ignored: Ignored,
     /// The number of its first employee, if its intents came one by one.
     pub first: Option<u32>,
+    /// Whether an earlier request did this, and this one nothing.
+    pub is_repeated: bool,
+}
+
+impl From<Earlier> for Receipt {
+    fn from(earlier: Earlier) -> Receipt {
+        let Earlier { counts, employees, revision, duration, ignored, first, .. } = earlier;
+        Receipt { counts, employees, revision, duration, ignored, first, is_repeated: true }
+    }
 }
 
 /// Carries out a push: all of it, or nothing. `open` opens the roster, once the profile of the push is known. What is noted about the push
@@ -103,6 +116,12 @@ fn carry_out<'d>(
 ) -> Result<Receipt, Failure> {
     let (profile, arriving) = source.begin(push)?;
     let mut draft = open()?;
+    if let Some(earlier) = push.conditions.begin(&mut draft)? {
+        // Nobody needs to wait for the rest of a body that changes nothing.
+        draft.roll_back(None, push.limits.index_bytes_max);
+        push.conditions.repeat(arriving, &earlier)?;
+        return Ok(earlier.into());
+    }
     let numbers = draft.enter_profile(&profile)?;
     let (indexed, mut index) = match arriving {
         Arriving::Whole(_) => (Indexed::Everybody, draft.index()?),
@@ -113,14 +132,23 @@ fn carry_out<'d>(
         Ok(Applied { outcome, ignored, first, empties_queue }) => {
             let Outcome { counts, employees, delta, .. } = outcome;
             let (duration, sender) = (started.elapsed(), trace.sender);
-            let sync = Sync { profile: numbers.profile, employees, counts, duration, sender };
+            let sync =
+                Sync { profile: numbers.profile, employees, counts, duration, sender, as_of: push.conditions.as_of };
             let index = match indexed {
                 Indexed::Everybody => IndexUpdate::Whole(index, delta),
                 Indexed::Carried => IndexUpdate::Entries(delta.entries(&index)),
             };
-            let commit = Commit { sync, index, index_bytes_max: push.limits.index_bytes_max, empties_queue };
+            let remember = push.conditions.retry().map(|retry| Remember {
+                retry,
+                first,
+                ignored: ignored.clone(),
+                kept_max: push.limits.retries_kept_max,
+            });
+            let seen = push.conditions.seen(push.limits.signatures_kept_max);
+            let index_bytes_max = push.limits.index_bytes_max;
+            let commit = Commit { sync, index, index_bytes_max, empties_queue, remember, seen };
             let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
-            Ok(Receipt { counts, employees, revision, duration, ignored, first })
+            Ok(Receipt { counts, employees, revision, duration, ignored, first, is_repeated: false })
         }
         Err(failure) => {
             draft.roll_back((indexed == Indexed::Everybody).then_some(index), push.limits.index_bytes_max);
@@ -173,6 +201,7 @@ fn apply<'a>(
         Arriving::Whole(whole) => (stage.whole(*whole)?, None, false),
         Arriving::Intents(intents) => stage.intents(push, intents)?,
     };
+    push.conditions.end(outcome.employees, draft)?;
     if push.absent == Absent::Hide {
         rules::hide_absent(&mut outcome, draft, index)?;
     }

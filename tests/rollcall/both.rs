@@ -8,7 +8,7 @@ use rollcall::profile::{Folder, Profile};
 use rollcall::roster::{Absent, Intent, Status};
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
-use rollcall::sync::{Body, Failure, Push, Source, Trace, sync};
+use rollcall::sync::{Body, Conditions, Failure, Push, Source, Trace, sync};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -79,6 +79,7 @@ impl Both {
             limits: &self.limits,
             spool_dir: self.folder.path(),
             absent: Absent::Stay,
+            conditions: Conditions::default(),
         };
         let data = vec![("first_name".into(), text.to_owned().into())];
         let intent = Intent { id: Some(id.to_owned().into()), status, data, must_exist: true, ..Intent::default() };
@@ -97,6 +98,7 @@ impl Both {
             limits: &self.limits,
             spool_dir: self.folder.path(),
             absent: Absent::Stay,
+            conditions: Conditions::default(),
         };
         let mut pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();
         let pieces = Box::new(move || Ok(pieces.next()));

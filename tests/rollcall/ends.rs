@@ -157,14 +157,14 @@ fn lists_are_json_for_programs() {
     assert!(account["createdAt"].take().is_string() && account["lastPush"].take().is_string());
     assert_eq!(
         account,
-        json!({ "account": 99, "name": "", "createdAt": null, "until": null, "state": "valid", "active": 1, "hidden": 0,
-                "revision": 1, "lastPush": null })
+        json!({ "account": 99, "name": "", "createdAt": null, "until": null, "state": "valid", "require": [],
+                "replay": "allow", "active": 1, "hidden": 0, "revision": 1, "lastPush": null })
     );
     let mut key = json_list("key", &world)[1].clone();
     assert!(key["createdAt"].take().is_string());
     assert_eq!(
         key,
-        json!({ "account": 99, "key": 2, "dialect": "echospan", "createdAt": null, "clientId": "1234", "site": null,
+        json!({ "account": 99, "key": 2, "dialect": "echospan", "roles": ["push"], "createdAt": null, "clientId": "1234", "site": null,
                 "until": null, "state": "valid" })
     );
 }

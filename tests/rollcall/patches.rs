@@ -8,7 +8,7 @@ use rollcall::profile::{Folder, Profile};
 use rollcall::roster::{Absent, Counts, Employee, Intent, Status};
 use rollcall::server::STARTEXAM;
 use rollcall::store::{Draft, Error, Store, memory};
-use rollcall::sync::{Body, Failure, Push, Receipt, Source, Trace, sync};
+use rollcall::sync::{Body, Conditions, Failure, Push, Receipt, Source, Trace, sync};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -171,7 +171,7 @@ impl Patched {
     }
 
     fn push(&self, dialect: Dialect, absent: Absent) -> Push<'_> {
-        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent }
+        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent, conditions: Conditions::default() }
     }
 
     fn patch<'d>(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The nouns: what the words of the design mean in code.
 const NOUNS: &[&str] =
-    &["limits", "signature", "spelling", "token", "until", "digest", "json", "formula", "rejection", "roster"];
+    &["limits", "signature", "spelling", "token", "until", "digest", "json", "formula", "rejection", "role", "roster"];
 
 /// What each part may use besides the nouns and itself.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("formula", &[]),
     ("rejection", &[]),
+    ("role", &[]),
     ("roster", &[]),
     ("sample", &[]),
     ("profile", &["dialect"]),

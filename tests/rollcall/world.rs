@@ -273,7 +273,7 @@ impl Request {
         Request::signed_by(SECRET, method, path, body)
     }
 
-    fn signed_by(secret: &str, method: &str, path: &str, body: &[u8]) -> Request {
+    pub fn signed_by(secret: &str, method: &str, path: &str, body: &[u8]) -> Request {
         let date = format_date(jiff::Timestamp::now());
         let length = body.len().to_string();
         let unquestioned = path.split('?').next().unwrap();

@@ -1,6 +1,6 @@
 //! Collect: a body that is read as a whole, within the memory that all such bodies may take.
 
-use super::receive::Receiving;
+use super::receive::{Receiving, check_digests, content_digests};
 use super::unpack::{Packing, unpack};
 use super::{Body, BytesMax};
 use crate::server::Server;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How late a client must be in sending a body before it loses its connection, if too many bodies are held.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Receives all of a body, and unpacks it. `max` is the limit of its length, both as it is sent and unpacked. Its bytes are added to
+/// Receives all of a body, checks its digest if the head has one, and unpacks it. `max` is the limit of its length, both as it is sent and unpacked. Its bytes are added to
 /// `reserved`, which the caller keeps for as long as it keeps what it makes of the body.
 pub async fn collect(
     server: &Server,
@@ -25,11 +25,13 @@ pub async fn collect(
     reserved: &mut Reserved,
 ) -> Result<Vec<u8>, Refusal> {
     let packing = Packing::of(headers)?;
+    let digests = content_digests(headers)?;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max.bytes) {
         return Err(too_large(max));
     }
     let packed = receive(server, body, max, reserved).await?;
+    check_digests(&packed, digests)?;
     if packing == Packing::None { Ok(packed) } else { unpack_all(packed, packing, max, reserved).await }
 }
 

@@ -1,10 +1,14 @@
 //! Receive: a body as it comes, within the limits of time and rate, handed on piece by piece.
 
-use crate::digest::{ContentDigest, Digesting};
+use crate::digest::{ContentDigest, Digesting, Fingerprint, Fingerprinting};
 use crate::limits::Limits;
 use crate::server::body::{Body, Broken};
+use crate::server::respond::Refusal;
 use crate::sync::{BodyError, Pieces};
 use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, HeaderValue};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -44,6 +48,54 @@ pub fn digested(mut pieces: Box<Pieces<'static>>, digests: Vec<ContentDigest>) -
         }
         None if digesting.drain(..).all(Digesting::matches) => Ok(None),
         None => Err(BodyError::Digest),
+    })
+}
+
+/// Returns the same pieces, whose fingerprint goes into `into` at their end. The thread that takes them hashes them.
+pub fn fingerprinted(
+    mut pieces: Box<Pieces<'static>>,
+    fingerprinting: Fingerprinting,
+    into: Arc<OnceLock<Fingerprint>>,
+) -> Box<Pieces<'static>> {
+    let mut fingerprinting = Some(fingerprinting);
+    Box::new(move || {
+        let piece = pieces()?;
+        match (&piece, &mut fingerprinting) {
+            (Some(piece), Some(fingerprinting)) => fingerprinting.update(piece),
+            (None, fingerprinting) => {
+                if let Some(fingerprinting) = fingerprinting.take() {
+                    into.get_or_init(|| fingerprinting.finish());
+                }
+            }
+            (Some(_), None) => {}
+        }
+        Ok(piece)
+    })
+}
+
+/// Checks that a body that has come whole has these digests.
+pub fn check_digests(body: &[u8], digests: Vec<ContentDigest>) -> Result<(), BodyError> {
+    let matches = |digest| {
+        let mut digesting = Digesting::new(digest);
+        digesting.update(body);
+        digesting.matches()
+    };
+    if digests.into_iter().all(matches) { Ok(()) } else { Err(BodyError::Digest) }
+}
+
+/// Returns the digests that the head says the body has: 400 if it has none that can be checked.
+pub fn content_digests(headers: &HeaderMap) -> Result<Vec<ContentDigest>, Refusal> {
+    // Several lines are one list (RFC 9110, 5.3).
+    let lines = headers.get_all("content-digest").iter().map(HeaderValue::to_str);
+    let lines: Result<Vec<&str>, _> = lines.collect();
+    let parsed = match lines {
+        Ok(lines) if lines.is_empty() => return Ok(Vec::new()),
+        Ok(lines) => ContentDigest::parse(&lines.join(", ")),
+        Err(_) => Err("it must be ASCII"),
+    };
+    parsed.map_err(|cause| {
+        let message = format!("HTTP header 'Content-Digest' is incorrect: {cause}");
+        Refusal::new(StatusCode::BAD_REQUEST, message)
     })
 }
 

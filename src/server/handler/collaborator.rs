@@ -12,13 +12,13 @@ use crate::profile::Profile;
 use crate::rejection::Rejection;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::token_holder;
+use crate::server::authenticate::{Caller, Shown, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::body::form::boundary;
 use crate::server::call::{Call, parameter};
+use crate::server::push::asked::Carries;
 use crate::server::push::import::{Carried, Import, Intents, Received, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
-use crate::store::Key;
 use crate::sync::Failure;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -43,7 +43,7 @@ pub enum Kind {
 }
 
 /// Returns the key whose token is in one of the two headers; without a good one 401.
-pub fn key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+pub fn key(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
     let bearers = ["x-cbr-authorization", AUTHORIZATION.as_str()].into_iter().filter_map(|name| {
         let (scheme, token) = head.headers.get(name)?.to_str().ok()?.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
@@ -51,7 +51,7 @@ pub fn key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
     let mut message = "the request has no token; send the header Authorization: Bearer TOKEN".to_owned();
     for token in bearers {
         message = match token_holder(server, DIALECT, token)?.map(|token| token.holder.admit(Timestamp::now())) {
-            Some(Ok(key)) => return Ok(key),
+            Some(Ok(admitted)) => return Ok(admitted.into()),
             Some(Err(ended)) => ended.to_string(),
             None => "no account has this token, or it was revoked".to_owned(),
         };
@@ -67,7 +67,7 @@ pub async fn log_in(_: Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// An import of the older clients, who have one path for all kinds and say in the query which it is.
-pub async fn older_import(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+pub async fn older_import(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let kind = match parameter(&call.head, "action").as_deref() {
         Some("single-import") => Kind::Single,
         Some("import") => Kind::Csv,
@@ -76,15 +76,17 @@ pub async fn older_import(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
         }
     };
-    import(call, key, kind).await
+    import(call, caller, kind).await
 }
 
 /// An import of some users, or of all.
-pub async fn import(call: Call<'_>, key: Key, kind: Kind) -> Result<Answer, Refusal> {
+pub async fn import(call: Call<'_>, caller: Caller, kind: Kind) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
-    let account = key.account;
+    let account = caller.key.account;
     let max = BytesMax { limit: "import_bytes_max", bytes: server.limits.import_bytes_max as u64 };
-    let Received { turn, body } = receive(server, key, &head.headers, body, max).await?;
+    let is_csv = kind == Kind::Csv || boundary(&head.headers).is_some();
+    let carries = if is_csv { Carries::Everybody } else { Carries::Some };
+    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, carries).await?;
     let users = Users::of(kind, &head.headers, body).await?;
     let served = served(server, account, DIALECT).await?;
     // A CSV is the whole list, unless the operator has said otherwise.
@@ -93,7 +95,7 @@ pub async fn import(call: Call<'_>, key: Key, kind: Kind) -> Result<Answer, Refu
         Users::Single(_) | Users::Batch(_) => Absent::Stay,
     };
     let profile = served.profile;
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: users.bytes() };
+    let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: users.bytes(), conditions };
     let rows: Arc<Mutex<Rows>> = Arc::default();
     let carried = users.carried(server.limits.columns_max, rows.clone());
     let result = run(server, turn, import, carried, event).await?;

@@ -3,20 +3,22 @@
 use crate::dialect::echospan::{self, Code, Command, EMAIL, Form, ID, Record};
 use crate::dialect::{Dialect, TEXT};
 use crate::profile::Profile;
+use crate::role::Role;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::token_holder;
+use crate::server::authenticate::{permit, token_holder};
 use crate::server::body::collect::collect;
 use crate::server::body::form::{FormField, boundary, fields};
 use crate::server::body::{Body, BytesMax};
 use crate::server::call::Call;
 use crate::server::observe::log::Event;
+use crate::server::push::asked::{Asked, Carries};
 use crate::server::push::import::{Carried, Import, run, served, wire_field};
 use crate::server::push::turn::Turn;
 use crate::server::respond::{Answer, Refusal, note, text};
 use crate::server::share::disk::look_up;
 use crate::server::share::pace::Pace;
-use crate::store::{self, Ended, Key};
+use crate::store::{self, Admitted, Ended};
 use crate::sync::{Failure, Receipt};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -41,7 +43,7 @@ impl Refused {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
         let code = match refusal.status {
-            StatusCode::CONFLICT => Code::Waiting,
+            StatusCode::CONFLICT if refusal.may_pass() => Code::Waiting,
             StatusCode::FORBIDDEN => Code::BadKey,
             // Trying again would not help.
             StatusCode::INTERNAL_SERVER_ERROR => return Refused { code: None, refusal },
@@ -58,15 +60,21 @@ impl From<store::Error> for Refused {
     }
 }
 
+/// A command as it was sent.
+struct Sent<'a> {
+    form: &'a Form,
+    body: &'a [u8],
+}
+
 fn status(code: Code) -> StatusCode {
     StatusCode::from_u16(code as u16).expect("the codes have three digits")
 }
 
 /// Answers a command: the status is its code, and the body has the words if the request asks for them.
 pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
-    let Call { server, head, body, event, .. } = call;
-    let form = match read_form(server, &head.headers, body).await {
-        Ok(form) => form,
+    let Call { server, role, head, body, event, .. } = call;
+    let (form, sent) = match read_form(server, &head.headers, body).await {
+        Ok(read) => read,
         Err(Refused { refusal, .. }) => return Err(refusal),
     };
     let words = |code: Option<Code>, advice: Option<&str>| match code {
@@ -74,7 +82,7 @@ pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
         Some(code) => echospan::answer(code, advice),
         None => advice.unwrap_or_default().to_owned(),
     };
-    match carry_out(server, &head, &form, event).await {
+    match carry_out(server, &head, role, &Sent { form: &form, body: &sent }, event).await {
         Ok(receipt) => {
             let mut answer = text(StatusCode::OK, TEXT, words(Some(Code::Successful), None));
             if let Some(receipt) = receipt {
@@ -89,7 +97,8 @@ pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-async fn read_form(server: &Server, headers: &HeaderMap, body: Body) -> Result<Form, Refused> {
+/// Reads a form. Returns it, and the body as it was sent.
+async fn read_form(server: &Server, headers: &HeaderMap, body: Body) -> Result<(Form, Vec<u8>), Refused> {
     let max = BytesMax { limit: "form_bytes_max", bytes: server.limits.form_bytes_max as u64 };
     let body = collect(server, headers, body, max, &mut server.collected.nothing(None)).await?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|of| of.to_str().ok()).unwrap_or_default();
@@ -97,9 +106,9 @@ async fn read_form(server: &Server, headers: &HeaderMap, body: Body) -> Result<F
         return Err(Refused::new(Code::BadRecord, "send the fields form-encoded, not as JSON"));
     }
     let mut form = Form::default();
-    let fields = fields(headers, body).await.map_err(|wrong| Refused::new(Code::BadRecord, wrong))?;
+    let fields = fields(headers, body.clone()).await.map_err(|wrong| Refused::new(Code::BadRecord, wrong))?;
     fields.iter().for_each(|field| add(&mut form, field));
-    Ok(form)
+    Ok((form, body))
 }
 
 /// Adds a field, whose value is in UTF-8 or in the charset that the request names.
@@ -118,8 +127,8 @@ fn add(form: &mut Form, FormField { name, value, charset }: &FormField) {
     }
 }
 
-/// Returns the key of the account that has this key and client id; the key is in the form, or bare in a header.
-async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result<Key, Refused> {
+/// Returns the key that has this token and client id; the token is in the form, or bare in a header.
+async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result<Admitted, Refused> {
     let in_header = head.headers.get(AUTHORIZATION).and_then(|key| key.to_str().ok());
     let in_form = form.get("Key").filter(|key| !key.is_empty());
     let holder = match in_form.or(in_header.map(str::trim)).map(str::to_owned) {
@@ -142,18 +151,25 @@ async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result
 async fn carry_out(
     server: &Arc<Server>,
     head: &Parts,
-    form: &Form,
+    role: Option<Role>,
+    sent: &Sent<'_>,
     event: &mut Event,
 ) -> Result<Option<Receipt>, Refused> {
-    let key = authenticate(server, head, form).await?;
-    event.account = Some(key.account);
+    let Sent { form, body } = *sent;
+    let admitted = authenticate(server, head, form).await?;
+    let account = admitted.key.account;
+    event.account = Some(account);
+    let caller = look_up(server, move |server| permit(server, DIALECT, admitted.into(), role)).await?;
+    let asked = Asked::of(head, &caller, Carries::Some)?;
+    let one_at_a_time = server.under_way.begin(account, &asked)?;
+    let conditions = asked.of_body(body);
     let command = form.command().map_err(|advice| Refused::new(Code::BadRecord, advice))?;
-    let profile = served(server, key.account, DIALECT).await?.profile;
+    let profile = served(server, account, DIALECT).await?.profile;
     if let Command::Queue(record) = command {
         check(form, record, &profile)?;
     }
     // Who waits for a P waits here, and not on a thread.
-    let turn = server.turns.take(key, &Pace::of_request()).await?;
+    let turn = server.turns.take(caller.key, &Pace::of_request()).await?.holding(one_at_a_time);
     match command {
         Command::Queue(record) => {
             enqueue(server, turn, form.record(record)).await?;
@@ -168,7 +184,8 @@ async fn carry_out(
             Ok(None)
         }
         Command::Process => {
-            let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: 0 };
+            let (profile, absent) = (profile.clone(), Absent::Stay);
+            let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: 0, conditions };
             let result = run(server, turn, import, Carried::Queue(echospan::queued), event).await?;
             result.map(Some).map_err(|failure| refused(failure, &profile))
         }

@@ -4,9 +4,10 @@ use crate::dialect::{Dialect, JSON, springest};
 use crate::profile::Profile;
 use crate::roster::Absent;
 use crate::server::Server;
-use crate::server::authenticate::token_holder;
+use crate::server::authenticate::{Caller, Shown, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::call::{Call, parameter};
+use crate::server::push::asked::Carries;
 use crate::server::push::import::{Carried, Import, Received, Served, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
 use crate::server::share::disk;
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 const DIALECT: Dialect = Dialect::Springest;
 
 /// Returns the key that is in the query: 401 without one, 403 with a wrong or ended one, or with another site's host.
-pub fn key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
+pub fn key(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
     let Some(key) = parameter(head, "api_key") else {
         let message = "the request has no key; send it to /users.json?api_key=YOUR_PRIVATE_API_KEY";
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, message));
@@ -37,17 +38,18 @@ pub fn key(server: &Server, head: &Parts) -> Result<Key, Refusal> {
             return wrong("this api_key is another site's; send the request to the host of the key's own site");
         }
     }
-    token.holder.admit(Timestamp::now()).or_else(|ended| wrong(&ended.to_string()))
+    token.holder.admit(Timestamp::now()).map(Shown::from).or_else(|ended| wrong(&ended.to_string()))
 }
 
 /// `POST`: stores what a user sends.
-pub async fn push(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
-    let account = key.account;
+    let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body } = receive(server, key, &head.headers, body, max).await?;
+    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, Carries::Some).await?;
     let Served { profile, .. } = served(server, account, DIALECT).await?;
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: body.len() };
+    let import =
+        Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: body.len(), conditions };
     let user = Carried::one(move || springest::user(&body).map_err(unreadable));
     let result = run(server, turn, import, user, event).await?;
     let receipt = result.map_err(|failure| refused(failure, &profile))?;

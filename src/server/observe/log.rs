@@ -164,6 +164,7 @@ impl Drop for Event {
                     write_ms = times.map(|times| milliseconds(times.write)),
                     commit_ms = times.map(|times| milliseconds(times.commit)),
                     revision = receipt.map(|receipt| receipt.revision),
+                    repeated = receipt.is_some_and(|receipt| receipt.is_repeated).then_some(true),
                     employees = receipt.map(|receipt| receipt.employees),
                     created = counts.map(|counts| counts.created),
                     updated = counts.map(|counts| counts.updated),

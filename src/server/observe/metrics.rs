@@ -82,7 +82,8 @@ impl Metrics {
         let steps: Family<OfStep, Histogram> = Family::new_with_constructor(step_histogram);
         registry.register(
             "pushes",
-            "Pushes by account (empty: no good key), dialect and outcome: applied, unchanged, queued (EchoSpan), rejected \
+            "Pushes by account (empty: no good key), dialect and outcome: applied, unchanged, repeated (of a push with an \
+             Idempotency-Key), queued (EchoSpan), rejected \
              (employees were), refused_4xx, refused_5xx, gone (the client)",
             pushes.clone(),
         );
@@ -98,6 +99,10 @@ impl Metrics {
     /// Counts a push that was applied, and whatever was noted about it.
     pub fn applied(&self, account: i64, trace: &Trace, receipt: &Receipt) {
         let dialect = trace.sender.dialect.map_or("", Dialect::name);
+        if receipt.is_repeated {
+            self.pushes.get_or_create(&OfPush { account: Some(account), dialect, outcome: "repeated" }).inc();
+            return;
+        }
         let Counts { created, updated, activated, hidden, unchanged } = receipt.counts;
         let changed = created + updated + activated + hidden;
         let outcome = if changed == 0 { "unchanged" } else { "applied" };

@@ -29,7 +29,7 @@ type Applied = (Result<Receipt, Failure>, Trace);
 /// `body_bytes` is about how much memory the push leaves behind if it is refused.
 pub fn apply(
     server: &Arc<Server>,
-    turn: Turn,
+    mut turn: Turn,
     event: &mut Event,
     body_bytes: usize,
     work: impl FnOnce(&Server, &mut Roster, &mut Trace) -> Result<Receipt, Failure> + Send + 'static,
@@ -53,6 +53,7 @@ pub fn apply(
         }
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
         let left_bytes = match &result {
+            Ok(receipt) if receipt.is_repeated => body_bytes,
             Ok(receipt) => {
                 let changed = receipt.employees - receipt.counts.unchanged;
                 usize::try_from(changed).unwrap_or(usize::MAX).saturating_mul(EMPLOYEE_BYTES)
@@ -61,6 +62,7 @@ pub fn apply(
         };
         // What the store failed with may be the connection's own trouble, which the next push need not share.
         let is_sound = !matches!(result, Err(Failure::Store(_)));
+        drop(turn.one_at_a_time.take());
         answer_with(answer, &server, account, (result, trace));
         drop(turn);
         if let Err(error) = roster.checkpoint_if_large() {

@@ -1,21 +1,23 @@
 //! Imports: what the dialects that carry some employees share.
 
 use super::apply::apply;
+use super::asked::{Asked, Carries};
 use super::turn::Turn;
 use crate::dialect::Dialect;
 use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
 use crate::roster::{Absent, Intent};
 use crate::server::Server;
+use crate::server::authenticate::Caller;
 use crate::server::body::collect::collect;
 use crate::server::body::{Body, BytesMax};
 use crate::server::observe::log::Event;
 use crate::server::respond::Refusal;
 use crate::server::share::disk::look_up;
-use crate::store::{Key, Roster};
-use crate::sync::{Failure, Push, Receipt, Source, Trace, sync};
+use crate::store::Roster;
+use crate::sync::{Conditions, Failure, Push, Receipt, Source, Trace, sync};
 use hyper::StatusCode;
-use hyper::header::HeaderMap;
+use hyper::http::request::Parts;
 use std::sync::Arc;
 
 /// The whole body of an import, in its account's turn.
@@ -24,19 +26,25 @@ pub struct Received {
     pub turn: Turn,
     /// The body, unpacked.
     pub body: Vec<u8>,
+    /// What the request demands of the push beside the body.
+    pub conditions: Conditions,
 }
 
 /// Waits for the account's turn, and receives the whole body.
 pub async fn receive(
     server: &Server,
-    key: Key,
-    headers: &HeaderMap,
+    caller: Caller,
+    head: &Parts,
     body: Body,
     max: BytesMax,
+    carries: Carries,
 ) -> Result<Received, Refusal> {
-    let mut turn = server.turns.take(key, body.pace()).await?;
-    let body = collect(server, headers, body, max, turn.reserving(&server.collected)).await?;
-    Ok(Received { turn, body })
+    let asked = Asked::of(head, &caller, carries)?;
+    let one_at_a_time = server.under_way.begin(caller.key.account, &asked)?;
+    let mut turn = server.turns.take(caller.key, body.pace()).await?.holding(one_at_a_time);
+    let body = collect(server, &head.headers, body, max, turn.reserving(&server.collected)).await?;
+    let conditions = asked.of_body(&body);
+    Ok(Received { turn, body, conditions })
 }
 
 /// How a dialect is served to an account.
@@ -92,6 +100,8 @@ pub struct Import {
     pub absent: Absent,
     /// How long its body is, in bytes.
     pub body_bytes: usize,
+    /// What its request demands of it beside the body.
+    pub conditions: Conditions,
 }
 
 /// Intents, one by one as they are read.
@@ -122,8 +132,9 @@ pub async fn run(
 ) -> Result<Result<Receipt, Failure>, Refusal> {
     let body_bytes = import.body_bytes;
     let work = move |server: &Server, roster: &mut Roster, trace: &mut Trace| {
-        let Import { dialect, profile, absent, .. } = import;
-        let push = Push { dialect, limits: &server.limits, spool_dir: &server.spool_dir, absent };
+        let Import { dialect, profile, absent, conditions, .. } = import;
+        let (limits, spool_dir) = (&server.limits, &server.spool_dir);
+        let push = Push { dialect, limits, spool_dir, absent, conditions };
         let source = match carried {
             Carried::Intents(read) => Source::Intents { profile, intents: read()? },
             Carried::Queue(read) => Source::Queue { profile, read },

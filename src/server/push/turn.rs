@@ -1,5 +1,6 @@
 //! Turns: one push at a time for an account, and not too many at a time for the machine.
 
+use super::asked::OneAtATime;
 use crate::limits::Limits;
 use crate::server::respond::Refusal;
 use crate::server::share::budget::{Budget, Reserved};
@@ -34,11 +35,19 @@ pub struct Turn {
     /// When it was taken.
     pub taken: Instant,
     reserved: Option<Reserved>,
+    /// Released before the answer leaves, so that whoever has it can send the push again.
+    pub(super) one_at_a_time: Option<OneAtATime>,
     _ticket: Ticket,
     _place: Place,
 }
 
 impl Turn {
+    /// Holds this for as long as the turn lasts.
+    #[must_use]
+    pub fn holding(self, one_at_a_time: Option<OneAtATime>) -> Turn {
+        Turn { one_at_a_time, ..self }
+    }
+
     /// Takes bytes of a budget, as many as are then added, for as long as the turn lasts.
     pub fn reserving(&mut self, budget: &Arc<Budget>) -> &mut Reserved {
         self.reserved.insert(budget.nothing(Some(self.key.account)))
@@ -78,7 +87,7 @@ impl Turns {
         let entered = self.gate.enter_making_room(key.account, self.wait, make_room).await;
         let _ticket = entered.map_err(|shut| self.refusal(key.account, shut))?;
         let _place = self.pushing.take(pace.clone());
-        Ok(Turn { key, taken: Instant::now(), reserved: None, _ticket, _place })
+        Ok(Turn { key, taken: Instant::now(), reserved: None, one_at_a_time: None, _ticket, _place })
     }
 
     fn refusal(&self, account: i64, shut: Shut) -> Refusal {

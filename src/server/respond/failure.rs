@@ -2,6 +2,7 @@
 
 use super::refusal::{Refusal, Rejected};
 use crate::export;
+use crate::server::authenticate;
 use crate::store;
 use crate::sync::{BodyError, Failure};
 use hyper::StatusCode;
@@ -69,6 +70,31 @@ impl From<Failure> for Refusal {
             Failure::UnknownProfile => {
                 let message = "the account has no profile with this profileId; GET /v1/profiles lists those it has";
                 Refusal::new(StatusCode::NOT_FOUND, message)
+            }
+            Failure::Incomplete { expected, carried } => {
+                let message = format!(
+                    "the push says that it carries {expected} employees, and it carries {carried}; nothing was stored; \
+                     push the whole list, or say how many there are"
+                );
+                Refusal::new(StatusCode::PRECONDITION_FAILED, message)
+            }
+            Failure::Older { as_of, last } => {
+                let message = format!(
+                    "the list is as of {as_of} (Rollcall-As-Of), and one as of {last} was applied already; nothing was stored; \
+                     push a newer list"
+                );
+                Refusal::new(StatusCode::CONFLICT, message)
+            }
+            Failure::Replayed { is_nonce: true } => authenticate::again(),
+            Failure::Replayed { is_nonce: false } => {
+                let message = "HTTP header 'Authorization' is incorrect: this signature came before with another body, and the account \
+                               refuses that; nothing was stored; sign the push with a new Date";
+                Refusal::new(StatusCode::FORBIDDEN, message)
+            }
+            Failure::OtherBody => {
+                let message = "another push had this Idempotency-Key, and another body or URL; nothing was stored; \
+                               send each push with a key of its own";
+                Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
             }
             Failure::Rejected(rejections) => {
                 let error_count = rejections.count();

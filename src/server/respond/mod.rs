@@ -27,6 +27,9 @@ pub const REVISION: HeaderName = HeaderName::from_static("rollcall-revision");
 /// The names of what a push carried that means nothing here.
 const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");
 
+/// Says that an earlier request did what the answer says, and this one nothing.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
 /// Makes an answer in JSON, indented by two spaces.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     let body = serde_json::to_string_pretty(body).expect("answers are maps with string keys");
@@ -49,6 +52,9 @@ pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Ans
 /// Adds to an answer the headers that say what a push did.
 pub fn note(answer: &mut Answer, receipt: &Receipt) {
     answer.headers_mut().insert(REVISION, receipt.revision.into());
+    if receipt.is_repeated {
+        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
     let mut names = String::new();
     for name in receipt.ignored.names() {
         let name = utf8_percent_encode(name, NON_ALPHANUMERIC_BUT_UNDERSCORE).to_string();

@@ -130,6 +130,11 @@ impl Refusal {
         self
     }
 
+    /// Returns whether the request may succeed if it is sent again later as it is.
+    pub fn may_pass(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == RETRY_AFTER)
+    }
+
     /// The same, saying which content codings would be taken (RFC 7694).
     pub fn accept_encoding(mut self, codings: &'static str) -> Refusal {
         self.headers.push((ACCEPT_ENCODING, HeaderValue::from_static(codings)));

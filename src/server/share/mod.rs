@@ -3,4 +3,5 @@
 pub mod budget;
 pub mod disk;
 pub mod gate;
+pub mod nonces;
 pub mod pace;

@@ -2,6 +2,7 @@
 
 use super::keys::Credential;
 use super::{Error, Store, schema};
+use crate::role::Roles;
 use crate::until::Until;
 use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 use std::fs;
@@ -38,7 +39,7 @@ impl Store {
             self.refuse_if_somebody_is_in_the_file(id)?;
             // What an interrupted removal or addition has left is not the new account's.
             erase(&self.roster_path(id))?;
-            self.insert_key(transaction, id, &Credential::Secret(secret), None)?;
+            self.insert_key(transaction, id, &Credential::Secret(secret), Roles::ALL, None)?;
             schema::open_roster(&self.roster_path(id), true, self.seed())?;
             Ok(())
         })
@@ -108,6 +109,7 @@ impl Store {
         let removed = self.write(|transaction| {
             transaction.execute("DELETE FROM key WHERE account = ?", [id])?;
             transaction.execute("DELETE FROM dialect_setting WHERE account = ?", [id])?;
+            transaction.execute("DELETE FROM account_setting WHERE account = ?", [id])?;
             Ok(transaction.execute("DELETE FROM account WHERE id = ?", [id])?)
         })?;
         if removed == 0 && !exists {

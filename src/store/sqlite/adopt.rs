@@ -2,6 +2,7 @@
 
 use super::keys::Credential;
 use super::{Error, Store, private, reader, schema};
+use crate::role::Roles;
 use std::fs;
 use std::path::Path;
 
@@ -27,7 +28,7 @@ impl Store {
         let summary = reader::summary(&connection).map_err(|error| error.of(id))?;
         self.write(|transaction| {
             self.insert_account(transaction, id, name, None)?;
-            self.insert_key(transaction, id, &Credential::Secret(secret), None)
+            self.insert_key(transaction, id, &Credential::Secret(secret), Roles::ALL, None)
         })?;
         Ok(summary.active + summary.hidden)
     }

@@ -3,10 +3,12 @@
 use super::index::{self, Cache, Version as IndexVersion};
 use super::roster::OpenFile;
 use super::rows::employee;
-use super::{Commit, Error, Held, IndexUpdate, Numbers, Sync, UniqueValue, derived, reader};
+use super::{Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, Sync, UniqueValue, derived, reader, retry};
 use crate::dialect::Dialect;
+use crate::digest::Fingerprint;
 use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Counts, Employee, Index};
+use jiff::Timestamp;
 use rusqlite::{CachedStatement, OptionalExtension as _, ToSql, params, params_from_iter};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -208,6 +210,21 @@ impl<'a> Draft<'a> {
         Ok(records.collect::<Result<_, _>>()?)
     }
 
+    pub(in crate::store) fn earlier(&mut self, key: &str) -> Result<Option<Earlier>, Error> {
+        retry::earlier(&self.inner, key)
+    }
+
+    pub(in crate::store) fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+        retry::seen(&self.inner, mark)
+    }
+
+    pub(in crate::store) fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {
+        let mut select =
+            self.prepared("SELECT as_of FROM sync WHERE as_of IS NOT NULL ORDER BY revision DESC LIMIT 1")?;
+        let last: Option<i64> = select.query_row([], |row| row.get(0)).optional()?;
+        Ok(last.and_then(|last| Timestamp::from_microsecond(last).ok()))
+    }
+
     pub(in crate::store) fn release(&mut self, held: &[Held]) -> Result<(), Error> {
         if held.is_empty() {
             return Ok(());
@@ -249,8 +266,14 @@ impl<'a> Draft<'a> {
     }
 
     pub(in crate::store) fn commit(self, commit: Commit) -> Result<u64, Error> {
-        let Commit { sync, index, index_bytes_max, empties_queue } = commit;
+        let Commit { sync, index, index_bytes_max, empties_queue, remember, seen } = commit;
         let version = self.record(&sync)?;
+        if let Some(remember) = &remember {
+            retry::remember(&self.inner, self.revision, remember)?;
+        }
+        if let Some(seen) = &seen {
+            retry::remember_seen(&self.inner, seen)?;
+        }
         if empties_queue {
             self.inner.execute("DELETE FROM queue", [])?;
         }
@@ -290,13 +313,13 @@ impl<'a> Draft<'a> {
     /// Records the sync; returns the version that the roster will have. By its record no sync is before the one that it came after,
     /// also if the clock was set back.
     fn record(&self, sync: &Sync) -> Result<IndexVersion, Error> {
-        let Sync { profile, employees, counts, duration, sender } = sync;
+        let Sync { profile, employees, counts, duration, sender, as_of } = sync;
         let Counts { created, updated, activated, hidden, unchanged } = counts;
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let mut insert = self.prepared(
             "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
-                 dialect, peer, bytes, finished_at, stamp)
-             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                 dialect, peer, bytes, as_of, finished_at, stamp)
+             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  max(strftime('%Y-%m-%dT%H:%M:%SZ'),
                      coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
                  randomblob(16))
@@ -315,6 +338,7 @@ impl<'a> Draft<'a> {
             sender.dialect.map(Dialect::name),
             sender.peer.map(|peer| peer.to_string()),
             sender.bytes,
+            as_of.map(Timestamp::as_microsecond),
         ];
         let stamp = insert.query_row(values, |row| row.get(0))?;
         Ok(IndexVersion { identity: self.identity, stamp })

@@ -2,14 +2,15 @@
 
 use super::{Error, Key, Store};
 use crate::dialect::Dialect;
-use crate::store::settings::{DialectSettings, Setting};
+use crate::role::Roles;
+use crate::store::settings::{AccountSetting, AccountSettings, DialectSettings, Setting};
 use crate::token::{self, Hash};
 use crate::until::Until;
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction, params};
 use std::fmt;
 
-/// How many SharedKey secrets an account may have at once: the old one and the new one, while a key is changed.
+/// How many SharedKey secrets with the same roles an account may have at once: the old one and the new one, while a key is changed.
 const SECRETS_MAX: u32 = 2;
 
 /// What a new key is.
@@ -42,6 +43,8 @@ pub struct ListedKey {
     pub client_id: Option<String>,
     /// The host that requests with it must name.
     pub site: Option<String>,
+    /// What it may do.
+    pub roles: Roles,
     /// When it was added, RFC 3339 in UTC.
     pub created_at: String,
     /// When it ends, if it does.
@@ -66,6 +69,18 @@ pub struct Holder {
     account_until: Option<Until>,
     id: i64,
     until: Option<Until>,
+    roles: Roles,
+}
+
+/// A key that was shown and has not ended.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// What opens the roster of its account.
+    pub key: Key,
+    /// The number of the key.
+    pub id: i64,
+    /// What it may do.
+    pub roles: Roles,
 }
 
 /// What has ended.
@@ -107,7 +122,7 @@ impl fmt::Display for Ended {
 }
 
 impl Holder {
-    /// Reads the first five columns: the account's id, generation and end, the key's number and end.
+    /// Reads the first six columns: the account's id, generation and end, the key's number, end and roles.
     pub(super) fn of(row: &Row) -> rusqlite::Result<Holder> {
         Ok(Holder {
             account: row.get(0)?,
@@ -115,6 +130,7 @@ impl Holder {
             account_until: row.get::<_, Option<i64>>(2)?.map(Until::from_second),
             id: row.get(3)?,
             until: row.get::<_, Option<i64>>(4)?.map(Until::from_second),
+            roles: roles(row, 5)?,
         })
     }
 
@@ -123,14 +139,14 @@ impl Holder {
         self.id
     }
 
-    /// What opens the roster of the account, unless the account or the key has ended.
-    pub fn admit(&self, now: Timestamp) -> Result<Key, Ended> {
-        let Holder { account, generation, id, .. } = *self;
+    /// Returns the key, unless the account or the key has ended.
+    pub fn admit(&self, now: Timestamp) -> Result<Admitted, Ended> {
+        let Holder { account, generation, id, roles, .. } = *self;
         let passed = |until: Option<Until>| until.filter(|until| until.has_passed(now));
         match (passed(self.account_until), passed(self.until)) {
             (Some(until), _) => Err(Ended::Account { id: account, until }),
             (None, Some(until)) => Err(Ended::Key { id, account, until }),
-            (None, None) => Ok(Key { account, generation }),
+            (None, None) => Ok(Admitted { key: Key { account, generation }, id, roles }),
         }
     }
 }
@@ -146,20 +162,28 @@ pub struct TokenHolder {
 }
 
 impl Store {
-    /// Adds a key to an account, and returns its number. A server that runs knows it at once.
-    pub fn add_key(&self, account: i64, credential: &Credential, until: Option<Until>) -> Result<i64, Error> {
+    /// Adds a key with some roles to an account, and returns its number. A server that runs knows it at once.
+    pub fn add_key(
+        &self,
+        account: i64,
+        credential: &Credential,
+        roles: Roles,
+        until: Option<Until>,
+    ) -> Result<i64, Error> {
         self.write(|transaction| {
             let exists = "SELECT EXISTS (SELECT 1 FROM account WHERE id = ?)";
             if !transaction.query_row(exists, [account], |row| row.get::<_, bool>(0))? {
                 return Err(Error::NoAccount(account));
             }
             if let Credential::Secret(_) = credential {
-                let secrets = "SELECT count(*) FROM key WHERE account = ? AND sealed_secret IS NOT NULL";
-                if transaction.query_row(secrets, [account], |row| row.get::<_, u32>(0))? >= SECRETS_MAX {
-                    return Err(Error::TwoSecrets(account));
+                let secrets = "SELECT count(*) FROM key
+                     WHERE account = ?1 AND sealed_secret IS NOT NULL AND coalesce(roles, ?2) = ?3";
+                let of = params![account, Roles::ALL.to_string(), roles.to_string()];
+                if transaction.query_row(secrets, of, |row| row.get::<_, u32>(0))? >= SECRETS_MAX {
+                    return Err(Error::TwoSecrets { account, roles });
                 }
             }
-            self.insert_key(transaction, account, credential, until)
+            self.insert_key(transaction, account, credential, roles, until)
         })
     }
 
@@ -169,6 +193,7 @@ impl Store {
         transaction: &Transaction,
         account: i64,
         credential: &Credential,
+        roles: Roles,
         until: Option<Until>,
     ) -> Result<i64, Error> {
         let (dialect, secret, hash, client_id, site) = match credential {
@@ -176,9 +201,18 @@ impl Store {
             Credential::Token { dialect, hash, client_id, site } => (*dialect, None, Some(hash), *client_id, *site),
         };
         transaction.execute(
-            "INSERT INTO key (account, dialect, hash, found_by, client_id, site, created_at, ends_at)
-             VALUES (?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?)",
-            params![account, dialect.name(), hash, hash.map(found_by), client_id, site, until.map(Until::as_second)],
+            "INSERT INTO key (account, dialect, hash, found_by, client_id, site, created_at, ends_at, roles)
+             VALUES (?, ?, ?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?)",
+            params![
+                account,
+                dialect.name(),
+                hash,
+                hash.map(found_by),
+                client_id,
+                site,
+                until.map(Until::as_second),
+                roles.to_string()
+            ],
         )?;
         let id = transaction.last_insert_rowid();
         if let Some(secret) = secret {
@@ -192,7 +226,7 @@ impl Store {
     pub fn keys(&self, account: Option<i64>) -> Result<Vec<ListedKey>, Error> {
         let shared = self.shared();
         let mut select = shared.prepare_cached(
-            "SELECT id, account, dialect, client_id, site, created_at, ends_at FROM key
+            "SELECT id, account, dialect, client_id, site, created_at, ends_at, roles FROM key
              WHERE ?1 IS NULL OR account = ?1 ORDER BY account, id",
         )?;
         let listed = |row: &Row| {
@@ -204,6 +238,7 @@ impl Store {
                 site: row.get(4)?,
                 created_at: row.get(5)?,
                 until: row.get::<_, Option<i64>>(6)?.map(Until::from_second),
+                roles: roles(row, 7)?,
             })
         };
         Ok(select.query_map([account], listed)?.collect::<Result<_, _>>()?)
@@ -236,12 +271,12 @@ impl Store {
         let shared = self.shared();
         // A few bytes of the hash find it; whether it is the same is decided without telling how nearly.
         let mut select = shared.prepare_cached(
-            "SELECT account.id, account.generation, account.ends_at, key.id, key.ends_at, key.hash, client_id, site
+            "SELECT account.id, account.generation, account.ends_at, key.id, key.ends_at, key.roles, key.hash, client_id, site
              FROM key JOIN account ON account.id = key.account WHERE found_by = ? AND dialect = ?",
         )?;
         let found = select.query_map(params![found_by(hash), dialect.name()], |row| {
-            let holder = TokenHolder { holder: Holder::of(row)?, client_id: row.get(6)?, site: row.get(7)? };
-            Ok((row.get::<_, Vec<u8>>(5)?, holder))
+            let holder = TokenHolder { holder: Holder::of(row)?, client_id: row.get(7)?, site: row.get(8)? };
+            Ok((row.get::<_, Vec<u8>>(6)?, holder))
         })?;
         for found in found {
             let (stored, holder) = found?;
@@ -278,6 +313,38 @@ impl Store {
         }
         Ok(settings)
     }
+
+    /// Sets something for an account, whatever the dialect. A server that runs knows it at once.
+    pub fn set_account(&self, account: i64, setting: &AccountSetting) -> Result<(), Error> {
+        self.write(|transaction| {
+            let set = transaction.execute(
+                "INSERT INTO account_setting SELECT id, ?2, ?3 FROM account WHERE id = ?1
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+                params![account, setting.name(), setting.value()],
+            )?;
+            if set == 0 { Err(Error::NoAccount(account)) } else { Ok(()) }
+        })
+    }
+
+    /// Returns what is set for an account, whatever the dialect. A setting that cannot be read is an error that names it.
+    pub fn account_settings(&self, account: i64) -> Result<AccountSettings, Error> {
+        let shared = self.shared();
+        let mut select = shared.prepare_cached("SELECT name, value FROM account_setting WHERE account = ?")?;
+        let mut rows = select.query([account])?;
+        let mut settings = AccountSettings::default();
+        while let Some(row) = rows.next()? {
+            let (name, value): (String, String) = (row.get(0)?, row.get(1)?);
+            let unreadable = || Error::AccountSetting { account, name: name.clone() };
+            settings.add(AccountSetting::parse(&name, &value).ok_or_else(unreadable)?);
+        }
+        Ok(settings)
+    }
+}
+
+/// Reads the roles of a key. A key of an earlier version has all; one whose roles cannot be read has none.
+fn roles(row: &Row, column: usize) -> rusqlite::Result<Roles> {
+    let stored: Option<String> = row.get(column)?;
+    Ok(stored.map_or(Roles::ALL, |stored| Roles::parse(&stored).unwrap_or(Roles::of([]))))
 }
 
 fn found_by(hash: &Hash) -> i64 {

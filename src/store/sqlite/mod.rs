@@ -25,6 +25,7 @@ mod private;
 mod reader;
 mod repair;
 mod restore;
+mod retry;
 mod roster;
 mod rows;
 mod schema;
@@ -39,11 +40,14 @@ pub use check::Checkup;
 pub use draft::Draft;
 pub use folder::{Lock, Store};
 pub use history::{Outcome, Past, Refused};
-pub use keys::{Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
+pub use keys::{Admitted, Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
 pub use reader::{Page, Reader, Summary};
 pub use restore::RESTORE;
 pub use roster::Roster;
 pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 
-use super::{Commit, Error, Held, IndexUpdate, Numbers, OF_HIDDEN, Sender, Sync, UniqueValue, unique_values};
+use super::{
+    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, OF_HIDDEN, Remember, Seen, Sender, Sync, UniqueValue,
+    unique_values,
+};

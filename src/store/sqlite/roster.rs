@@ -104,7 +104,7 @@ impl Roster {
 }
 
 /// Takes the right to write, for an account that still is the one of the key, to the file that still is the account's.
-fn lock<'c>(
+pub(super) fn lock<'c>(
     connection: &'c mut Connection,
     file: &OpenFile,
     key: &Key,

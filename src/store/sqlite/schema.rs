@@ -63,6 +63,17 @@ pub const SHARED: &[&str] = &[
     -- Secrets, also revoked ones, may be in the file in plain text; see Store::seal_plain_secrets.
     INSERT INTO setting SELECT 'unscrubbed', 1 WHERE EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'key');
 ",
+    "
+    -- What the key may do, as role::Roles displays it. NULL in keys of earlier versions, which may do everything.
+    ALTER TABLE key ADD COLUMN roles TEXT;
+    -- What is set for an account, whatever the dialect; see store::AccountSetting.
+    CREATE TABLE account_setting (
+        account INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The steps of an account's database.
@@ -194,6 +205,28 @@ pub const ROSTER: &[&str] = &["
         LEFT JOIN version ON version.place = latest.revision << 32 | latest.number;
     -- Revisions that a backup was restored as: for whoever asks what changed since, everybody did.
     CREATE VIEW restored AS SELECT revision FROM sync WHERE dialect = 'restore';
+", "
+    -- When the list was made that a push carried, in microseconds of Unix time; NULL if it does not say so.
+    ALTER TABLE sync ADD COLUMN as_of INTEGER;
+    CREATE INDEX sync_as_of ON sync (revision) WHERE as_of IS NOT NULL;
+    -- Applied pushes with an Idempotency-Key, which are answered again if they come again. fingerprint: of the request with its body.
+    -- made_at: in seconds of Unix time. first, ignored: what the answer has beside the record of the push; ignored as JSON.
+    CREATE TABLE retry (
+        number INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        fingerprint BLOB NOT NULL,
+        revision INTEGER NOT NULL,
+        made_at INTEGER NOT NULL,
+        first INTEGER,
+        ignored TEXT NOT NULL
+    ) STRICT;
+    -- What pushes were signed with, each with the fingerprint of its request. ends_at: the last second of Unix time at which it is good.
+    CREATE TABLE seen (
+        number INTEGER PRIMARY KEY,
+        mark BLOB NOT NULL UNIQUE,
+        fingerprint BLOB NOT NULL,
+        ends_at INTEGER NOT NULL
+    ) STRICT;
 "];
 
 /// The first version in which versions of employees are appended.

@@ -49,7 +49,7 @@ impl Store {
     fn sealed_secrets(&self, account: i64) -> Result<(i64, Vec<Sealed>), Error> {
         let shared = self.shared();
         let mut select = shared.prepare_cached(
-            "SELECT account.id, account.generation, account.ends_at, key.id, key.ends_at, sealed_secret,
+            "SELECT account.id, account.generation, account.ends_at, key.id, key.ends_at, key.roles, sealed_secret,
                     (SELECT value FROM setting WHERE name = 'server_key')
              FROM key JOIN account ON account.id = key.account
              WHERE account.id = ? AND sealed_secret IS NOT NULL ORDER BY key.id",
@@ -57,8 +57,8 @@ impl Store {
         let mut rows = select.query([account])?;
         let (mut server_key, mut secrets) = (0, Vec::new());
         while let Some(row) = rows.next()? {
-            server_key = row.get::<_, Option<i64>>(6)?.unwrap_or_default();
-            secrets.push(Sealed { secret: row.get(5)?, holder: Holder::of(row)? });
+            server_key = row.get::<_, Option<i64>>(7)?.unwrap_or_default();
+            secrets.push(Sealed { secret: row.get(6)?, holder: Holder::of(row)? });
         }
         Ok((server_key, secrets))
     }

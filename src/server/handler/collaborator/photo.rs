@@ -5,12 +5,13 @@ use crate::dialect::collaborator::{self, PHOTO, Photo};
 use crate::dialect::{Dialect, JSON};
 use crate::profile::{Picture, Profile};
 use crate::roster::{Absent, Intent, valid_id};
+use crate::server::authenticate::Caller;
 use crate::server::body::BytesMax;
 use crate::server::body::form::boundary;
 use crate::server::call::Call;
+use crate::server::push::asked::Carries;
 use crate::server::push::import::{Carried, Import, Received, Served, receive, run, served, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
-use crate::store::Key;
 use crate::sync::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,11 +23,11 @@ const DIALECT: Dialect = Dialect::Collaborator;
 const NAME_CHARS_MAX: usize = 255;
 
 /// Stores an image.
-pub async fn update(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+pub async fn update(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
-    let account = key.account;
+    let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body } = receive(server, key, &head.headers, body, max).await?;
+    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, Carries::Some).await?;
     let body_bytes = body.len();
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
     let boundary = boundary(&head.headers)
@@ -41,7 +42,7 @@ pub async fn update(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let uri = format!("data:{};base64,{}", picture.media_type, STANDARD.encode(&file.bytes));
     let image =
         Intent { id: Some(uid.into()), data: vec![(PHOTO.into(), uri.into())], must_exist: true, ..Intent::default() };
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes };
+    let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes, conditions };
     let result = run(server, turn, import, Carried::one(|| Ok(image)), event).await?;
     let receipt = result.map_err(|failure| refused(failure, &profile))?;
 

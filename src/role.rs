@@ -1,0 +1,93 @@
+//! What a key may do.
+//!
+//! ```
+//! use rollcall::role::{Role, Roles};
+//!
+//! let roles = Roles::of([Role::Read, Role::Push]);
+//! assert!(roles.has(Role::Push) && !roles.has(Role::Release));
+//! assert_eq!(roles.to_string(), "push, read");
+//! assert_eq!(Roles::parse("push, read"), Some(roles));
+//! ```
+
+use std::fmt;
+
+/// Something that a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Push employees.
+    Push,
+    /// Read what is stored.
+    Read,
+    /// Apply or discard a push that was held back.
+    Release,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 3] = [Role::Push, Role::Read, Role::Release];
+
+    /// The name that commands and lists have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Push => "push",
+            Role::Read => "read",
+            Role::Release => "release",
+        }
+    }
+
+    /// Returns the role of a name, or `None` if it is no role's.
+    pub fn parse(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// The roles of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    push: bool,
+    read: bool,
+    release: bool,
+}
+
+impl Roles {
+    /// Every role.
+    pub const ALL: Roles = Roles { push: true, read: true, release: true };
+
+    /// Returns the set of these roles.
+    pub fn of(roles: impl IntoIterator<Item = Role>) -> Roles {
+        let mut set = Roles { push: false, read: false, release: false };
+        for role in roles {
+            match role {
+                Role::Push => set.push = true,
+                Role::Read => set.read = true,
+                Role::Release => set.release = true,
+            }
+        }
+        set
+    }
+
+    /// Returns whether a role is among them.
+    pub fn has(self, role: Role) -> bool {
+        match role {
+            Role::Push => self.push,
+            Role::Read => self.read,
+            Role::Release => self.release,
+        }
+    }
+
+    /// The roles, in the order of [`Role::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Role::ALL.into_iter().filter(move |role| self.has(*role))
+    }
+
+    /// Reads what [`Roles`] displays, or returns `None` if it is something else.
+    pub fn parse(text: &str) -> Option<Roles> {
+        text.split(',').map(|name| Role::parse(name.trim())).collect::<Option<Vec<Role>>>().map(Roles::of)
+    }
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().map(Role::name).collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,87 @@
+//! Pushes that may come again: what those with an `Idempotency-Key` did, and what signatures were good for.
+
+use super::roster::lock;
+use super::{Earlier, Error, Mark, Remember, Roster, Seen};
+use crate::digest::Fingerprint;
+use crate::limits::RETRY_SECONDS_MAX;
+use crate::roster::{Counts, Ignored};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::time::Duration;
+
+/// How many outdated rows one push removes at most, so that none takes long. It adds one.
+const REMOVED_MAX: u32 = 100;
+
+/// Returns what the push with a key did, if that is still remembered.
+pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earlier>, Error> {
+    let mut select = connection.prepare_cached(
+        "SELECT fingerprint, revision, first, ignored, employees, created, updated, activated, hidden, unchanged, duration_ms
+         FROM retry JOIN sync USING (revision) WHERE key = ? AND made_at > unixepoch() - ?",
+    )?;
+    Ok(select.query_row(params![key, RETRY_SECONDS_MAX], read).optional()?)
+}
+
+fn read(row: &Row) -> rusqlite::Result<Earlier> {
+    let ignored: String = row.get(3)?;
+    let names: Vec<String> = serde_json::from_str(&ignored).unwrap_or_default();
+    let [created, updated, activated, hidden, unchanged] =
+        [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?];
+    Ok(Earlier {
+        fingerprint: row.get(0)?,
+        revision: row.get(1)?,
+        first: row.get(2)?,
+        ignored: Ignored::of(&names),
+        employees: row.get(4)?,
+        counts: Counts { created, updated, activated, hidden, unchanged },
+        duration: Duration::from_millis(row.get(10)?),
+    })
+}
+
+/// Remembers the push that makes a revision, and forgets some of those whose time is over or that are too many.
+pub(super) fn remember(connection: &Connection, revision: u64, push: &Remember) -> Result<(), Error> {
+    let Remember { retry, first, ignored, kept_max } = push;
+    let ignored: Vec<&str> = ignored.names().collect();
+    let ignored = serde_json::to_string(&ignored).expect("names are text");
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO retry (key, fingerprint, revision, made_at, first, ignored)
+             VALUES (?, ?, ?, unixepoch(), ?, ?)",
+        )?
+        .execute(params![retry.key, retry.fingerprint, revision, first, ignored])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM retry WHERE number IN (SELECT number FROM retry ORDER BY number LIMIT ?1)
+             AND (made_at <= unixepoch() - ?2 OR number <= (SELECT max(number) FROM retry) - ?3)",
+        )?
+        .execute(params![REMOVED_MAX, RETRY_SECONDS_MAX, kept_max])?;
+    Ok(())
+}
+
+/// Returns the fingerprint of the first request that was signed with a mark, if it is remembered.
+pub(super) fn seen(connection: &Connection, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
+    let mut select = connection.prepare_cached("SELECT fingerprint FROM seen WHERE mark = ?")?;
+    Ok(select.query_row([mark.hash], |row| row.get(0)).optional()?)
+}
+
+/// Remembers what a push was signed with, and forgets some of what is not good any more, or is too much.
+pub(super) fn remember_seen(connection: &Connection, seen: &Seen) -> Result<(), Error> {
+    let Seen { mark: Mark { hash, good_until, .. }, fingerprint, kept_max } = seen;
+    connection
+        .prepare_cached("INSERT INTO seen (mark, fingerprint, ends_at) VALUES (?, ?, ?) ON CONFLICT (mark) DO NOTHING")?
+        .execute(params![hash, fingerprint, good_until])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM seen WHERE number IN (SELECT number FROM seen ORDER BY number LIMIT ?1)
+             AND (ends_at < unixepoch() OR number <= (SELECT max(number) FROM seen) - ?2)",
+        )?
+        .execute(params![REMOVED_MAX, kept_max])?;
+    Ok(())
+}
+
+impl Roster {
+    /// Remembers what a push was signed with that was not applied.
+    pub fn note_seen(&mut self, seen: &Seen) -> Result<(), Error> {
+        let transaction = lock(&mut self.connection, &self.file, &self.key, &self.shared)?;
+        remember_seen(&transaction, seen)?;
+        Ok(transaction.commit()?)
+    }
+}
