@@ -124,7 +124,14 @@ pub struct Limits {
     /// The most signatures of an account that are remembered, so that one that comes again is noticed. Of those of pushes, which are stored,
     /// the oldest go first; one more request that is signed by RFC 9421 gets 503 until the first are 15 minutes old.
     pub signatures_kept_max: usize,
-    /// The most employees on a page of `GET /v1/employees`.
+    /// The most plans of an account that wait. For one more the oldest dry run is discarded.
+    pub plans_max: u64,
+    /// The most bytes of changes in the plans of an account that wait. The oldest dry runs are discarded first.
+    #[serde(deserialize_with = "size::bytes")]
+    pub plans_bytes_max: u64,
+    /// How long a plan waits, in seconds.
+    pub plan_seconds_max: u32,
+    /// The most employees on a page of `GET /v1/employees`, and the most changes on a page of a plan.
     pub page_employees_max: usize,
     /// The most data on such a page, in bytes. The employee that reaches it is the last on its page.
     #[serde(deserialize_with = "size::bytes")]
@@ -157,6 +164,9 @@ impl Limits {
             ("pushes_max", self.pushes_max == 0),
             ("exports_max", self.exports_max == 0),
             ("signatures_kept_max", self.signatures_kept_max == 0),
+            ("plans_max", self.plans_max == 0),
+            ("plans_bytes_max", self.plans_bytes_max == 0),
+            ("plan_seconds_max", self.plan_seconds_max == 0),
             ("page_employees_max", self.page_employees_max == 0),
         ];
         limits.into_iter().find(|(_, zero)| *zero).map(|(name, _)| name)
@@ -202,6 +212,9 @@ impl Default for Limits {
             refusals_kept_max: 10_000,
             retries_kept_max: 10_000,
             signatures_kept_max: 10_000,
+            plans_max: 20,
+            plans_bytes_max: 2 << 30,
+            plan_seconds_max: 86_400,
             page_employees_max: 1_000,
             page_bytes_max: 4 << 20,
         }

@@ -41,6 +41,25 @@ pub struct Change<'a> {
     pub after: Option<Version<'a>>,
 }
 
+/// A change that owns its versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedChange {
+    /// The employee's number in the store.
+    pub number: u32,
+    /// What was stored; `None` if the employee did not exist.
+    pub before: Option<Employee>,
+    /// What is stored then; `None` if the employee does not exist any more.
+    pub after: Option<Employee>,
+}
+
+impl OwnedChange {
+    /// Returns the same, borrowed.
+    pub fn lend(&self) -> Change<'_> {
+        let [before, after] = [&self.before, &self.after].map(|version| version.as_ref().map(Employee::version));
+        Change { number: self.number, before, after }
+    }
+}
+
 /// What a change does to an employee. Several may be true at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kinds {
@@ -63,6 +82,12 @@ impl<'a> Change<'a> {
     #[must_use]
     pub fn inverse(self) -> Change<'a> {
         Change { number: self.number, before: self.after, after: self.before }
+    }
+
+    /// Returns a copy that owns its versions.
+    pub fn to_owned(&self) -> OwnedChange {
+        let [before, after] = [self.before, self.after].map(|version| version.map(|version| version.to_employee()));
+        OwnedChange { number: self.number, before, after }
     }
 
     /// Whether the id changes.

@@ -10,10 +10,11 @@ mod id;
 mod ignored;
 mod index;
 mod intent;
+mod packed;
 mod table;
 
 pub use absent::Absent;
-pub use change::{Change, Kinds, Version};
+pub use change::{Change, Kinds, OwnedChange, Version};
 pub use change_set::ChangeSet;
 pub use data::Data;
 pub use delta::Delta;
@@ -22,6 +23,7 @@ pub use id::valid_id;
 pub use ignored::Ignored;
 pub use index::{Block, Entry, Index};
 pub use intent::{Extent, Intent};
+pub use packed::{pack, unpack};
 
 use std::collections::HashMap;
 use uuid::Uuid;

@@ -1,10 +1,10 @@
 //! The port of a push to a store.
 
-use super::{Error, Held, UniqueValue, memory, sqlite};
+use super::{Error, Held, NewPlan, Plan, PlannedChange, UniqueValue, memory, sqlite};
 use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Change, Counts, Delta, Employee, Entry, Ignored, Index};
+use crate::roster::{Change, Counts, Delta, Employee, Entry, Ignored, Index, OwnedChange};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -150,6 +150,8 @@ pub struct Commit {
     pub remember: Option<Remember>,
     /// What the push was signed with, if that must not come again.
     pub seen: Option<Seen>,
+    /// The number of the plan that is applied, if it is one. It cannot be applied again.
+    pub plan: Option<u32>,
 }
 
 /// Calls the same method of whichever backend it is.
@@ -238,6 +240,44 @@ impl Draft<'_> {
     /// Says that employees hold these unique values, which are in ascending order.
     pub fn hold(&mut self, held: &mut dyn Iterator<Item = Held>) -> Result<(), Error> {
         forward!(self, draft => draft.hold(held))
+    }
+
+    /// Returns what was appended so far: the changes of employees with a number above `after`, in the order of the numbers, `limit` of them
+    /// at most. Employees that were erased are not among them.
+    pub fn changes(&mut self, after: u32, limit: usize) -> Result<Vec<OwnedChange>, Error> {
+        forward!(self, draft => draft.changes(after, limit))
+    }
+
+    /// Returns for each number the revision of the employee's last change, or `None` if nobody has it.
+    pub fn revisions(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        forward!(self, draft => draft.revisions(numbers))
+    }
+
+    /// Returns the revision that the roster has, without what was appended.
+    pub fn revision(&self) -> u64 {
+        forward!(self, draft => draft.revision())
+    }
+
+    /// Whether an employee was created or changed since a revision, when `next` was the number of the next new employee.
+    pub fn has_moved_since(&mut self, revision: u64, next: u32) -> Result<bool, Error> {
+        forward!(self, draft => draft.has_moved_since(revision, next))
+    }
+
+    /// Returns the account's plan with this id, also if it was applied, discarded or has expired not long ago.
+    pub fn plan(&mut self, id: &str) -> Result<Option<Plan>, Error> {
+        forward!(self, draft => draft.plan(id))
+    }
+
+    /// Returns some changes of the plan with this number, of employees with a number above `after`, in the order of the numbers; none at the
+    /// end. They are as many as lie together.
+    pub fn plan_part(&mut self, plan: u32, after: u32) -> Result<Vec<PlannedChange>, Error> {
+        forward!(self, draft => draft.plan_part(plan, after))
+    }
+
+    /// Drops what was appended, and keeps it as a plan: durable then. If a plan of the same changes waits, that one is returned. Fails with
+    /// [`Error::PlansFull`] if there is no room for it.
+    pub fn keep_as_plan(self, plan: NewPlan) -> Result<Plan, Error> {
+        forward!(self, draft => draft.keep_as_plan(plan))
     }
 
     /// Makes everything that was appended the roster's next revision, which it returns: durable then, and seen by everybody. Fails with

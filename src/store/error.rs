@@ -212,6 +212,16 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// The plans that wait leave no room for another.
+    #[error(
+        "the account's plans leave no room for another (limit {limit}, which is {max}); apply or discard some, see `rollcall plan list`"
+    )]
+    PlansFull {
+        /// The limit's name in the configuration.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
+    },
     /// The roster changed while the push was under way.
     #[error(
         "the roster of the account was changed meanwhile, from revision {expected} to {found}; nothing was written"

@@ -1,9 +1,9 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
-use super::{Commit, Earlier, Error, Held, Mark, Numbers, Remember, Sync, UniqueValue};
+use super::{Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue};
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Change, Employee, Entry, Index, data_hash, hash};
+use crate::roster::{Change, Employee, Entry, Index, OwnedChange, data_hash, hash};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,12 +28,15 @@ struct Maps {
     /// What is remembered of pushes by their keys, forever.
     remembered: BTreeMap<String, Earlier>,
     seen: BTreeMap<Fingerprint, Fingerprint>,
+    plans: Vec<(Plan, Vec<PlannedChange>)>,
 }
 
 /// See [`super::Draft`].
 pub struct Draft<'a> {
     roster: &'a Roster,
     next: Maps,
+    /// What the employees that were changed had been.
+    before: BTreeMap<u32, Option<Employee>>,
 }
 
 /// The seed of the hashes. Nobody outside can choose what meets in a map that is ordered.
@@ -42,7 +45,7 @@ const SEED: u64 = 1;
 impl Roster {
     /// Begins to change the roster. Any number of drafts may be open; of those at one revision, one can be committed.
     pub fn begin(&self) -> super::Draft<'_> {
-        super::Draft::Memory(Draft { roster: self, next: self.maps().clone() })
+        super::Draft::Memory(Draft { roster: self, next: self.maps().clone(), before: BTreeMap::new() })
     }
 
     /// Returns all employees by number.
@@ -188,6 +191,7 @@ impl Draft<'_> {
     pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
         let revision = self.next.revision + 1;
         for change in changes {
+            self.before.entry(change.number).or_insert_with(|| change.before.map(|before| before.to_employee()));
             match change.after {
                 Some(after) => drop(self.next.employees.insert(change.number, (after.to_employee(), revision))),
                 None => drop(self.next.employees.remove(&change.number)),
@@ -214,6 +218,9 @@ impl Draft<'_> {
         if commit.empties_queue {
             self.next.queue.clear();
         }
+        if let Some(plan) = commit.plan.and_then(|number| self.next.plans.get_mut(number as usize)) {
+            plan.0.state = PlanState::Applied { revision: self.next.revision + 1 };
+        }
         self.next.syncs.push(commit.sync);
         self.next.revision += 1;
         if let Some(seen) = commit.seen {
@@ -228,6 +235,76 @@ impl Draft<'_> {
         let revision = self.next.revision;
         *maps = self.next;
         Ok(revision)
+    }
+
+    pub(super) fn changes(&mut self, after: u32, limit: usize) -> Result<Vec<OwnedChange>, Error> {
+        let changed = self.before.range(after + 1..).take(limit);
+        Ok(changed
+            .map(|(number, before)| {
+                let after = self.next.employees.get(number).map(|(employee, _)| employee.clone());
+                OwnedChange { number: *number, before: before.clone(), after }
+            })
+            .collect())
+    }
+
+    pub(super) fn revisions(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        let revision = |number: &u32| self.next.employees.get(number).map(|(_, revision)| *revision);
+        Ok(numbers.iter().map(revision).collect())
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.next.revision
+    }
+
+    pub(super) fn has_moved_since(&mut self, revision: u64, _: u32) -> Result<bool, Error> {
+        Ok(self.next.employees.values().any(|(_, of_change)| *of_change > revision))
+    }
+
+    pub(super) fn plan(&mut self, id: &str) -> Result<Option<Plan>, Error> {
+        Ok(self.next.plans.iter().map(|(plan, _)| plan).find(|plan| plan.id == id).cloned())
+    }
+
+    pub(super) fn plan_part(&mut self, plan: u32, after: u32) -> Result<Vec<PlannedChange>, Error> {
+        let changes = self.next.plans.get(plan as usize).into_iter().flat_map(|(_, changes)| changes);
+        Ok(changes.filter(|planned| planned.change.number > after).take(2).cloned().collect())
+    }
+
+    pub(super) fn keep_as_plan(mut self, plan: NewPlan) -> Result<Plan, Error> {
+        let changes = self.changes(0, usize::MAX)?.into_iter();
+        let changes: Vec<PlannedChange> =
+            changes.map(|change| PlannedChange { bytes: plan.accepted(change.number), change }).collect();
+        let mut maps = self.roster.maps();
+        if maps.revision != self.next.revision {
+            return Err(Error::Changed { expected: self.next.revision, found: maps.revision });
+        }
+        plan.profile.fields.iter().for_each(|field| drop(maps.field(&field.name)));
+        if maps.profiles.iter().all(|(id, _)| *id != plan.profile.id) {
+            maps.profiles.push((plan.profile.id, BTreeMap::new()));
+        }
+        let base = plan.base(maps.revision);
+        let is_same = |(other, other_changes): &&(Plan, Vec<PlannedChange>)| {
+            other.state == PlanState::Waiting && other.base == base && *other_changes == changes
+        };
+        if let Some((same, _)) = maps.plans.iter().find(is_same) {
+            return Ok(same.clone());
+        }
+        let number = number(maps.plans.len());
+        let kept = Plan {
+            id: format!("{number:032x}"),
+            number,
+            made_at: String::new(),
+            expires_at: String::new(),
+            state: PlanState::Waiting,
+            why: plan.why,
+            base,
+            profile: plan.profile.id,
+            sender: plan.sync.sender,
+            employees: plan.sync.employees,
+            counts: plan.sync.counts,
+            changes: changes.len() as u64,
+        };
+        maps.plans.push((kept.clone(), changes));
+        Ok(kept)
     }
 
     pub(super) fn roll_back(self, _: Option<Index>, _: usize) {}

@@ -20,7 +20,11 @@
 //! | [`Draft::earlier`], [`Draft::seen`], [`Draft::last_as_of`] | `SELECT … FROM retry JOIN sync … WHERE account = $1 AND key = $2`; `SELECT fingerprint FROM seen WHERE account = $1 AND mark = $2`; `SELECT as_of FROM sync … ORDER BY revision DESC LIMIT 1` |
 //! | [`Draft::append`] | `COPY staged_change FROM STDIN BINARY`; thousands of rows a call |
 //! | [`Draft::release`], [`Draft::hold`] | `COPY staged_released …`, `COPY staged_held …` |
-//! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO version SELECT … FROM staged_change …`, and into `employee (account, number, id)` those who are new; `DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …`; `INSERT INTO retry …`, whose key is unique; `COMMIT` |
+//! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO version SELECT … FROM staged_change …`, and into `employee (account, number, id)` those who are new; `DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …`; `INSERT INTO retry …`, whose key is unique; `UPDATE plan SET applied = …` if it was one; `COMMIT` |
+//! | [`Draft::changes`] | `SELECT … FROM staged_change LEFT JOIN LATERAL (the version before it) WHERE draft = $1 AND number > $2 ORDER BY number LIMIT $3` |
+//! | [`Draft::keep_as_plan`] | `BEGIN; SELECT revision FROM account WHERE id = $1 FOR SHARE; INSERT INTO plan …; UPDATE staged_change SET plan = $2 WHERE draft = $3; COMMIT`: what is staged stays and gets an owner |
+//! | [`Draft::plan`], [`Draft::plan_part`] | `SELECT … FROM plan WHERE account = $1 AND id = $2`; `SELECT … FROM staged_change WHERE plan = $1 AND number > $2 ORDER BY number LIMIT $3` |
+//! | [`Draft::revisions`], [`Draft::has_moved_since`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)` |
 //! | [`Draft::roll_back`] | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -31,6 +35,7 @@
 mod draft;
 mod error;
 pub mod memory;
+mod plan;
 mod settings;
 pub mod sqlite;
 #[cfg(test)]
@@ -39,6 +44,7 @@ mod unique;
 
 pub use draft::{Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
+pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Tripped, Why};
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
     Account, Admitted, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page,

@@ -85,6 +85,7 @@ fn commit() -> Commit {
         empties_queue: false,
         remember: None,
         seen: None,
+        plan: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a push did nothing.
 
+use super::plan::PlanFailure;
 use crate::rejection::Rejections;
 use crate::store;
 use jiff::Timestamp;
@@ -53,6 +54,8 @@ pub enum Failure {
     OtherBody,
     /// Employees were rejected.
     Rejected(Box<Rejections>),
+    /// A plan cannot be applied.
+    Plan(Box<PlanFailure>),
     /// The body could not be kept while it came.
     Spool(io::Error),
     /// The store failed.

@@ -12,6 +12,7 @@ mod failure;
 mod find;
 mod intake;
 mod outcome;
+mod plan;
 mod recognise;
 mod reference;
 mod rules;
@@ -26,6 +27,7 @@ pub use check::{Checked, Chunk, Finding, Rulebook};
 pub use conditions::Conditions;
 pub use failure::{BodyError, Failure};
 pub use intake::{Intake, Pieces, Split};
+pub use plan::{ApplyPlan, LeftOut, Moved, MovedPerson, PlanFailure, apply_plan};
 pub use recognise::{Batch, Recogniser, Unknown};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
@@ -35,7 +37,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::roster::{Absent, Counts, Ignored, Index, Intent};
-use crate::store::{self, Commit, Draft, Earlier, IndexUpdate, Numbers, Remember, Sync};
+use crate::store::{self, Commit, Draft, Earlier, IndexUpdate, NewPlan, Numbers, Plan, Remember, Sync, Why};
 use find::{Finder, Found};
 use outcome::{Beginning, Outcome};
 use rayon::in_place_scope;
@@ -91,6 +93,17 @@ impl From<Earlier> for Receipt {
     }
 }
 
+/// A push that waits as a plan instead of being applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The plan: a new one, or the one that waits with the same changes.
+    pub plan: Plan,
+    /// From the first look at the body until the plan was kept.
+    pub duration: Duration,
+    /// What the push carried and means nothing here, see [`Receipt::ignored`].
+    pub ignored: Ignored,
+}
+
 /// Carries out a push: all of it, or nothing. `open` opens the roster, once the profile of the push is known. What is noted about the push
 /// goes into `trace`, also if it fails.
 pub fn sync<'d>(
@@ -99,28 +112,57 @@ pub fn sync<'d>(
     open: impl FnOnce() -> Result<Draft<'d>, store::Error>,
     trace: &mut Trace,
 ) -> Result<Receipt, Failure> {
+    carry_out(push, source, open, trace, |reached, trace| match reached {
+        Reached::Ending(ready) => ready.commit(trace),
+        Reached::Repeated(earlier) => Ok(earlier.into()),
+    })
+}
+
+/// As [`sync`], but nothing is applied: what the push would change is kept as a plan.
+pub fn plan<'d>(
+    push: &Push,
+    source: Source,
+    open: impl FnOnce() -> Result<Draft<'d>, store::Error>,
+    trace: &mut Trace,
+) -> Result<Planned, Failure> {
+    carry_out(push, source, open, trace, |reached, trace| match reached {
+        Reached::Ending(ready) => ready.keep(Why::DryRun, trace),
+        // The push that had this key was applied.
+        Reached::Repeated(_) => Err(Failure::OtherBody),
+    })
+}
+
+/// Carries out a push up to its ending, and measures it.
+fn carry_out<'d, T>(
+    push: &Push,
+    source: Source,
+    open: impl FnOnce() -> Result<Draft<'d>, store::Error>,
+    trace: &mut Trace,
+    ending: impl FnOnce(Reached<'_, 'd>, &mut Trace) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let (started, waited) = (Instant::now(), AtomicU64::new(0));
     let before = trace.times.receive;
-    let result = carry_out(push, source.timed(&waited), open, trace, started);
+    let result = carry_out_timed(push, source.timed(&waited), open, trace, started, ending);
     trace.times.receive += Duration::from_nanos(waited.into_inner());
     trace.times.rest_is_check(before + started.elapsed());
     result
 }
 
-fn carry_out<'d>(
+fn carry_out_timed<'d, T>(
     push: &Push,
     source: Source,
     open: impl FnOnce() -> Result<Draft<'d>, store::Error>,
     trace: &mut Trace,
     started: Instant,
-) -> Result<Receipt, Failure> {
+    ending: impl FnOnce(Reached<'_, 'd>, &mut Trace) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let (profile, arriving) = source.begin(push)?;
     let mut draft = open()?;
     if let Some(earlier) = push.conditions.begin(&mut draft)? {
         // Nobody needs to wait for the rest of a body that changes nothing.
         draft.roll_back(None, push.limits.index_bytes_max);
         push.conditions.repeat(arriving, &earlier)?;
-        return Ok(earlier.into());
+        return ending(Reached::Repeated(earlier), trace);
     }
     let numbers = draft.enter_profile(&profile)?;
     let (indexed, mut index) = match arriving {
@@ -129,31 +171,71 @@ fn carry_out<'d>(
     };
     let run = Run { push, profile: &profile, numbers: &numbers, indexed };
     match apply(&run, arriving, &mut draft, &mut index, &mut trace.times) {
-        Ok(Applied { outcome, ignored, first, empties_queue }) => {
-            let Outcome { counts, employees, delta, .. } = outcome;
-            let (duration, sender) = (started.elapsed(), trace.sender);
-            let sync =
-                Sync { profile: numbers.profile, employees, counts, duration, sender, as_of: push.conditions.as_of };
-            let index = match indexed {
-                Indexed::Everybody => IndexUpdate::Whole(index, delta),
-                Indexed::Carried => IndexUpdate::Entries(delta.entries(&index)),
-            };
-            let remember = push.conditions.retry().map(|retry| Remember {
-                retry,
-                first,
-                ignored: ignored.clone(),
-                kept_max: push.limits.retries_kept_max,
-            });
-            let seen = push.conditions.seen(push.limits.signatures_kept_max);
-            let index_bytes_max = push.limits.index_bytes_max;
-            let commit = Commit { sync, index, index_bytes_max, empties_queue, remember, seen };
-            let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
-            Ok(Receipt { counts, employees, revision, duration, ignored, first, is_repeated: false })
-        }
+        Ok(applied) => ending(Reached::Ending(Ready { run: &run, draft, index, applied, started }), trace),
         Err(failure) => {
             draft.roll_back((indexed == Indexed::Everybody).then_some(index), push.limits.index_bytes_max);
             Err(failure)
         }
+    }
+}
+
+/// How far a push came.
+enum Reached<'r, 'd> {
+    /// It can be applied.
+    Ending(Ready<'r, 'd>),
+    /// An earlier request did what it asks for.
+    Repeated(Earlier),
+}
+
+/// A push that is right, before its ending.
+struct Ready<'r, 'd> {
+    run: &'r Run<'r>,
+    draft: Draft<'d>,
+    index: Index,
+    applied: Applied<'r>,
+    started: Instant,
+}
+
+impl Ready<'_, '_> {
+    /// Applies the push.
+    fn commit(self, trace: &mut Trace) -> Result<Receipt, Failure> {
+        let Ready { run: &Run { push, numbers, indexed, .. }, draft, index, applied, started } = self;
+        let Applied { outcome, ignored, first, empties_queue } = applied;
+        let Outcome { counts, employees, delta, .. } = outcome;
+        let (duration, sender) = (started.elapsed(), trace.sender);
+        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender, as_of: push.conditions.as_of };
+        let index = match indexed {
+            Indexed::Everybody => IndexUpdate::Whole(index, delta),
+            Indexed::Carried => IndexUpdate::Entries(delta.entries(&index)),
+        };
+        let remember = push.conditions.retry().map(|retry| Remember {
+            retry,
+            first,
+            ignored: ignored.clone(),
+            kept_max: push.limits.retries_kept_max,
+        });
+        let seen = push.conditions.seen(push.limits.signatures_kept_max);
+        let index_bytes_max = push.limits.index_bytes_max;
+        let commit = Commit { sync, index, index_bytes_max, empties_queue, remember, seen, plan: None };
+        let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
+        Ok(Receipt { counts, employees, revision, duration, ignored, first, is_repeated: false })
+    }
+
+    /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.
+    fn keep(self, why: Why, trace: &mut Trace) -> Result<Planned, Failure> {
+        let Ready { run: &Run { push, profile, numbers, .. }, draft, index, applied, started } = self;
+        let Applied { outcome: Outcome { counts, employees, delta, .. }, ignored, .. } = applied;
+        let duration = started.elapsed();
+        let as_of = push.conditions.as_of;
+        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of };
+        let mut accepted: Vec<(u32, u128)> =
+            delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
+        drop((index, delta));
+        accepted.sort_unstable();
+        let (limits, spool_dir) = (push.limits, push.spool_dir);
+        let plan = NewPlan { sync, why, profile, numbers, accepted, limits, spool_dir };
+        let plan = timed(&mut trace.times.commit, || draft.keep_as_plan(plan))?;
+        Ok(Planned { plan, duration, ignored })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Outcome<'p> {
     pub delta: Delta,
     /// Entries of the index that are to be replaced at [`Outcome::settle`], by slot.
     replaced: Vec<(u32, Entry)>,
+    /// How many changes of a plan were noted.
+    replayed: u64,
     profile: u32,
     seed: u64,
     first_created: u32,
@@ -62,6 +64,7 @@ impl<'p> Outcome<'p> {
             verdict: Verdict::new(listed_max),
             delta: Delta::default(),
             replaced: Vec::new(),
+            replayed: 0,
             profile,
             seed,
             first_created,
@@ -207,21 +210,57 @@ impl<'p> Outcome<'p> {
         let mut changes = Vec::new();
         for (number, employee) in absent {
             let before = employee.version();
-            let change = Change {
-                number: *number,
-                before: Some(before),
-                after: Some(Version { status: Status::Hidden, ..before }),
-            };
+            let after = Version { status: Status::Hidden, ..before };
+            let change = Change { number: *number, before: Some(before), after: Some(after) };
             self.note_change(None, &change)?;
-            let id = crate::roster::hash(self.seed, before.id.as_bytes());
-            let data = data_hash(self.seed, before.profile, &before.data);
-            let slot = slots(index.len());
-            index.insert(Entry { id, data, bytes: 0, number: *number, status: Status::Hidden });
-            self.delta.replaced(slot);
+            self.enter(*number, after, 0, index);
             changes.push(change);
         }
         self.carried.grow(index);
         Ok(changes)
+    }
+
+    /// Notes changes that a plan has, each with the hash of the bytes that the employee was accepted with, and gives whom they create a
+    /// number. The entries of the others are added to the index.
+    pub fn replay<'c>(
+        &mut self,
+        planned: impl Iterator<Item = (Change<'c>, u128)>,
+        index: &mut Index,
+    ) -> Result<Vec<Change<'c>>, Failure> {
+        let mut changes = Vec::new();
+        for (mut change, bytes) in planned {
+            let Some(after) = change.after else {
+                changes.push(change);
+                continue;
+            };
+            let place = self.replayed;
+            self.replayed += 1;
+            if change.before.is_some() {
+                let slot = self.enter(change.number, after, bytes, index);
+                self.carried.grow(index);
+                self.carried.stored(place, slot).expect("a plan changes an employee once");
+            } else {
+                let entry = Entry { bytes, ..self.entry(0, after) };
+                change.number = self.create(place, after.id, entry).expect("a plan creates an employee once");
+            }
+            self.note_change(Some(place), &change)?;
+            changes.push(change);
+        }
+        Ok(changes)
+    }
+
+    /// Adds the entry of a stored employee, as it is to be, to the index. Returns its slot.
+    fn enter(&mut self, number: u32, after: Version, bytes: u128, index: &mut Index) -> u32 {
+        let slot = slots(index.len());
+        index.insert(Entry { bytes, ..self.entry(number, after) });
+        self.delta.replaced(slot);
+        slot
+    }
+
+    fn entry(&self, number: u32, after: Version) -> Entry {
+        let id = crate::roster::hash(self.seed, after.id.as_bytes());
+        let data = data_hash(self.seed, after.profile, &after.data);
+        Entry { id, data, bytes: 0, number, status: after.status }
     }
 
     /// Brings the entries of the employees that were noted into the index.

@@ -3,7 +3,10 @@
 use super::index::{self, Cache, Version as IndexVersion};
 use super::roster::OpenFile;
 use super::rows::employee;
-use super::{Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, Sync, UniqueValue, derived, reader, retry};
+use super::{
+    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, Sync, UniqueValue, derived, plans, reader,
+    retry,
+};
 use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Field, Profile, Unique};
@@ -21,21 +24,23 @@ const SPREAD_MAX: usize = 4;
 
 /// See [`super::super::Draft`].
 pub struct Draft<'a> {
-    inner: rusqlite::Transaction<'a>,
-    seed: u64,
-    identity: [u8; 16],
+    pub(super) inner: rusqlite::Transaction<'a>,
+    pub(super) seed: u64,
+    pub(super) identity: [u8; 16],
     /// The revision that the roster will have.
     pub(super) revision: u64,
     /// The version that it has; `None` if that cannot be told.
-    before: Option<IndexVersion>,
+    pub(super) before: Option<IndexVersion>,
     /// The account and its generation.
-    account: (i64, i64),
+    pub(super) account: (i64, i64),
     indexes: &'a Cache,
-    file: &'a OpenFile,
+    pub(super) file: &'a OpenFile,
     /// Whether the index is stored as it was returned.
     index_is_stored: bool,
     /// Whether anybody may hold a unique value.
     any_held: bool,
+    /// The number of the first employee that is created; known once a profile was entered.
+    pub(super) next: Option<u32>,
 }
 
 /// What a draft begins with.
@@ -58,7 +63,19 @@ impl<'a> Draft<'a> {
         let any_held =
             inner.prepare_cached("SELECT EXISTS (SELECT 1 FROM unique_value)")?.query_row([], |row| row.get(0))?;
         let (revision, index_is_stored) = (revision + 1, true);
-        Ok(Draft { inner, seed, identity, revision, before, account, indexes, file, index_is_stored, any_held })
+        Ok(Draft {
+            inner,
+            seed,
+            identity,
+            revision,
+            before,
+            account,
+            indexes,
+            file,
+            index_is_stored,
+            any_held,
+            next: None,
+        })
     }
 
     pub(in crate::store) fn seed(&self) -> u64 {
@@ -110,10 +127,11 @@ impl<'a> Draft<'a> {
         let last: u32 =
             self.prepared("SELECT coalesce(max(number), 0) FROM employee")?.query_row([], |row| row.get(0))?;
         let names = reader::names(&self.inner)?.fields;
+        self.next = Some(last + 1);
         Ok(Numbers { profile, fields, names, unique, unique_changed, next: last + 1 })
     }
 
-    fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {
+    pub(super) fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {
         let mut select = self.prepared("SELECT name, number FROM field")?;
         let known: HashMap<String, u32> =
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
@@ -266,7 +284,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(in crate::store) fn commit(self, commit: Commit) -> Result<u64, Error> {
-        let Commit { sync, index, index_bytes_max, empties_queue, remember, seen } = commit;
+        let Commit { sync, index, index_bytes_max, empties_queue, remember, seen, plan } = commit;
         let version = self.record(&sync)?;
         if let Some(remember) = &remember {
             retry::remember(&self.inner, self.revision, remember)?;
@@ -277,6 +295,10 @@ impl<'a> Draft<'a> {
         if empties_queue {
             self.inner.execute("DELETE FROM queue", [])?;
         }
+        if let Some(plan) = plan {
+            plans::end(&self.inner, plan, Some(self.revision))?;
+        }
+        plans::sweep(&self.inner)?;
         self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?;
         let Draft { inner, revision, before, account, indexes, file, index_is_stored, .. } = self;
         let (index, amended) = match index {

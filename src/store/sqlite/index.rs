@@ -273,7 +273,8 @@ fn append(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(
         })
         .optional()?;
     let Some((employees, entries)) = state else {
-        return Ok(());
+        // Of the first employees all are known.
+        return if revision == 1 { write(connection, &of_first(amended), &[], revision, false) } else { Ok(()) };
     };
     let entries = entries + amended.len() as u64;
     if entries > entries_max(employees) {
@@ -293,6 +294,15 @@ fn append(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(
         params![revision, employees.max(last), entries],
     )?;
     Ok(())
+}
+
+/// Returns the index of a roster that has these employees and no others.
+fn of_first(entries: &[Entry]) -> Index {
+    let mut index = Index::with_capacity(entries.len());
+    entries.iter().for_each(|entry| index.insert(*entry));
+    index.set_order(Vec::new());
+    index.settle();
+    index
 }
 
 /// How many entries the parts may hold before they are written anew.

@@ -21,6 +21,7 @@ mod index;
 mod kept;
 mod keys;
 mod log;
+mod plans;
 mod private;
 mod reader;
 mod repair;
@@ -48,6 +49,6 @@ pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 
 use super::{
-    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, OF_HIDDEN, Remember, Seen, Sender, Sync, UniqueValue,
-    unique_values,
+    Base, Commit, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN, Plan, PlanState, PlannedChange,
+    Remember, Seen, Sender, Sync, UniqueValue, Why, unique_values,
 };

@@ -227,10 +227,49 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-"];
+", PLANS];
+
+/// Changes that wait for somebody to apply them.
+const PLANS: &str = "
+    -- Times are seconds of Unix time. revision and next: what the plan was made against, see store::Base. rules: the version of the profile.
+    -- guards: why it waits, as JSON; NULL for a dry run. digest: of the changes, tells that the same list was pushed again. bytes: of the
+    -- changes. has_parts: whether it may have rows in plan_part. ended_at: when it was applied or discarded; applied: as which revision.
+    CREATE TABLE plan (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        made_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        guards TEXT,
+        revision INTEGER NOT NULL,
+        next INTEGER NOT NULL,
+        profile INTEGER NOT NULL,
+        rules BLOB NOT NULL,
+        dialect TEXT,
+        peer TEXT,
+        body_bytes INTEGER,
+        employees INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        activated INTEGER NOT NULL,
+        hidden INTEGER NOT NULL,
+        unchanged INTEGER NOT NULL,
+        changes INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        has_parts INTEGER NOT NULL,
+        ended_at INTEGER,
+        applied INTEGER
+    ) STRICT;
+    -- Changes of plans, several in a row, see roster::pack. place: the plan's number times 2³², plus the number of the last employee.
+    -- accepted: for each change the hash of the bytes that the employee was accepted with, 128 bits.
+    CREATE TABLE plan_part (place INTEGER PRIMARY KEY, changes BLOB NOT NULL, accepted BLOB NOT NULL) STRICT;
+";
 
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
+
+/// The first version that has plans.
+const WITH_PLANS: u32 = 7;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "
@@ -297,6 +336,11 @@ fn prepare(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connectio
 /// The version of a database that has taken so many steps.
 pub(super) fn number(steps: usize) -> u32 {
     u32::try_from(steps).expect("there are few steps")
+}
+
+/// Whether an account's database has plans; one of an earlier version that is only read has none.
+pub(super) fn has_plans(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(version(connection)? >= WITH_PLANS)
 }
 
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {

@@ -1,0 +1,183 @@
+//! Plans: changes that a push would make, kept until somebody applies or discards them.
+
+use super::{Error, Numbers, Sender, Sync};
+use crate::limits::Limits;
+use crate::profile::Profile;
+use crate::roster::{Counts, OwnedChange};
+use serde_json::{Value, json};
+use std::path::Path;
+use uuid::Uuid;
+
+/// A plan, without its changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// 128 random bits in hexadecimal.
+    pub id: String,
+    /// The account's number for it, which no other plan of the account ever gets.
+    pub number: u32,
+    /// When it was made, RFC 3339 in UTC, to the second.
+    pub made_at: String,
+    /// When it expires.
+    pub expires_at: String,
+    /// What became of it.
+    pub state: PlanState,
+    /// Why it waits.
+    pub why: Why,
+    /// What it was made against.
+    pub base: Base,
+    /// The GUID of the profile.
+    pub profile: Uuid,
+    /// Who sent the push.
+    pub sender: Sender,
+    /// How many employees the push carried.
+    pub employees: u64,
+    /// The five counts, as if it had been applied.
+    pub counts: Counts,
+    /// How many employees it changes.
+    pub changes: u64,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanState {
+    /// It can be applied.
+    Waiting,
+    /// Its time is over.
+    Expired,
+    /// It was discarded, or had to make room for another.
+    Discarded,
+    /// It was applied.
+    Applied {
+        /// The roster's revision after it.
+        revision: u64,
+    },
+}
+
+/// Why a plan waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The push only asked what it would do.
+    DryRun,
+    /// Guards stopped the push.
+    Guards(Vec<Tripped>),
+}
+
+/// A guard that stopped a push, with its figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tripped {
+    /// The guard's name.
+    pub guard: String,
+    /// The field that it is about, if it is about one.
+    pub field: Option<String>,
+    /// How many employees the push would do this to.
+    pub count: u64,
+    /// Of how many.
+    pub of: u64,
+    /// How many it may be.
+    pub limit: u64,
+    /// The ids of the first of them.
+    pub ids: Vec<String>,
+}
+
+/// What a plan was made against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Base {
+    /// The roster's revision.
+    pub revision: u64,
+    /// The number of the next new employee.
+    pub next: u32,
+    /// The account's number of the profile.
+    pub profile: u32,
+    /// The version of the profile's rules.
+    pub rules: u128,
+}
+
+/// What of a draft becomes a plan, beside what was appended.
+pub struct NewPlan<'a> {
+    /// The record of the push, as if it had been applied.
+    pub sync: Sync,
+    /// Why it waits.
+    pub why: Why,
+    /// The profile that the push named.
+    pub profile: &'a Profile,
+    /// What [`super::Draft::enter_profile`] returned for it.
+    pub numbers: &'a Numbers,
+    /// By number the hash of the bytes that each changed employee was accepted with, in ascending order. Who is not among them has none.
+    pub accepted: Vec<(u32, u128)>,
+    /// The limits of plans.
+    pub limits: &'a Limits,
+    /// Where many changes wait while they are moved.
+    pub spool_dir: &'a Path,
+}
+
+/// A change of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedChange {
+    /// The change.
+    pub change: OwnedChange,
+    /// The hash of the bytes that the employee was accepted with, or 0 if they are not known.
+    pub bytes: u128,
+}
+
+impl NewPlan<'_> {
+    /// Returns what the plan was made against: the roster at a revision.
+    pub(super) fn base(&self, revision: u64) -> Base {
+        let Numbers { profile, next, .. } = *self.numbers;
+        Base { revision, next, profile, rules: self.profile.version }
+    }
+
+    /// Returns the hash of the bytes that an employee was accepted with, or 0 if they are not known.
+    pub fn accepted(&self, number: u32) -> u128 {
+        let found = self.accepted.binary_search_by_key(&number, |(number, _)| *number);
+        found.map_or(0, |found| self.accepted[found].1)
+    }
+}
+
+impl Why {
+    /// Returns the form in which it is stored; `None` for a dry run.
+    pub(super) fn to_text(&self) -> Option<String> {
+        let Why::Guards(tripped) = self else {
+            return None;
+        };
+        let tripped = tripped.iter().map(|Tripped { guard, field, count, of, limit, ids }| {
+            json!({ "guard": guard, "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
+        });
+        Some(Value::from_iter(tripped).to_string())
+    }
+
+    /// Reads the form in which it is stored.
+    pub(super) fn of_text(text: Option<&str>) -> Result<Why, Error> {
+        let Some(text) = text else {
+            return Ok(Why::DryRun);
+        };
+        let stored: Vec<Value> = serde_json::from_str(text).map_err(Error::damaged)?;
+        let tripped = |stored: &Value| {
+            let text = |name: &str| stored[name].as_str().map(str::to_owned);
+            let number = |name: &str| stored[name].as_u64().unwrap_or_default();
+            let ids = stored["ids"].as_array().into_iter().flatten();
+            Tripped {
+                guard: text("guard").unwrap_or_default(),
+                field: text("field"),
+                count: number("count"),
+                of: number("of"),
+                limit: number("limit"),
+                ids: ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
+            }
+        };
+        Ok(Why::Guards(stored.iter().map(tripped).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_plan_waits_survives_being_stored() {
+        let (guard, field, ids) = ("empty".to_owned(), Some("E-mail".to_owned()), vec!["7".to_owned()]);
+        let guards = Why::Guards(vec![Tripped { guard, field, count: 30, of: 100, limit: 25, ids }]);
+        for why in [Why::DryRun, Why::Guards(Vec::new()), guards] {
+            assert_eq!(Why::of_text(why.to_text().as_deref()).unwrap(), why);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Applying a plan: the push again, with the changes of the plan in place of a body.
+//!
+//! A plan is applied exactly as it was made, or not at all, unless its caller allows to leave out who has changed since.
+
+use super::outcome::{Beginning, Outcome};
+use super::reference::References;
+use super::rules::{self, Indexed};
+use super::trace::timed;
+use super::unique::Uniques;
+use super::{Failure, Receipt, Trace};
+use crate::limits::Limits;
+use crate::profile::{Folder, Profile};
+use crate::roster::{Change, Counts, Ignored, Index};
+use crate::store::{self, Commit, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange, Sender, Sync};
+use std::time::Instant;
+
+/// Which plan is applied, and how.
+pub struct ApplyPlan<'a> {
+    /// The account.
+    pub account: i64,
+    /// The plan's id.
+    pub id: &'a str,
+    /// What becomes of employees that have changed since the plan was made.
+    pub moved: Moved,
+    /// The profiles in force.
+    pub profiles: &'a Folder,
+    /// The server's limits.
+    pub limits: &'a Limits,
+}
+
+/// What becomes of employees of a plan that have changed since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// Nothing of the plan is applied, also if only others have changed.
+    Refuse,
+    /// They stay as they are, and the rest of the plan is applied.
+    LeaveOut,
+}
+
+/// The employees of a plan that have changed since it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them: as many as the limit `errors_listed_max` allows.
+    pub people: Vec<MovedPerson>,
+}
+
+/// An employee of a plan that has changed since it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedPerson {
+    /// The id in the corporate system, as the plan has it.
+    pub id: String,
+    /// The revision that changed the employee last.
+    pub revision: u64,
+}
+
+/// Why a plan cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanFailure {
+    /// The account has no such plan.
+    Unknown,
+    /// It does not wait any more.
+    Ended(PlanState),
+    /// The profile that it was checked by is not in force any more, or has other rules.
+    OtherRules,
+    /// The roster has changed since it was made.
+    Stale {
+        /// The revision that it was made against.
+        made: u64,
+        /// The revision that the roster has.
+        found: u64,
+        /// The employees of the plan that have changed.
+        moved: LeftOut,
+    },
+}
+
+impl From<PlanFailure> for Failure {
+    fn from(failure: PlanFailure) -> Failure {
+        Failure::Plan(Box::new(failure))
+    }
+}
+
+/// How a plan is applied once everything it needs is known.
+struct Run<'a> {
+    plan: Plan,
+    moved: Moved,
+    profile: &'a Profile,
+    numbers: Numbers,
+    limits: &'a Limits,
+}
+
+/// Applies a plan that waits: all of it, or nothing. With [`Moved::LeaveOut`] those who have changed since are left out and returned. Unique
+/// values, references and the rules of the whole roster are checked again.
+pub fn apply_plan(apply: &ApplyPlan, mut draft: Draft, trace: &mut Trace) -> Result<(Receipt, LeftOut), Failure> {
+    let started = Instant::now();
+    let received = trace.times.receive;
+    let plan = draft.plan(apply.id)?.ok_or(PlanFailure::Unknown)?;
+    if plan.state != PlanState::Waiting {
+        return Err(PlanFailure::Ended(plan.state).into());
+    }
+    let profile = apply.profiles.get(plan.profile, apply.account);
+    let profile = profile.filter(|profile| profile.version == plan.base.rules).ok_or(PlanFailure::OtherRules)?;
+    trace.sender = Sender { dialect: plan.sender.dialect, bytes: None, ..trace.sender };
+    let numbers = draft.enter_profile(&profile)?;
+    let run = Run { plan, moved: apply.moved, profile: &profile, numbers, limits: apply.limits };
+    let result = run.carry_out(draft, trace, started);
+    trace.times.rest_is_check(received + started.elapsed());
+    result
+}
+
+impl Run<'_> {
+    fn carry_out(
+        &self,
+        mut draft: Draft,
+        trace: &mut Trace,
+        started: Instant,
+    ) -> Result<(Receipt, LeftOut), Failure> {
+        let Run { plan, numbers, limits, .. } = self;
+        let mut index = Index::default();
+        let (outcome, moved) = self.replay(&mut draft, &mut index, trace)?;
+        let Outcome { counts, delta, .. } = outcome;
+        let counts = Counts { unchanged: plan.counts.unchanged, ..counts };
+        let (employees, duration) = (plan.employees.saturating_sub(moved.count), started.elapsed());
+        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of: None };
+        let index = IndexUpdate::Entries(delta.entries(&index));
+        let index_bytes_max = limits.index_bytes_max;
+        let commit = Commit { sync, index, index_bytes_max, empties_queue: false, remember: None, seen: None, plan: Some(plan.number) };
+        let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
+        Ok((Receipt { counts, employees, revision, duration, ignored: Ignored::default(), first: None, is_repeated: false }, moved))
+    }
+
+    /// Appends the changes of the plan to the draft, and checks the roster that comes of it.
+    fn replay(
+        &self,
+        draft: &mut Draft,
+        index: &mut Index,
+        trace: &mut Trace,
+    ) -> Result<(Outcome<'_>, LeftOut), Failure> {
+        let Run { plan, moved, profile, numbers, limits } = self;
+        let (made, found) = (plan.base.revision, draft.revision());
+        let has_moved = draft.has_moved_since(made, plan.base.next)?;
+        if has_moved && *moved == Moved::Refuse {
+            let moved = self.moved(draft)?;
+            return Err(PlanFailure::Stale { made, found, moved }.into());
+        }
+        let seed = draft.seed();
+        let mut outcome = Outcome::new(Beginning {
+            profile: numbers.profile,
+            seed,
+            first_created: numbers.next,
+            uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
+            references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
+            listed_max: limits.errors_listed_max,
+        });
+        if numbers.unique_changed {
+            rules::enter_uniques(&mut outcome, draft, Indexed::Carried)?;
+        }
+        let (mut left_out, mut after) = (LeftOut::default(), 0);
+        loop {
+            let mut part = draft.plan_part(plan.number, after)?;
+            let Some(last) = part.last() else {
+                break;
+            };
+            after = last.change.number;
+            if has_moved {
+                let revisions = self.revisions(&part, draft)?;
+                left_out.add(&part, &revisions, limits.errors_listed_max);
+                let mut revisions = revisions.iter();
+                part.retain(|_| revisions.next().is_some_and(Option::is_none));
+            }
+            let planned = part.iter().map(|planned| (planned.change.lend(), planned.bytes));
+            let changes = outcome.replay(planned, index)?;
+            timed(&mut trace.times.write, || draft.append(&changes))?;
+        }
+        rules::check(&mut outcome, draft, index, Indexed::Carried)?;
+        match outcome.verdict.take_rejections() {
+            Some(rejections) => Err(Failure::Rejected(Box::new(rejections))),
+            None => Ok((outcome, left_out)),
+        }
+    }
+
+    /// Returns who has changed since the plan was made.
+    fn moved(&self, draft: &mut Draft) -> Result<LeftOut, Failure> {
+        let (mut left_out, mut after) = (LeftOut::default(), 0);
+        loop {
+            let part = draft.plan_part(self.plan.number, after)?;
+            let Some(last) = part.last() else {
+                return Ok(left_out);
+            };
+            after = last.change.number;
+            let revisions = self.revisions(&part, draft)?;
+            left_out.add(&part, &revisions, self.limits.errors_listed_max);
+        }
+    }
+
+    /// Returns for each change the revision that changed its employee since the plan was made, or `None` if none has. Whoever has by now the
+    /// id that a change wants counts as well.
+    fn revisions(&self, part: &[PlannedChange], draft: &mut Draft) -> Result<Vec<Option<u64>>, store::Error> {
+        let changes: Vec<Change> = part.iter().map(|planned| planned.change.lend()).collect();
+        let wanted = |change: &&Change| change.before.is_none() || change.is_renaming();
+        let ids: Vec<&str> = changes.iter().filter(wanted).filter_map(|change| Some(change.after?.id)).collect();
+        let mut holders = draft.find_ids(&ids)?.into_iter();
+        // Of a stored employee its own number counts, unless somebody else has the id; of a new one that of whoever has the id.
+        let numbers: Vec<Option<u32>> = changes
+            .iter()
+            .map(|change| {
+                let own = change.before.map(|_| change.number);
+                let holder = if wanted(&change) { holders.next().flatten() } else { None };
+                holder.map(|(number, _)| number).or(own)
+            })
+            .collect();
+        let asked: Vec<u32> = numbers.iter().flatten().copied().collect();
+        let mut revisions = draft.revisions(&asked)?.into_iter();
+        let made = self.plan.base.revision;
+        let moved = changes.iter().zip(numbers).map(|(change, number)| {
+            let number = number?;
+            let revision = revisions.next().flatten();
+            let is_another = change.before.is_none() || number != change.number;
+            revision.filter(|revision| is_another || *revision > made)
+        });
+        Ok(moved.collect())
+    }
+}
+
+impl LeftOut {
+    /// Adds those of a part of a plan that have a revision here, of which `listed_max` are listed in all.
+    fn add(&mut self, part: &[PlannedChange], revisions: &[Option<u64>], listed_max: usize) {
+        for (planned, revision) in part.iter().zip(revisions) {
+            let Some(revision) = *revision else {
+                continue;
+            };
+            self.count += 1;
+            let change = &planned.change;
+            if let Some(employee) = change.before.as_ref().or(change.after.as_ref()).filter(|_| self.people.len() < listed_max) {
+                self.people.push(MovedPerson { id: employee.id.clone(), revision });
+            }
+        }
+    }
+}
