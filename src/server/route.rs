@@ -5,19 +5,19 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, export, health, read, springest, startexam};
+use super::handler::{echospan, export, health, plans, read, springest, startexam};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
 use crate::role::Role;
-use Verb::{Post, Push, Read};
+use Verb::{Delete, Post, Push, Read, Release};
 use Who::{Anybody, KeyInBody, KeyInHead};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 20] = [
+static ROUTES: [Route; 25] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -29,6 +29,12 @@ static ROUTES: [Route; 20] = [
     Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .of_any_role().listed("/v1/profiles"),
     Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))).of_any_role(),
+    Route::new(Read, "/v1/plans", KeyInHead(signed, |call, caller| Box::pin(plans::plans(call, caller.key))))
+        .listed("/v1/plans"),
+    Route::new(Read, "/v1/plans/{id}", KeyInHead(signed, |call, caller| Box::pin(plans::plan(call, caller.key)))),
+    Route::new(Delete, "/v1/plans/{id}", KeyInHead(signed, |call, caller| Box::pin(plans::discard(call, caller.key)))),
+    Route::new(Read, "/v1/plans/{id}/changes", KeyInHead(signed, |call, caller| Box::pin(plans::changes(call, caller.key)))),
+    Route::new(Release, "/v1/plans/{id}/apply", KeyInHead(signed, |call, caller| Box::pin(plans::apply(call, caller.key)))),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),
@@ -61,7 +67,7 @@ pub struct Route {
     pub path: &'static str,
     /// Who may send a request, and what answers it.
     pub who: Who,
-    /// The role that a key needs. Reads need [`Role::Read`] and pushes [`Role::Push`], unless the row says otherwise.
+    /// The role that a key needs. Reads need [`Role::Read`], pushes [`Role::Push`], and what is done to a plan [`Role::Release`], unless the row says otherwise.
     pub role: Option<Role>,
     /// What the answer to an unknown path lists. `None` if another row's entry includes this one, or only older clients know the path.
     listed: Option<&'static str>,
@@ -76,6 +82,10 @@ enum Verb {
     Post,
     /// POST: a push of the dialect.
     Push(Dialect),
+    /// POST: applies a push that was held back.
+    Release,
+    /// DELETE: discards a push that was held back.
+    Delete,
 }
 
 /// Who may send a request, and what answers it.
@@ -103,6 +113,7 @@ impl Route {
         let role = match verb {
             Read => Some(Role::Read),
             Push(_) => Some(Role::Push),
+            Release | Delete => Some(Role::Release),
             Post => None,
         };
         Route { verb, path, who, role, listed: None }
@@ -139,7 +150,8 @@ impl Verb {
     fn methods(self) -> &'static str {
         match self {
             Verb::Read => "GET, HEAD",
-            Verb::Post | Verb::Push(_) => "POST",
+            Verb::Post | Verb::Push(_) | Verb::Release => "POST",
+            Verb::Delete => "DELETE",
         }
     }
 }

@@ -277,7 +277,9 @@ impl Draft<'_> {
         if maps.revision != self.next.revision {
             return Err(Error::Changed { expected: self.next.revision, found: maps.revision });
         }
-        plan.profile.fields.iter().for_each(|field| drop(maps.field(&field.name)));
+        plan.profile.fields.iter().for_each(|field| {
+            maps.field(&field.name);
+        });
         if maps.profiles.iter().all(|(id, _)| *id != plan.profile.id) {
             maps.profiles.push((plan.profile.id, BTreeMap::new()));
         }

@@ -34,6 +34,7 @@ mod index;
 mod operator;
 mod patches;
 mod plain;
+mod plans;
 mod portal;
 mod profile;
 mod program;

@@ -7,8 +7,10 @@ use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
 use rollcall::roster::{Absent, Counts, Employee, Intent, Status};
 use rollcall::server::STARTEXAM;
-use rollcall::store::{Draft, Error, Store, memory};
-use rollcall::sync::{Body, Conditions, Failure, Push, Receipt, Source, Trace, sync};
+use rollcall::store::{Draft, Error, Roster, Store, memory};
+use rollcall::sync::{
+    ApplyPlan, Body, Conditions, Failure, LeftOut, Moved, Push, Receipt, Source, Trace, apply_plan, plan, sync,
+};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,9 +51,32 @@ struct Row {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Patch(Vec<Row>, bool),
-    Whole(Vec<Row>),
+    Patch(Vec<Row>, bool, Way),
+    Whole(Vec<Row>, Way),
     Restart,
+}
+
+/// How a push is applied.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Directly,
+    AfterDryRun,
+    AsPlan,
+}
+
+/// A roster that is pushed to.
+enum Backend {
+    Stored(Roster),
+    Model(memory::Roster),
+}
+
+impl Backend {
+    fn begin(&mut self) -> Result<Draft<'_>, Error> {
+        match self {
+            Backend::Stored(roster) => roster.begin(),
+            Backend::Model(roster) => Ok(roster.begin()),
+        }
+    }
 }
 
 type Plain = BTreeMap<String, (Status, BTreeMap<&'static str, String>)>;
@@ -76,9 +101,11 @@ fn row() -> impl Strategy<Value = Row> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let way = || prop_oneof![Just(Way::Directly), Just(Way::AfterDryRun), Just(Way::AsPlan)];
     prop_oneof![
-        6 => (prop::collection::vec(row(), 1..4), prop::bool::weighted(0.2)).prop_map(|(rows, hide)| Step::Patch(rows, hide)),
-        2 => prop::collection::vec(row(), 1..5).prop_map(Step::Whole),
+        6 => (prop::collection::vec(row(), 1..4), prop::bool::weighted(0.2), way())
+            .prop_map(|(rows, hide, way)| Step::Patch(rows, hide, way)),
+        2 => (prop::collection::vec(row(), 1..5), way()).prop_map(|(rows, way)| Step::Whole(rows, way)),
         1 => Just(Step::Restart),
     ]
 }
@@ -174,24 +201,18 @@ impl Patched {
         Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent, conditions: Conditions::default() }
     }
 
-    fn patch<'d>(
-        &self,
-        rows: &[Row],
-        hide_absent: bool,
-        open: impl FnOnce() -> Result<Draft<'d>, Error>,
-    ) -> Result<Receipt, Failure> {
+    fn patch(&self, rows: &[Row]) -> Source<'_> {
         let wire = |field: &str| WIRE.iter().find(|(name, _)| *name == field).unwrap().1;
         let intents = rows.iter().map(|row| {
             let data = row.data.iter().map(|(field, value)| (wire(field).into(), value.clone().into())).collect();
             let (id, status, must_exist) = (Some(row.id.clone().into()), row.status, row.must_exist);
             Ok(Intent { id, status, data, must_exist, ..Intent::default() })
         });
-        let absent = if hide_absent { Absent::Hide } else { Absent::Stay };
-        let source = Source::Intents { profile: self.profile.clone(), intents: Box::new(intents) };
-        sync(&self.push(Dialect::Collaborator, absent), source, open, &mut Trace::default())
+        let intents: Vec<_> = intents.collect();
+        Source::Intents { profile: self.profile.clone(), intents: Box::new(intents.into_iter()) }
     }
 
-    fn whole<'d>(&self, rows: &[Row], open: impl FnOnce() -> Result<Draft<'d>, Error>) -> Result<Receipt, Failure> {
+    fn whole(&self, rows: &[Row]) -> Source<'_> {
         let employees: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -203,20 +224,59 @@ impl Patched {
         let body = json!({ "profileId": self.profile.id, "employees": employees }).to_string();
         let mut pieces = Some(Bytes::from(body)).into_iter();
         let pieces = Box::new(move || Ok(pieces.next()));
-        let body = Body { account: 1, format: &STARTEXAM, profiles: &self.profiles, pieces };
-        sync(&self.push(Dialect::StartExam, Absent::Stay), Source::Body(body), open, &mut Trace::default())
+        Source::Body(Body { account: 1, format: &STARTEXAM, profiles: &self.profiles, pieces })
+    }
+
+    /// Carries out a step on one backend. What a dry run says is what is done then.
+    fn carry_out(&self, step: &Step, mut backend: Backend) -> Result<Receipt, Failure> {
+        let (push, way) = match step {
+            Step::Restart => unreachable!("a restart is no push"),
+            Step::Patch(_, true, way) => (self.push(Dialect::Collaborator, Absent::Hide), way),
+            Step::Patch(_, false, way) => (self.push(Dialect::Collaborator, Absent::Stay), way),
+            Step::Whole(_, way) => (self.push(Dialect::StartExam, Absent::Stay), way),
+        };
+        let source = || match step {
+            Step::Patch(rows, ..) => self.patch(rows),
+            Step::Whole(rows, _) => self.whole(rows),
+            Step::Restart => unreachable!("a restart is no push"),
+        };
+        let mut trace = Trace::default();
+        if let Way::Directly = way {
+            return sync(&push, source(), || backend.begin(), &mut trace);
+        }
+        let planned = match plan(&push, source(), || backend.begin(), &mut trace) {
+            Ok(planned) => planned.plan,
+            Err(failure) => {
+                assert!(sync(&push, source(), || backend.begin(), &mut trace).is_err(), "{step:?}: {failure:?}");
+                return Err(failure);
+            }
+        };
+        let receipt = match way {
+            Way::AsPlan => {
+                let again = plan(&push, source(), || backend.begin(), &mut trace)?.plan;
+                assert_eq!(again.id, planned.id, "the same push makes no other plan");
+                let (profiles, limits) = (&self.profiles, &self.limits);
+                let apply = ApplyPlan { account: 1, id: &planned.id, moved: Moved::Refuse, profiles, limits };
+                let (receipt, left_out) = apply_plan(&apply, backend.begin()?, &mut trace)?;
+                assert_eq!(left_out, LeftOut::default());
+                let again = apply_plan(&apply, backend.begin()?, &mut trace);
+                assert!(matches!(again, Err(Failure::Plan(_))), "{again:?}");
+                receipt
+            }
+            Way::AfterDryRun | Way::Directly => {
+                Receipt { first: None, ..sync(&push, source(), || backend.begin(), &mut trace)? }
+            }
+        };
+        assert_eq!((receipt.counts, receipt.employees), (planned.counts, planned.employees), "{step:?}");
+        assert_eq!(receipt.revision, planned.base.revision + 1);
+        Ok(receipt)
     }
 
     /// Carries out a step on both backends, whose results must be the same.
     fn step(&self, step: &Step) -> Result<Receipt, Failure> {
-        let mut roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
-        let (outcome, model) = match step {
-            Step::Restart => unreachable!("a restart is no push"),
-            Step::Patch(rows, hide) => {
-                (self.patch(rows, *hide, || roster.begin()), self.patch(rows, *hide, || Ok(self.model.begin())))
-            }
-            Step::Whole(rows) => (self.whole(rows, || roster.begin()), self.whole(rows, || Ok(self.model.begin()))),
-        };
+        let roster = self.store.roster(&self.store.key(1).unwrap().unwrap()).unwrap();
+        let outcome = self.carry_out(step, Backend::Stored(roster));
+        let model = self.carry_out(step, Backend::Model(self.model.clone()));
         match (outcome, model) {
             (Ok(receipt), Ok(model)) => {
                 assert_eq!(Receipt { duration: model.duration, ..receipt.clone() }, model, "{step:?}");
@@ -258,8 +318,8 @@ proptest! {
                     patched.store = Store::open(patched.folder.path(), None).unwrap();
                     continue;
                 }
-                Step::Patch(rows, hide) => (rows, plain(&expected, rows, false, *hide)),
-                Step::Whole(rows) => (rows, plain(&expected, rows, true, false)),
+                Step::Patch(rows, hide, _) => (rows, plain(&expected, rows, false, *hide)),
+                Step::Whole(rows, _) => (rows, plain(&expected, rows, true, false)),
             };
             match (patched.step(&step), planned) {
                 (Ok(receipt), Some((after, counts))) => {
@@ -278,9 +338,20 @@ proptest! {
             Row { id: id.clone(), status: Some(*status), data: data.clone(), must_exist: false }
         }).collect();
         if !all.is_empty() {
-            for _ in 0..2 {
-                let receipt = patched.step(&Step::Whole(all.clone())).unwrap();
+            for way in [Way::Directly, Way::AsPlan] {
+                let receipt = patched.step(&Step::Whole(all.clone(), way)).unwrap();
                 prop_assert_eq!(receipt.counts, Counts { unchanged: all.len() as u64, ..Counts::default() });
+            }
+        }
+    }
+    /// The same without a disk, so that there are ten thousand steps.
+    #[test]
+    fn a_dry_run_says_what_a_push_does(histories in prop::collection::vec(prop::collection::vec(step(), 1..14), 12)) {
+        let mut patched = Patched::new();
+        for steps in histories {
+            patched.model = memory::Roster::default();
+            for step in steps.iter().filter(|step| !matches!(step, Step::Restart)) {
+                let _ = patched.carry_out(step, Backend::Model(patched.model.clone()));
             }
         }
     }

@@ -4,6 +4,7 @@ pub mod collaborator;
 pub mod echospan;
 pub mod export;
 pub mod health;
+pub mod plans;
 pub mod read;
 pub mod springest;
 pub mod startexam;

@@ -2,15 +2,19 @@
 
 use crate::dialect::{Dialect, startexam};
 use crate::roster::Absent;
+use crate::server::Server;
 use crate::server::authenticate::{Caller, content_length};
 use crate::server::body::unpack::{Packing, unpack_beside};
 use crate::server::body::{BytesMax, receive};
-use crate::server::call::Call;
+use crate::server::call::{Call, parameter};
 use crate::server::push::apply::apply;
 use crate::server::push::asked::{Asked, Carries};
-use crate::server::respond::{Answer, Refusal, json_text, note};
-use crate::sync::{Body, Format, Push, Source, sync};
+use crate::server::respond::{Answer, Refusal, json_text, location, note, note_ignored};
+use crate::store::Roster;
+use crate::sync::{self, Body, Conditions, Failure, Format, Pieces, Planned, Push, Receipt, Source, Trace, sync};
 use hyper::StatusCode;
+use hyper::header::LOCATION;
+use hyper::http::request::Parts;
 
 /// StartExam's pushes, as the steps of a push read them.
 pub const STARTEXAM: Format =
@@ -27,7 +31,13 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
     let packing = Packing::of(&head.headers)?;
-    let asked = Asked::of(&head, &caller, Carries::Everybody)?;
+    let mut asked = Asked::of(&head, &caller, Carries::Everybody)?;
+    let dry_run = is_dry_run(&head)?;
+    event.is_dry_run = dry_run;
+    if dry_run {
+        // What is not applied may be sent again in any case.
+        asked.conditions.idempotency_key = None;
+    }
     let one_at_a_time = server.under_way.begin(caller.key.account, &asked)?;
     let Asked { conditions, digests, fingerprinting } = asked;
     let turn = server.turns.take(caller.key, body.pace()).await?.holding(one_at_a_time);
@@ -40,9 +50,53 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     if packing != Packing::None {
         pieces = unpack_beside(pieces, packing, max);
     }
-    let account = turn.key.account;
     let body_bytes = usize::try_from(content_length).unwrap_or(usize::MAX);
-    let applying = apply(server, turn, event, body_bytes, move |server, roster, trace| {
+    let carried = Carried { account: turn.key.account, conditions, pieces };
+    if dry_run {
+        let applying = apply(server, turn, event, body_bytes, |server, roster, trace| carried.plan(server, roster, trace));
+        receive::receive(body, &server.limits, sender).await;
+        return Ok(planned(&applying.result(event).await??));
+    }
+    let applying = apply(server, turn, event, body_bytes, |server, roster, trace| carried.sync(server, roster, trace));
+    receive::receive(body, &server.limits, sender).await;
+    let receipt = applying.result(event).await??;
+    let mut answer = json_text(StatusCode::OK, startexam::answer(&receipt.counts));
+    note(&mut answer, &receipt);
+    Ok(answer)
+}
+
+/// Whether a push only asks what it would do.
+fn is_dry_run(head: &Parts) -> Result<bool, Refusal> {
+    match parameter(head, "dryRun").as_deref() {
+        Some("true") => Ok(true),
+        None | Some("false") => Ok(false),
+        Some(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "dryRun must be true or false")),
+    }
+}
+
+/// What a push carries, for the thread that carries it out.
+struct Carried {
+    account: i64,
+    conditions: Conditions,
+    pieces: Box<Pieces<'static>>,
+}
+
+impl Carried {
+    fn sync(self, server: &Server, roster: &mut Roster, trace: &mut Trace) -> Result<Receipt, Failure> {
+        self.carry_out(server, roster, |push, source, roster| sync(push, source, || roster.begin(), trace))
+    }
+
+    fn plan(self, server: &Server, roster: &mut Roster, trace: &mut Trace) -> Result<Planned, Failure> {
+        self.carry_out(server, roster, |push, source, roster| sync::plan(push, source, || roster.begin(), trace))
+    }
+
+    fn carry_out<T>(
+        self,
+        server: &Server,
+        roster: &mut Roster,
+        carry_out: impl FnOnce(&Push, Source, &mut Roster) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Carried { account, conditions, pieces } = self;
         let push = Push {
             dialect: Dialect::StartExam,
             limits: &server.limits,
@@ -51,15 +105,19 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
             conditions,
         };
         let body = Body { account, format: &STARTEXAM, profiles: &server.profiles, pieces };
-        let result = sync(&push, Source::Body(body), || roster.begin(), trace);
+        let result = carry_out(&push, Source::Body(body), roster);
         if let (Err(_), Some(seen)) = (&result, push.conditions.seen(server.limits.signatures_kept_max)) {
             roster.note_seen(&seen)?;
         }
         result
-    });
-    receive::receive(body, &server.limits, sender).await;
-    let receipt = applying.result(event).await??;
-    let mut answer = json_text(StatusCode::OK, startexam::answer(&receipt.counts));
-    note(&mut answer, &receipt);
-    Ok(answer)
+    }
+}
+
+/// The answer to a push that was kept as a plan: what it would do, and where the plan is.
+fn planned(planned: &Planned) -> Answer {
+    let Planned { plan, ignored, .. } = planned;
+    let mut answer = json_text(StatusCode::OK, startexam::answer(&plan.counts));
+    answer.headers_mut().insert(LOCATION, location(&plan.id));
+    note_ignored(&mut answer, ignored);
+    answer
 }

@@ -32,6 +32,8 @@ pub struct Event {
     pub receipt: Option<Receipt>,
     /// What was noted about a push while it was carried out.
     pub trace: Option<Trace>,
+    /// Whether a push only asks what it would do. Then it is not in the history of its account.
+    pub is_dry_run: bool,
     /// Whether a thread carries out a push and has not said what came of it.
     pub under_way: bool,
     server: Arc<Server>,
@@ -73,6 +75,7 @@ impl Event {
             account: None,
             receipt: None,
             trace: None,
+            is_dry_run: false,
             under_way: false,
             server,
             arrival,
@@ -113,6 +116,7 @@ impl Event {
         let status = self.status.map(|status| status.as_u16());
         let outcome = match status {
             None => "gone",
+            Some(200..300) if self.is_dry_run => "planned",
             Some(200..300) => "queued",
             Some(_) if self.rejections.is_some() => "rejected",
             Some(400..500) => "refused_4xx",
@@ -122,7 +126,7 @@ impl Event {
         if let Some((count, rules)) = &self.rejections {
             self.server.metrics.rejections(*count, rules);
         }
-        if let (Some(account), Some(cause)) = (self.account, &self.refused) {
+        if let (Some(account), Some(cause), false) = (self.account, &self.refused, self.is_dry_run) {
             let refused = Refused {
                 finished_at: crate::server::observe::history::now(),
                 requests: 1,
@@ -164,6 +168,7 @@ impl Drop for Event {
                     write_ms = times.map(|times| milliseconds(times.write)),
                     commit_ms = times.map(|times| milliseconds(times.commit)),
                     revision = receipt.map(|receipt| receipt.revision),
+                    dry_run = self.is_dry_run.then_some(true),
                     repeated = receipt.is_some_and(|receipt| receipt.is_repeated).then_some(true),
                     employees = receipt.map(|receipt| receipt.employees),
                     created = counts.map(|counts| counts.created),

@@ -83,7 +83,7 @@ impl Metrics {
         registry.register(
             "pushes",
             "Pushes by account (empty: no good key), dialect and outcome: applied, unchanged, repeated (of a push with an \
-             Idempotency-Key), queued (EchoSpan), rejected \
+             Idempotency-Key), planned (a dry run), queued (EchoSpan), rejected \
              (employees were), refused_4xx, refused_5xx, gone (the client)",
             pushes.clone(),
         );

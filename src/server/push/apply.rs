@@ -7,7 +7,7 @@ use crate::server::observe::log::{CLIENT_GONE, Event};
 use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
 use crate::store::{Refused, Roster};
-use crate::sync::{Failure, Receipt, Times, Trace};
+use crate::sync::{Failure, LeftOut, Planned, Receipt, Times, Trace};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,24 +16,49 @@ use tokio::task::JoinHandle;
 const EMPLOYEE_BYTES: usize = 1 << 12;
 
 /// A push under way.
-pub struct Applying {
+pub struct Applying<T> {
     thread: JoinHandle<()>,
-    result: oneshot::Receiver<Applied>,
+    result: oneshot::Receiver<Applied<T>>,
 }
 
 /// What came of a push, and what was noted about it.
-type Applied = (Result<Receipt, Failure>, Trace);
+type Applied<T> = (Result<T, Failure>, Trace);
+
+/// What comes of a push that is not refused.
+pub trait Done: Send + 'static {
+    /// Returns what it did; `None` if nothing was applied.
+    fn receipt(&self) -> Option<&Receipt>;
+}
+
+impl Done for Receipt {
+    fn receipt(&self) -> Option<&Receipt> {
+        Some(self)
+    }
+}
+
+/// A plan that was applied, and whom it left out.
+impl Done for (Receipt, LeftOut) {
+    fn receipt(&self) -> Option<&Receipt> {
+        Some(&self.0)
+    }
+}
+
+impl Done for Planned {
+    fn receipt(&self) -> Option<&Receipt> {
+        None
+    }
+}
 
 /// Opens the roster of the account whose turn it is, and does `work` with it. When the result is on its way and the account's next push
 /// may begin, a log that is large is moved into the database; a small one is when the last who has the database open closes it.
 /// `body_bytes` is about how much memory the push leaves behind if it is refused.
-pub fn apply(
+pub fn apply<T: Done>(
     server: &Arc<Server>,
     mut turn: Turn,
     event: &mut Event,
     body_bytes: usize,
-    work: impl FnOnce(&Server, &mut Roster, &mut Trace) -> Result<Receipt, Failure> + Send + 'static,
-) -> Applying {
+    work: impl FnOnce(&Server, &mut Roster, &mut Trace) -> Result<T, Failure> + Send + 'static,
+) -> Applying<T> {
     let (answer, result) = oneshot::channel();
     let server = server.clone();
     // The body of an import was received before, in its turn.
@@ -48,17 +73,17 @@ pub fn apply(
         };
         let result = work(&server, &mut roster, &mut trace).map_err(|failure| failure.of(account));
         server.metrics.carried_out(&trace.times);
-        if let Ok(receipt) = &result {
+        let receipt = result.as_ref().ok().and_then(Done::receipt);
+        if let Some(receipt) = receipt {
             server.metrics.applied(account, &trace, receipt);
         }
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
-        let left_bytes = match &result {
-            Ok(receipt) if receipt.is_repeated => body_bytes,
-            Ok(receipt) => {
+        let left_bytes = match receipt {
+            Some(receipt) if !receipt.is_repeated => {
                 let changed = receipt.employees - receipt.counts.unchanged;
                 usize::try_from(changed).unwrap_or(usize::MAX).saturating_mul(EMPLOYEE_BYTES)
             }
-            Err(_) => body_bytes,
+            _ => body_bytes,
         };
         // What the store failed with may be the connection's own trouble, which the next push need not share.
         let is_sound = !matches!(result, Err(Failure::Store(_)));
@@ -77,12 +102,16 @@ pub fn apply(
 }
 
 /// Hands the result to the task that waits for it. If its client has gone, a refusal is counted and noted here.
-fn answer_with(answer: oneshot::Sender<Applied>, server: &Server, account: i64, result: Applied) {
+fn answer_with<T: Done>(answer: oneshot::Sender<Applied<T>>, server: &Server, account: i64, result: Applied<T>) {
     let Err((result, trace)) = answer.send(result) else {
         return;
     };
     match (result, trace.sender.dialect) {
-        (Ok(receipt), _) => tracing::warn!(account, ?receipt, "a push was applied, but its client had gone"),
+        (Ok(done), _) => {
+            if let Some(receipt) = done.receipt() {
+                tracing::warn!(account, ?receipt, "a push was applied, but its client had gone");
+            }
+        }
         (Err(_), Some(dialect)) => {
             server.metrics.refused(Some(account), dialect, "gone");
             let Times { receive, check, write, commit } = trace.times;
@@ -102,9 +131,9 @@ fn answer_with(answer: oneshot::Sender<Applied>, server: &Server, account: i64, 
     }
 }
 
-impl Applying {
+impl<T: Done> Applying<T> {
     /// Waits for the outcome, and notes it for the log.
-    pub async fn result(self, event: &mut Event) -> Result<Result<Receipt, Failure>, Refusal> {
+    pub async fn result(self, event: &mut Event) -> Result<Result<T, Failure>, Refusal> {
         let result = self.result.await;
         event.under_way = false;
         let Ok((result, trace)) = result else {
@@ -113,9 +142,7 @@ impl Applying {
             return Err(Refusal::internal("a thread of the server panicked"));
         };
         event.trace = Some(trace);
-        if let Ok(receipt) = &result {
-            event.receipt = Some(receipt.clone());
-        }
+        event.receipt = result.as_ref().ok().and_then(Done::receipt).cloned();
         Ok(result)
     }
 }

@@ -4,8 +4,11 @@ use super::refusal::{Refusal, Rejected};
 use crate::export;
 use crate::server::authenticate;
 use crate::store;
-use crate::sync::{BodyError, Failure};
+use crate::dialect::JSON;
+use crate::store::PlanState;
+use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure};
 use hyper::StatusCode;
+use serde_json::{Value, json};
 
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Refusal {
@@ -20,6 +23,18 @@ impl From<store::Error> for Refusal {
             store::Error::Replaced(_) => {
                 let message = "the account's roster was replaced on the server meanwhile, and nothing was stored; send this again";
                 Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(1)
+            }
+            store::Error::Changed { .. } => {
+                let message = "the account's roster was changed meanwhile by another program on the server, and nothing was stored; \
+                               send this again";
+                Refusal { internal, ..Refusal::new(StatusCode::CONFLICT, message) }.retry_after(1)
+            }
+            store::Error::PlansFull { limit, max } => {
+                let message = format!(
+                    "the plans that wait leave no room for another (limit {limit}, which is {max}), and nothing was stored; apply or \
+                     discard some: GET /v1/plans lists them"
+                );
+                Refusal::new(StatusCode::CONFLICT, message)
             }
             store::Error::LongLog { log_bytes_max, .. } => {
                 let message = format!(
@@ -113,6 +128,7 @@ impl From<Failure> for Refusal {
                 let message = format!("nothing was stored: {problems}; the first is {}", first.unwrap_or_default());
                 Refusal { rejected: Some(Box::new(Rejected { error_count, errors, causes })), ..bad(message) }
             }
+            Failure::Plan(failure) => (*failure).into(),
             Failure::Spool(error) => disk(error),
             Failure::Store(error) => error.into(),
         }
@@ -155,6 +171,47 @@ impl From<BodyError> for Refusal {
             BodyError::Spool(error) => disk(error),
         }
     }
+}
+
+impl From<PlanFailure> for Refusal {
+    fn from(failure: PlanFailure) -> Refusal {
+        match failure {
+            PlanFailure::Unknown => {
+                let message = "the account has no plan with this id; GET /v1/plans lists those that wait";
+                Refusal::new(StatusCode::NOT_FOUND, message)
+            }
+            PlanFailure::Ended(state) => {
+                let what = match state {
+                    PlanState::Applied { revision } => format!("the plan was applied already, as revision {revision}"),
+                    PlanState::Discarded => "the plan was discarded; push the list again".into(),
+                    PlanState::Expired | PlanState::Waiting => "the plan has expired; push the list again".into(),
+                };
+                Refusal::new(StatusCode::GONE, what)
+            }
+            PlanFailure::OtherRules => {
+                let message = "the plan was checked by a profile that has changed since, or is gone; nothing was applied; push the list \
+                               again";
+                Refusal::new(StatusCode::PRECONDITION_FAILED, message)
+            }
+            PlanFailure::Stale { made, found, moved } => {
+                let message = format!(
+                    "the roster has changed since the plan was made: the plan is for revision {made}, and the roster has revision \
+                     {found}; nothing was applied; push the list again, or add ?rebase=true to apply the plan without those of its \
+                     employees who have changed ({})",
+                    moved.count
+                );
+                let body = json!({ "message": message, "revision": found, "moved": shown_left_out(&moved) });
+                let text = format!("{body:#}");
+                Refusal::new(StatusCode::PRECONDITION_FAILED, message).in_form(JSON, text)
+            }
+        }
+    }
+}
+
+/// Shows who has changed since a plan was made: how many, and the first of them, each with the revision that changed it last.
+pub fn shown_left_out(moved: &LeftOut) -> Value {
+    let person = |MovedPerson { id, revision }: &MovedPerson| json!({ "id": id, "revision": revision });
+    json!({ "count": moved.count, "employees": Value::from_iter(moved.people.iter().map(person)) })
 }
 
 /// The disk took no more.

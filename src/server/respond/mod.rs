@@ -4,10 +4,12 @@ pub mod content;
 mod failure;
 mod refusal;
 
+pub use failure::shown_left_out;
 pub use refusal::Refusal;
 
 use crate::dialect::JSON;
 use crate::limits::IGNORED_HEADER_BYTES_MAX;
+use crate::roster::Ignored;
 use crate::sync::Receipt;
 use content::Content;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -55,8 +57,18 @@ pub fn note(answer: &mut Answer, receipt: &Receipt) {
     if receipt.is_repeated {
         answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
+    note_ignored(answer, &receipt.ignored);
+}
+
+/// Returns the path of the plan with this id, for the header `Location`.
+pub fn location(plan: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("/v1/plans/{plan}")).expect("a plan's id is hexadecimal")
+}
+
+/// Adds to an answer the header that names what a push carried and means nothing here.
+pub fn note_ignored(answer: &mut Answer, ignored: &Ignored) {
     let mut names = String::new();
-    for name in receipt.ignored.names() {
+    for name in ignored.names() {
         let name = utf8_percent_encode(name, NON_ALPHANUMERIC_BUT_UNDERSCORE).to_string();
         if names.len() + name.len() + 2 > IGNORED_HEADER_BYTES_MAX {
             break;
