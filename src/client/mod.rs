@@ -67,6 +67,7 @@ mod collaborator;
 mod connection;
 mod csv;
 mod places;
+mod plan;
 mod retry;
 mod rows;
 mod send;
@@ -77,6 +78,7 @@ pub use advice::{advice, is_replaced};
 pub use body::{Body, InputError, Writer};
 pub use connection::{Broken, Sent, tried};
 pub use places::Places;
+pub use plan::RemotePlan;
 pub use retry::{Patience, Progress, ask, push};
 pub use rows::Columns;
 pub use send::{

@@ -2,6 +2,7 @@
 
 use super::body::Payload;
 use super::connection::{Broken, Sent, agent};
+use crate::digest::content_digest;
 use crate::signature::message::{self, Message};
 use crate::signature::{Head, format_date, parse_date};
 use crate::token;
@@ -21,6 +22,8 @@ pub struct Target {
     secret: String,
     /// How requests are signed.
     pub signing: Signing,
+    /// Whether a push only asks what it would do. The server keeps what it would change as a plan then.
+    pub dry_run: bool,
 }
 
 /// How requests are signed.
@@ -37,6 +40,7 @@ pub enum Signing {
 struct Unsigned<'a> {
     verb: &'a str,
     path: &'a str,
+    query: Option<&'a str>,
     /// The length and the digest of its body, if it has one.
     body: Option<(&'a str, &'a str)>,
 }
@@ -61,7 +65,7 @@ pub struct Answer {
     pub text: String,
     /// The request's id in the server's log, or `None` if another program answered.
     pub request: Option<String>,
-    /// Where the server redirects to.
+    /// Where the server redirects to, or the plan that it has made.
     pub location: Option<String>,
     /// The server's clock.
     pub date: Option<Timestamp>,
@@ -217,6 +221,7 @@ impl Target {
             account,
             secret: secret.to_owned(),
             signing: Signing::SharedKey,
+            dry_run: false,
         })
     }
 }
@@ -226,7 +231,7 @@ impl Target {
     fn sign(&self, request: &Unsigned) -> io::Result<Vec<(&'static str, String)>> {
         let now = Timestamp::now();
         let date = format_date(now);
-        let Unsigned { verb, path, body } = *request;
+        let Unsigned { verb, path, query, body } = *request;
         let (account, secret) = (self.account, self.secret.as_bytes());
         let mut headers = match self.signing {
             Signing::SharedKey => {
@@ -239,7 +244,7 @@ impl Target {
                     "date" => Some(date.clone()),
                     _ => body.map(|(_, digest)| digest.to_owned()),
                 };
-                let message = Message { method: verb, path, query: None, header: &header, has_body: body.is_some() };
+                let message = Message { method: verb, path, query, header: &header, has_body: body.is_some() };
                 let nonce = token::random().map_err(io::Error::other)?;
                 let signed = message::sign(&message, account, now, &nonce, secret);
                 vec![("Signature-Input", signed.input), ("Signature", signed.signature)]
@@ -293,14 +298,48 @@ fn profiles(target: &Target, wait: Duration) -> String {
 
 /// Asks the server by a signed request for `name`, which is beside `employees` in its URL. Returns the whole URL and the answer.
 fn get(target: &Target, name: &str, wait: Duration) -> Result<(String, Answer), Box<Broken>> {
+    request(target, Verb::Get, name, wait)
+}
+
+/// What a request without a body asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
+/// Sends a signed request without a body to `name`, which is beside `employees` in the server's URL and may have a query. Returns the whole
+/// URL and the answer.
+pub(super) fn request(
+    target: &Target,
+    verb: Verb,
+    name: &str,
+    wait: Duration,
+) -> Result<(String, Answer), Box<Broken>> {
     let beside = |employees: &str| format!("{}{name}", &employees[..employees.len() - "employees".len()]);
-    let (url, path) = (beside(&target.url), beside(&target.path));
+    let (url, asked) = (beside(&target.url), beside(&target.path));
+    let (path, query) = asked.split_once('?').map_or((&*asked, None), |(path, query)| (path, Some(query)));
     let broken = |error| Box::new(Broken::new(&url, &error, Sent::Nothing, wait));
-    let signed =
-        target.sign(&Unsigned { verb: "GET", path: &path, body: None }).map_err(|error| broken(error.into()))?;
-    let request = signed.iter().fold(agent(wait).get(&url), |request, (name, value)| request.header(*name, value));
-    let response = request.call().map_err(broken)?;
-    let answer = read(response).map_err(broken)?;
+    let digest = content_digest(io::empty()).map_err(|error| broken(error.into()))?;
+    let (name, body) = match verb {
+        Verb::Get => ("GET", None),
+        Verb::Post => ("POST", Some(("0", digest.as_str()))),
+        Verb::Delete => ("DELETE", None),
+    };
+    let signed = target.sign(&Unsigned { verb: name, path, query, body }).map_err(|error| broken(error.into()))?;
+    let agent = agent(wait);
+    let response = match verb {
+        Verb::Get => signed.iter().fold(agent.get(&url), |request, (name, value)| request.header(*name, value)).call(),
+        Verb::Delete => {
+            signed.iter().fold(agent.delete(&url), |request, (name, value)| request.header(*name, value)).call()
+        }
+        Verb::Post => {
+            let request = agent.post(&url).header("Content-Length", "0").header("Content-Digest", &digest);
+            signed.iter().fold(request, |request, (name, value)| request.header(*name, value)).send_empty()
+        }
+    };
+    let answer = read(response.map_err(broken)?).map_err(broken)?;
     Ok((url, answer))
 }
 
@@ -332,7 +371,10 @@ pub fn send(
     mut tell: impl FnMut(u64, u64),
 ) -> Result<Answer, Box<Broken>> {
     let length = body.length.to_string();
-    let signed = target.sign(&Unsigned { verb: "POST", path: &target.path, body: Some((&length, &body.digest)) });
+    let query = target.dry_run.then_some("dryRun=true");
+    let url = query.map_or_else(|| target.url.clone(), |query| format!("{}?{query}", target.url));
+    let body_signed = Some((&*length, &*body.digest));
+    let signed = target.sign(&Unsigned { verb: "POST", path: &target.path, query, body: body_signed });
     let signed = signed.map_err(|error| Box::new(Broken::new(&target.url, &error.into(), Sent::Nothing, answer)))?;
     let sent = Cell::new(0);
     let mut reader = Told {
@@ -343,7 +385,7 @@ pub fn send(
         },
     };
     let mut request = agent(answer)
-        .post(&target.url)
+        .post(&url)
         .header("Accept", "application/json; charset=utf-8")
         .header("Content-Type", "application/json; charset=utf-8")
         .header("Content-Length", &length)

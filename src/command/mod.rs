@@ -3,6 +3,7 @@
 mod account;
 mod adopt;
 mod backup;
+mod changes;
 mod check;
 #[cfg(feature = "client")]
 mod demo;
@@ -13,9 +14,12 @@ mod history;
 mod key;
 mod manual;
 mod output;
+mod plan;
 mod profile;
 #[cfg(feature = "client")]
 mod push;
+#[cfg(feature = "client")]
+mod push_plan;
 #[cfg(feature = "client")]
 mod refused;
 mod restore;
@@ -65,6 +69,7 @@ enum Command {
     History(history::History),
     Profile(profile::Profile),
     Push(Push),
+    Plan(plan::Plan),
     Export(export::Export),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -132,6 +137,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Key(command) => command.run(config()?),
         Command::Profile(command) => config().and_then(|_| command.run()),
         Command::Push(command) => command.run(config()?),
+        Command::Plan(command) => command.run(config()?),
         Command::Export(command) => command.run(config()?),
         Command::History(command) => command.run(config()?),
         Command::Backup(command) => command.run(config()?),

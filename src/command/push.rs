@@ -1,9 +1,9 @@
 //! `rollcall push`
 
 use super::refused::refused;
-use super::{Failed, complain, out, setting};
+use super::{Failed, complain, out, push_plan, setting};
 use crate::client::{
-    self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, Signing, Target,
+    self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, RemotePlan, Signing, Target,
 };
 use crate::config::{ColumnsOf, Config, PushConfig, Sign};
 use crate::signature::parse_date;
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 ///
 /// ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names a proxy; NO_PROXY exempts hosts from it.
 ///
-/// Exit codes: 0 if the push was applied; 1 if the server or the data refused it, there is no answer, or the counts could not be
+/// Exit codes: 0 if the push was applied, or its plan shown; 1 if the server or the data refused it, there is no answer, or the counts could not be
 /// written; 2 if the command line or the configuration is wrong.
 #[derive(Args)]
 pub struct Push {
@@ -69,6 +69,10 @@ pub struct Push {
     /// as the server asks for, else 1, 4, 16 and then 60 seconds [default: 3]
     #[arg(long, env = "ROLLCALL_RETRY", value_name = "TIMES", value_parser = clap::value_parser!(u32).range(RETRIES))]
     retry: Option<u32>,
+    /// Show what the push would change (+ created, ~ updated, ! hidden, and each field before and after), ask, and apply exactly that.
+    /// Without a terminal nothing is applied: the plan waits on the server, for a day. With --json it is shown as JSON, and nobody is asked
+    #[arg(long, env = "ROLLCALL_PLAN", value_parser = FalseyValueParser::new())]
+    plan: bool,
     /// Print the answer as the server sent it
     #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
@@ -136,9 +140,25 @@ impl Push {
             complain!("rollcall: {}: {note}", self.file.display());
         }
         body.as_of = self.as_of;
+        target.dry_run = self.plan;
         let started = Instant::now();
-        let answer = send(&target, &body, patience, quiet)?;
+        let mut answer = send(&target, &body, patience, quiet)?;
         let json = self.json || config.json == Some(true);
+        if let Some(plan) = RemotePlan::of(&answer, &target, patience.answer).filter(|_| self.plan) {
+            if json {
+                return push_plan::print_json(&plan);
+            }
+            push_plan::print(&plan)?;
+            if let Some(counts) = answer.counts().filter(|_| !quiet) {
+                print_counts(&counts, started.elapsed())?;
+            }
+            match push_plan::ask(&plan)? {
+                Some(applied) => answer = applied,
+                None => return Ok(()),
+            }
+        } else if self.plan && answer.ok {
+            complain!("rollcall: the server is of a version without plans, and has applied the push");
+        }
         let counts = answer.counts();
         if json {
             let printed = out!("{}", answer.text);

@@ -25,6 +25,7 @@ mod route;
 mod share;
 
 pub use connection::listen::{raise_file_limit, serve};
+pub use handler::plans::shown::{change as shown_change, plan as shown_plan};
 pub use handler::startexam::STARTEXAM;
 pub use memory::share_arenas;
 pub use observe::ends::warn_of_ends;

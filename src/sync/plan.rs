@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::roster::{Change, Counts, Ignored, Index};
 use crate::store::{self, Commit, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange, Sender, Sync};
+use std::fmt;
 use std::time::Instant;
 
 /// Which plan is applied, and how.
@@ -73,6 +74,31 @@ pub enum PlanFailure {
         /// The employees of the plan that have changed.
         moved: LeftOut,
     },
+}
+
+/// Says why. What can be done about a stale plan is for whoever knows how it was to be applied.
+impl fmt::Display for PlanFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanFailure::Unknown => f.write_str("the account has no plan with this id"),
+            PlanFailure::Ended(PlanState::Applied { revision }) => {
+                write!(f, "the plan was applied already, as revision {revision}")
+            }
+            PlanFailure::Ended(PlanState::Discarded) => f.write_str("the plan was discarded; push the list again"),
+            PlanFailure::Ended(PlanState::Expired | PlanState::Waiting) => {
+                f.write_str("the plan has expired; push the list again")
+            }
+            PlanFailure::OtherRules => f.write_str(
+                "the plan was checked by a profile that has changed since, or is gone; nothing was applied; push the list again",
+            ),
+            PlanFailure::Stale { made, found, moved } => write!(
+                f,
+                "the roster has changed since the plan was made: the plan is for revision {made}, the roster has revision {found}, and \
+                 {} employees of the plan have changed; nothing was applied",
+                moved.count
+            ),
+        }
+    }
 }
 
 impl From<PlanFailure> for Failure {

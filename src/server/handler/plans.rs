@@ -1,6 +1,6 @@
 //! Plans: pushes that wait to be applied.
 
-mod shown;
+pub mod shown;
 
 use crate::dialect::startexam;
 use crate::roster::{Change, Kinds};

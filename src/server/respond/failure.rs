@@ -5,7 +5,6 @@ use crate::export;
 use crate::server::authenticate;
 use crate::store;
 use crate::dialect::JSON;
-use crate::store::PlanState;
 use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure};
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -175,32 +174,18 @@ impl From<BodyError> for Refusal {
 
 impl From<PlanFailure> for Refusal {
     fn from(failure: PlanFailure) -> Refusal {
-        match failure {
+        match &failure {
             PlanFailure::Unknown => {
-                let message = "the account has no plan with this id; GET /v1/plans lists those that wait";
+                let message = format!("{failure}; GET /v1/plans lists those that wait");
                 Refusal::new(StatusCode::NOT_FOUND, message)
             }
-            PlanFailure::Ended(state) => {
-                let what = match state {
-                    PlanState::Applied { revision } => format!("the plan was applied already, as revision {revision}"),
-                    PlanState::Discarded => "the plan was discarded; push the list again".into(),
-                    PlanState::Expired | PlanState::Waiting => "the plan has expired; push the list again".into(),
-                };
-                Refusal::new(StatusCode::GONE, what)
-            }
-            PlanFailure::OtherRules => {
-                let message = "the plan was checked by a profile that has changed since, or is gone; nothing was applied; push the list \
-                               again";
-                Refusal::new(StatusCode::PRECONDITION_FAILED, message)
-            }
-            PlanFailure::Stale { made, found, moved } => {
+            PlanFailure::Ended(_) => Refusal::new(StatusCode::GONE, failure.to_string()),
+            PlanFailure::OtherRules => Refusal::new(StatusCode::PRECONDITION_FAILED, failure.to_string()),
+            PlanFailure::Stale { found, moved, .. } => {
                 let message = format!(
-                    "the roster has changed since the plan was made: the plan is for revision {made}, and the roster has revision \
-                     {found}; nothing was applied; push the list again, or add ?rebase=true to apply the plan without those of its \
-                     employees who have changed ({})",
-                    moved.count
+                    "{failure}; push the list again, or add ?rebase=true to leave those employees out and apply the rest"
                 );
-                let body = json!({ "message": message, "revision": found, "moved": shown_left_out(&moved) });
+                let body = json!({ "message": message, "revision": found, "moved": shown_left_out(moved) });
                 let text = format!("{body:#}");
                 Refusal::new(StatusCode::PRECONDITION_FAILED, message).in_form(JSON, text)
             }

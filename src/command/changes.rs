@@ -1,0 +1,63 @@
+//! What a plan changes, for people and for machines.
+
+use super::{Failed, out};
+use serde_json::Value;
+
+/// Prints a change, as the server shows it: + created, ~ updated, ! hidden, and each field before and after.
+pub fn print(change: &Value) -> Result<(), Failed> {
+    let kinds: Vec<&str> = change["kinds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let sign = match kinds[..] {
+        _ if kinds.contains(&"hidden") => '!',
+        _ if kinds.contains(&"created") => '+',
+        _ if kinds.contains(&"erased") => '-',
+        _ => '~',
+    };
+    out!("{sign} {}  {}", change["id"].as_str().unwrap_or_default(), kinds.join(", "))?;
+    for (name, label) in [("idChange", "id"), ("status", "status")] {
+        let (before, after) = (&change[name]["before"], &change[name]["after"]);
+        if before.is_string() {
+            out!("    {label}: {} → {}", value(before), value(after))?;
+        }
+    }
+    for field in change["fields"].as_array().into_iter().flatten() {
+        let name = field["name"].as_str().unwrap_or_default();
+        match (&field["before"], &field["after"]) {
+            (Value::Null, after) => out!("    {name}: {}", value(after))?,
+            (before, after) => out!("    {name}: {} → {}", value(before), value(after))?,
+        }
+    }
+    Ok(())
+}
+
+/// A value as it is printed: in quotes, and without anything that a terminal would obey.
+fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text:?}"),
+        Value::Null => "nothing".into(),
+        long => format!("({} bytes)", long["bytes"]),
+    }
+}
+
+/// Prints a plan with its changes as one JSON object, a change a line.
+pub struct Document {
+    is_first: bool,
+}
+
+impl Document {
+    /// Begins the object with the plan.
+    pub fn begin(plan: &Value) -> Result<Document, Failed> {
+        out!("{{\"plan\": {plan}, \"changes\": [")?;
+        Ok(Document { is_first: true })
+    }
+
+    /// Prints a change.
+    pub fn change(&mut self, change: &Value) -> Result<(), Failed> {
+        let comma = if std::mem::take(&mut self.is_first) { " " } else { "," };
+        out!("{comma} {change}")
+    }
+
+    /// Ends the object.
+    pub fn end(self) -> Result<(), Failed> {
+        out!("]}}")
+    }
+}

@@ -1,0 +1,207 @@
+//! `rollcall plan`
+
+use super::changes::{self, Document};
+use super::folder::{IfMissing, StoreFolder};
+use super::serve::open_profiles;
+use super::{Failed, complain, out, setting};
+use crate::config::Config;
+use crate::roster::Counts;
+use crate::server::{shown_change, shown_plan};
+use crate::store::{self, Error, Key, PlanState, Reader, Store};
+use crate::sync::{ApplyPlan, Failure, LeftOut, Moved, MovedPerson, PlanFailure, Trace, apply_plan};
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// How many employees a message names who have changed since a plan was made.
+const MOVED_NAMED_MAX: usize = 10;
+
+/// List, show, apply and discard pushes that wait to be applied; a server may be running
+///
+/// A dry run (`rollcall push --plan`) leaves a plan. It waits for a day (limit plan_seconds_max), and is applied exactly as it is shown, or not
+/// at all.
+///
+/// Exit codes: 0 if it was done; 1 if the plan cannot be applied, or there is none; 2 if the command line or the configuration is wrong.
+#[derive(Args)]
+pub struct Plan {
+    #[command(flatten)]
+    store: StoreFolder,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// List the plans that wait, the latest of each account first
+    List {
+        /// The account [default: all]
+        account: Option<i64>,
+        /// Print a JSON array
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
+    },
+    /// Show what a plan changes: + created, ~ updated, ! hidden, and each field before and after
+    Show {
+        /// The account
+        account: i64,
+        /// The plan's id
+        plan: String,
+        /// Print a JSON object
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
+    },
+    /// Apply a plan and print what it did
+    Apply {
+        /// The account
+        account: i64,
+        /// The plan's id
+        plan: String,
+        /// Leave out employees who have changed since the plan was made, and apply the rest
+        #[arg(long, env = "ROLLCALL_REBASE", value_parser = FalseyValueParser::new())]
+        rebase: bool,
+        /// The folder of the profiles [default: ./profiles]
+        #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
+        profiles: Option<PathBuf>,
+    },
+    /// Discard a plan
+    Discard {
+        /// The account
+        account: i64,
+        /// The plan's id
+        plan: String,
+    },
+}
+
+impl Plan {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let store = self.store.open(&config, IfMissing::Fail)?;
+        match self.action {
+            Action::List { account, json } => list(&store, account, json),
+            Action::Show { account, plan, json } => show(&store.reader(&key(&store, account)?)?, &plan, json),
+            Action::Apply { account, plan, rebase, profiles } => {
+                let profiles = setting(profiles, config.profiles, || PathBuf::from("./profiles"));
+                let moved = if rebase { Moved::LeaveOut } else { Moved::Refuse };
+                let profiles = open_profiles(&profiles)?;
+                let apply = ApplyPlan { account, id: &plan, moved, profiles: &profiles, limits: &config.limits };
+                carry_out(&store, &apply)
+            }
+            Action::Discard { account, plan } => {
+                let found = store.roster(&key(&store, account)?)?.discard_plan(&plan)?;
+                match found.map(|found| found.state) {
+                    Some(PlanState::Waiting) => out!("plan {plan} of account {account} was discarded"),
+                    Some(ended) => Err(Failed::refused(PlanFailure::Ended(ended))),
+                    None => Err(Failed::refused(PlanFailure::Unknown)),
+                }
+            }
+        }
+    }
+}
+
+fn key(store: &Store, account: i64) -> Result<Key, Failed> {
+    Ok(store.key(account)?.ok_or(Error::NoAccount(account))?)
+}
+
+fn list(store: &Store, account: Option<i64>, json: bool) -> Result<(), Failed> {
+    let accounts = match account {
+        Some(account) => vec![account],
+        None => store.accounts()?.into_iter().map(|account| account.id).collect(),
+    };
+    let mut listed = Vec::new();
+    for account in accounts {
+        for plan in store.reader(&key(store, account)?)?.plans()? {
+            if json {
+                let mut shown = shown_plan(&plan);
+                shown["account"] = account.into();
+                listed.push(shown);
+            } else {
+                let store::Plan { id, made_at, expires_at, counts, .. } = &plan;
+                let why = match &plan.why {
+                    store::Why::DryRun => "dry run".to_owned(),
+                    store::Why::Guards(tripped) => {
+                        format!("held: {}", tripped.iter().map(|one| &*one.guard).collect::<Vec<_>>().join(", "))
+                    }
+                };
+                let Counts { created, updated, activated, hidden, .. } = counts;
+                out!(
+                    "{made_at}  {account:>6}  {id}  +{created} ~{updated} activated {activated} !{hidden}  until {expires_at}  {why}"
+                )?;
+            }
+        }
+    }
+    if json { out!("{:#}", Value::from(listed)) } else { Ok(()) }
+}
+
+fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
+    let plan = reader.plan(id)?.ok_or(PlanFailure::Unknown).map_err(Failed::refused)?;
+    if plan.state != PlanState::Waiting {
+        return Err(Failed::refused(PlanFailure::Ended(plan.state)));
+    }
+    let (names, shown) = (reader.names()?, shown_plan(&plan));
+    let mut document = if json { Some(Document::begin(&shown)?) } else { None };
+    let mut after = 0;
+    loop {
+        let part = reader.plan_part(plan.number, after)?;
+        let Some(last) = part.last() else {
+            break;
+        };
+        after = last.change.number;
+        for planned in &part {
+            let change = shown_change(&planned.change.lend(), &names);
+            match &mut document {
+                Some(document) => document.change(&change)?,
+                None => changes::print(&change)?,
+            }
+        }
+    }
+    match document {
+        Some(document) => document.end(),
+        None => print_counts(&plan.counts),
+    }
+}
+
+fn print_counts(counts: &Counts) -> Result<(), Failed> {
+    let Counts { created, updated, activated, hidden, unchanged } = counts;
+    out!("created {created}, updated {updated}, activated {activated}, hidden {hidden}, unchanged {unchanged}")
+}
+
+fn carry_out(store: &Store, apply: &ApplyPlan) -> Result<(), Failed> {
+    let mut roster = store.roster(&key(store, apply.account)?)?;
+    let applied = apply_plan(apply, roster.begin()?, &mut Trace::default());
+    let (receipt, left_out) = applied.map_err(|failure| explained(failure.of(apply.account)))?;
+    if left_out.count > 0 {
+        complain!("rollcall: {} employees have changed since and were left out: {}", left_out.count, named(&left_out));
+    }
+    print_counts(&receipt.counts)?;
+    out!("applied as revision {}", receipt.revision)
+}
+
+/// Says why a plan was not applied.
+fn explained(failure: Failure) -> Failed {
+    match failure {
+        Failure::Plan(failure) => match &*failure {
+            PlanFailure::Stale { moved, .. } => {
+                let who = if moved.count > 0 { format!(" ({})", named(moved)) } else { String::new() };
+                Failed::refused(format!("{failure}{who}; push the list again, or apply the rest with --rebase"))
+            }
+            failure => Failed::refused(failure),
+        },
+        Failure::Store(error) => error.into(),
+        Failure::Rejected(rejections) => {
+            let (errors, _) = rejections.into_parts();
+            let first = errors.first().map(|first| format!("{}: {}", first.field, first.message)).unwrap_or_default();
+            Failed::Refused(format!("the roster would break rules of its profiles, and nothing was applied; the first is {first}"))
+        }
+        other => Failed::Refused(format!("nothing was applied: {other:?}")),
+    }
+}
+
+fn named(moved: &LeftOut) -> String {
+    let named = moved.people.iter().take(MOVED_NAMED_MAX);
+    let mut named: Vec<String> =
+        named.map(|MovedPerson { id, revision }| format!("{id} by revision {revision}")).collect();
+    if moved.count > named.len() as u64 {
+        named.push("…".into());
+    }
+    named.join(", ")
+}

@@ -1,0 +1,73 @@
+//! `rollcall push --plan`: shows what a push would change, asks, and applies exactly that.
+
+use super::changes::{self, Document};
+use super::{Failed, complain, out};
+use crate::client::{Answer, PushError, RemotePlan};
+use serde_json::Value;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+/// How many changes are shown to people. Machines get all.
+const SHOWN_MAX: u64 = 1_000;
+
+impl From<PushError> for Failed {
+    fn from(error: PushError) -> Failed {
+        Failed::refused(error)
+    }
+}
+
+/// Shows a plan as JSON: the plan, and all its changes.
+pub fn print_json(plan: &RemotePlan) -> Result<(), Failed> {
+    let about = good(plan.read()?)?;
+    let about: Value = serde_json::from_str(&about.text).unwrap_or_default();
+    let mut document = Document::begin(&about)?;
+    refuse(plan.changes(|change| document.change(change))?)?;
+    document.end()
+}
+
+/// Shows what a plan changes.
+pub fn print(plan: &RemotePlan) -> Result<(), Failed> {
+    let mut shown = 0;
+    refuse(plan.changes(|change| {
+        shown += 1;
+        if shown <= SHOWN_MAX { changes::print(change) } else { Ok(()) }
+    })?)?;
+    if shown > SHOWN_MAX {
+        out!("… and {} more, which --json shows", shown - SHOWN_MAX)?;
+    }
+    Ok(())
+}
+
+/// Asks whether a plan is to be applied, and does what is answered. Nobody can be asked without a terminal; then the plan waits. Returns the
+/// answer of the server if it was applied.
+pub fn ask(plan: &RemotePlan) -> Result<Option<Answer>, Failed> {
+    let id = plan.id();
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        complain!(
+            "rollcall: nothing was applied; plan {id} waits: `rollcall plan apply` or POST /v1/plans/{id}/apply applies it"
+        );
+        return Ok(None);
+    }
+    let mut asking = io::stderr();
+    let _ = write!(asking, "Apply these changes? [y/N] ").and_then(|()| asking.flush());
+    let mut said = String::new();
+    io::stdin().lock().read_line(&mut said).map_err(Failed::refused)?;
+    if matches!(said.trim().to_lowercase().as_str(), "y" | "yes") {
+        return Ok(Some(good(plan.apply()?)?));
+    }
+    good(plan.discard()?)?;
+    complain!("rollcall: nothing was applied; the plan was discarded");
+    Ok(None)
+}
+
+fn good(answer: Answer) -> Result<Answer, Failed> {
+    if answer.ok { Ok(answer) } else { Err(refused(&answer)) }
+}
+
+fn refuse(answer: Option<Answer>) -> Result<(), Failed> {
+    answer.map_or(Ok(()), |answer| Err(refused(&answer)))
+}
+
+fn refused(answer: &Answer) -> Failed {
+    let message = answer.refusal().map(|refusal| format!(": {}", refusal.message)).unwrap_or_default();
+    Failed::Refused(format!("the server answered {}{message}", answer.status))
+}
