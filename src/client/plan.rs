@@ -31,7 +31,10 @@ impl<'a> RemotePlan<'a> {
     }
 
     /// Calls `each` with every change, as the server shows it, until it fails. An answer that has no changes ends it and is returned.
-    pub fn changes<E: From<PushError>>(&self, mut each: impl FnMut(&Value) -> Result<(), E>) -> Result<Option<Answer>, E> {
+    pub fn changes<E: From<PushError>>(
+        &self,
+        mut each: impl FnMut(&Value) -> Result<(), E>,
+    ) -> Result<Option<Answer>, E> {
         let mut cursor = String::new();
         loop {
             let answer = self.request(Verb::Get, &format!("/changes?cursor={cursor}"))?;

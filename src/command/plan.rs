@@ -190,7 +190,9 @@ fn explained(failure: Failure) -> Failed {
         Failure::Rejected(rejections) => {
             let (errors, _) = rejections.into_parts();
             let first = errors.first().map(|first| format!("{}: {}", first.field, first.message)).unwrap_or_default();
-            Failed::Refused(format!("the roster would break rules of its profiles, and nothing was applied; the first is {first}"))
+            Failed::Refused(format!(
+                "the roster would break rules of its profiles, and nothing was applied; the first is {first}"
+            ))
         }
         other => Failed::Refused(format!("nothing was applied: {other:?}")),
     }

@@ -1,6 +1,8 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
-use super::{Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue};
+use super::{
+    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue,
+};
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::roster::{Change, Employee, Entry, Index, OwnedChange, data_hash, hash};
@@ -301,6 +303,7 @@ impl Draft<'_> {
             base,
             profile: plan.profile.id,
             sender: plan.sync.sender,
+            as_of: plan.sync.as_of,
             employees: plan.sync.employees,
             counts: plan.sync.counts,
             changes: changes.len() as u64,

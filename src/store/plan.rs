@@ -4,6 +4,7 @@ use super::{Error, Numbers, Sender, Sync};
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::roster::{Counts, OwnedChange};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::Path;
 use uuid::Uuid;
@@ -29,6 +30,8 @@ pub struct Plan {
     pub profile: Uuid,
     /// Who sent the push.
     pub sender: Sender,
+    /// When the list was made that the push carried, if it said so.
+    pub as_of: Option<Timestamp>,
     /// How many employees the push carried.
     pub employees: u64,
     /// The five counts, as if it had been applied.

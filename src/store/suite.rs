@@ -1,8 +1,10 @@
 //! One suite of tests for the port, run over each backend.
 
 use super::{
-    Commit, Draft, Earlier, Error, Held, IndexUpdate, Mark, OF_HIDDEN, Remember, Retry, Seen, Sender, Sync, UniqueValue,
+    Commit, Draft, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, OF_HIDDEN, PlanState, PlannedChange, Remember,
+    Retry, Seen, Sender, Sync, UniqueValue, Why,
 };
+use crate::limits::Limits;
 use crate::profile::{self, Profile};
 use crate::roster::{Change, Counts, Data, Employee, Ignored, Status};
 use std::time::Duration;
@@ -238,10 +240,53 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
     assert_eq!(draft.seen(&Mark { hash: [1; 32], ..SEEN.mark }).unwrap(), None);
 }
 
+fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, bob) = (person("ada", "x"), person("bob", "y"));
+    apply(&mut backend, &[created(1, &ada), created(2, &bob)]);
+    let (renamed, eve) = (Employee { status: Status::Hidden, ..person("lovelace", "z") }, person("eve", "e"));
+    let profile = suite_profile();
+    let limits = Limits::default();
+    let mut keep = |backend: &mut B| {
+        let mut draft = backend.begin().unwrap();
+        let numbers = draft.enter_profile(&profile).unwrap();
+        draft.append(&[changed(1, &ada, &renamed), created(3, &eve)]).unwrap();
+        let expected = [changed(1, &ada, &renamed), created(3, &eve)].map(|change| change.to_owned());
+        assert_eq!(draft.changes(0, 9).unwrap(), expected);
+        assert_eq!(draft.changes(0, 1).unwrap(), expected[..1]);
+        assert_eq!(draft.changes(1, 9).unwrap(), expected[1..]);
+        let (sync, spool_dir) = (commit().sync, &std::env::temp_dir());
+        let (why, accepted) = (Why::DryRun, vec![(3, 7)]);
+        let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, limits: &limits, spool_dir };
+        draft.keep_as_plan(plan).unwrap()
+    };
+    let plan = keep(&mut backend);
+    assert_eq!(keep(&mut backend).id, plan.id, "the same changes make no other plan");
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(everybody(&mut draft), [(1, ada.clone()), (2, bob.clone())]);
+    assert_eq!((draft.revision(), draft.revisions(&[2, 9]).unwrap()), (1, vec![Some(1), None]));
+    assert_eq!(draft.plan(&plan.id).unwrap(), Some(plan.clone()));
+    assert_eq!(draft.plan("another").unwrap(), None);
+    let part = draft.plan_part(plan.number, 0).unwrap();
+    let changes = [changed(1, &ada, &renamed), created(3, &eve)].map(|change| change.to_owned());
+    assert_eq!(
+        part,
+        changes.into_iter().zip([0, 7]).map(|(change, bytes)| PlannedChange { change, bytes }).collect::<Vec<_>>()
+    );
+    assert!(draft.plan_part(plan.number, 3).unwrap().is_empty());
+    assert!(!draft.has_moved_since(1, 3).unwrap());
+    draft.enter_profile(&profile).unwrap();
+    draft.append(&[changed(1, &ada, &renamed)]).unwrap();
+    assert_eq!(draft.commit(Commit { plan: Some(plan.number), ..commit() }).unwrap(), 2);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.plan(&plan.id).unwrap().unwrap().state, PlanState::Applied { revision: 2 });
+    assert!(draft.has_moved_since(1, 3).unwrap() && !draft.has_moved_since(2, 3).unwrap());
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
-            suite!(@tests $type: what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged,
+            suite!(@tests $type: a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
                 other_unique_fields_mean_that_nobody_holds_anything,
                 a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);

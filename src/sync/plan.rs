@@ -136,24 +136,41 @@ pub fn apply_plan(apply: &ApplyPlan, mut draft: Draft, trace: &mut Trace) -> Res
 }
 
 impl Run<'_> {
-    fn carry_out(
-        &self,
-        mut draft: Draft,
-        trace: &mut Trace,
-        started: Instant,
-    ) -> Result<(Receipt, LeftOut), Failure> {
+    fn carry_out(&self, mut draft: Draft, trace: &mut Trace, started: Instant) -> Result<(Receipt, LeftOut), Failure> {
         let Run { plan, numbers, limits, .. } = self;
+        let last = draft.last_as_of()?;
+        // A plan that others have overtaken does not make the roster older.
+        let as_of = plan.as_of.filter(|as_of| last.is_none_or(|last| *as_of >= last));
         let mut index = Index::default();
         let (outcome, moved) = self.replay(&mut draft, &mut index, trace)?;
         let Outcome { counts, delta, .. } = outcome;
         let counts = Counts { unchanged: plan.counts.unchanged, ..counts };
         let (employees, duration) = (plan.employees.saturating_sub(moved.count), started.elapsed());
-        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of: None };
+        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of };
         let index = IndexUpdate::Entries(delta.entries(&index));
         let index_bytes_max = limits.index_bytes_max;
-        let commit = Commit { sync, index, index_bytes_max, empties_queue: false, remember: None, seen: None, plan: Some(plan.number) };
+        let commit = Commit {
+            sync,
+            index,
+            index_bytes_max,
+            empties_queue: false,
+            remember: None,
+            seen: None,
+            plan: Some(plan.number),
+        };
         let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
-        Ok((Receipt { counts, employees, revision, duration, ignored: Ignored::default(), first: None, is_repeated: false }, moved))
+        Ok((
+            Receipt {
+                counts,
+                employees,
+                revision,
+                duration,
+                ignored: Ignored::default(),
+                first: None,
+                is_repeated: false,
+            },
+            moved,
+        ))
     }
 
     /// Appends the changes of the plan to the draft, and checks the roster that comes of it.
@@ -258,7 +275,9 @@ impl LeftOut {
             };
             self.count += 1;
             let change = &planned.change;
-            if let Some(employee) = change.before.as_ref().or(change.after.as_ref()).filter(|_| self.people.len() < listed_max) {
+            if let Some(employee) =
+                change.before.as_ref().or(change.after.as_ref()).filter(|_| self.people.len() < listed_max)
+            {
                 self.people.push(MovedPerson { id: employee.id.clone(), revision });
             }
         }

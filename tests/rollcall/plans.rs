@@ -133,7 +133,9 @@ fn pushes_that_change_nobody_leave_a_plan_as_it_is() {
 fn changes_come_in_pages_and_can_be_filtered() {
     let world = World::new();
     let people = |name: &str| -> Value {
-        (0..250).map(|n| employee(&format!("e{n}"), "active", &[("First Name", name), ("Last Name", &n.to_string())])).collect()
+        (0..250)
+            .map(|n| employee(&format!("e{n}"), "active", &[("First Name", name), ("Last Name", &n.to_string())]))
+            .collect()
     };
     world.push_employees(people("x"));
     let mut after = people("x");
@@ -173,7 +175,10 @@ fn what_is_wrong_with_a_list_is_found_by_a_dry_run_and_not_in_the_history() {
     let dry = "/v1/employees?dryRun=true";
     let answer = world.request("POST", dry, Some(list(&json!([employee("1", "active", &[])])).as_bytes()));
     assert_eq!((answer.status, answer.errors()), (400, vec!["0 1 First Name required".to_owned()]));
-    assert_eq!(world.request("POST", "/v1/employees?dryRun=yes", Some(b"{}")).message(), "dryRun must be true or false");
+    assert_eq!(
+        world.request("POST", "/v1/employees?dryRun=yes", Some(b"{}")).message(),
+        "dryRun must be true or false"
+    );
     assert_eq!(world.get("/v1/plans").json()["plans"], json!([]));
 }
 
@@ -182,9 +187,12 @@ fn another_account_has_other_plans() {
     let world = World::new();
     world.add_account(100, SECRET);
     let (_, plan) = dry_run(&world, &json!([bob("active")]));
-    for (method, path) in
-        [("GET", plan.clone()), ("GET", format!("{plan}/changes")), ("POST", format!("{plan}/apply")), ("DELETE", plan.clone())]
-    {
+    for (method, path) in [
+        ("GET", plan.clone()),
+        ("GET", format!("{plan}/changes")),
+        ("POST", format!("{plan}/apply")),
+        ("DELETE", plan.clone()),
+    ] {
         let request = Request::new(method, &path, b"");
         let own = request.headers.iter().find(|(name, _)| name == "Authorization").unwrap().1.clone();
         let other = own.replace(&format!("SharedKey {ACCOUNT}:"), "SharedKey 100:");
@@ -213,7 +221,9 @@ fn plans_are_bounded_in_number_and_bytes() {
     let plans: Vec<String> = (0..3).map(|n| dry_run(&world, &of(n)).1).collect();
     assert_eq!(world.get(&plans[0]).json()["state"], "discarded", "the oldest dry run makes room");
     assert_eq!(world.get("/v1/plans").json()["plans"].as_array().unwrap().len(), 2);
-    let many: Value = (0..600).map(|n| employee(&format!("long-{n}"), "active", &[("First Name", "a name of some length")])).collect();
+    let many: Value = (0..600)
+        .map(|n| employee(&format!("long-{n}"), "active", &[("First Name", "a name of some length")]))
+        .collect();
     let refused = world.request("POST", "/v1/employees?dryRun=true", Some(list(&many).as_bytes()));
     assert_eq!(refused.status, 409, "{}", refused.text);
     assert!(refused.message().contains("limit plans_bytes_max, which is 20000"), "{}", refused.text);
@@ -245,7 +255,8 @@ fn plans_are_made_and_applied_beside_pushes() {
         let planner = scope.spawn(|| {
             let mut applied = 0;
             for round in 1..30 {
-                let people = (0..20).map(|n| employee(&n.to_string(), "active", &[("First Name", &format!("plan {round}"))]));
+                let people =
+                    (0..20).map(|n| employee(&n.to_string(), "active", &[("First Name", &format!("plan {round}"))]));
                 let (counts, plan) = dry_run(&world, &people.collect());
                 let answer = apply(&world, &plan);
                 if answer.status == 200 {
@@ -256,7 +267,11 @@ fn plans_are_made_and_applied_beside_pushes() {
                 assert_eq!(answer.status, 412, "{}", answer.text);
                 // Of those in the plan, the pushes change 10 to 19.
                 let moved = answer.json()["moved"].clone();
-                let ids = moved["employees"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().parse().unwrap());
+                let ids = moved["employees"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|one| one["id"].as_str().unwrap().parse().unwrap());
                 assert!(ids.clone().count() > 0 && ids.clone().all(|id: u32| (10..20).contains(&id)), "{moved}");
                 let rebased = world.request("POST", &format!("{plan}/apply?rebase=true"), Some(b""));
                 assert_eq!(rebased.status, 200, "{}", rebased.text);
@@ -266,7 +281,8 @@ fn plans_are_made_and_applied_beside_pushes() {
             applied
         });
         for round in 0..30 {
-            let people = (10..30).map(|n| employee(&n.to_string(), "active", &[("First Name", &format!("push {round}"))]));
+            let people =
+                (10..30).map(|n| employee(&n.to_string(), "active", &[("First Name", &format!("push {round}"))]));
             assert_eq!(world.push_employees(people.collect()).status, 200);
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -308,7 +324,8 @@ fn killed_while_a_plan_is_made_or_applied_all_of_it_or_nothing_is_there() {
         assert_eq!(stored.len(), 1);
         let moment = Duration::from_millis(u64::from(round) * 7);
         let body = list(&people(round));
-        let made = send_and_kill(&mut world, Request::new("POST", "/v1/employees?dryRun=true", body.as_bytes()), moment);
+        let made =
+            send_and_kill(&mut world, Request::new("POST", "/v1/employees?dryRun=true", body.as_bytes()), moment);
         world = world.started();
         let waiting = world.get("/v1/plans").json()["plans"].as_array().unwrap().len();
         assert!(waiting > 0 || !made, "a plan that was answered is there");
@@ -342,4 +359,104 @@ fn plans_need_a_signature_and_the_role_release_to_be_applied() {
         assert!(refused.message().contains("needs the role release"), "{}", refused.text);
         assert_eq!(Request::new(method, &path, b"").without("Authorization").send(&world).status, 403);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_plan_of_many_takes_little_memory() {
+    use rollcall::sample::{PROFILE_TOML, write_body};
+    const PEOPLE: u64 = 200_000;
+    let world = World::with(PROFILE_TOML, "");
+    let body = |version: u32| {
+        let mut body = Vec::new();
+        write_body(&mut body, 0..PEOPLE, |_| (version, "active")).unwrap();
+        body
+    };
+    assert_eq!(world.push(body(0)).counts(), [PEOPLE, 0, 0, 0, 0]);
+    let planned = world.request("POST", "/v1/employees?dryRun=true", Some(&body(1)));
+    assert_eq!(planned.counts(), [0, PEOPLE, 0, 0, 0]);
+    let plan = planned.header("location").unwrap();
+    let after_plan = world.peak_memory_mib();
+    assert_eq!(apply(&world, &plan).counts(), planned.counts());
+    let peak = world.peak_memory_mib();
+    assert_eq!(world.push(body(1)).counts(), [0, 0, 0, 0, PEOPLE]);
+    eprintln!("{after_plan} MiB when the plan was made, {peak} MiB when it was applied");
+    // 100 bytes an employee and 64 MiB, as for a push, and what a plan takes beside.
+    assert!(peak < 130, "{peak} MiB");
+}
+
+#[test]
+fn the_program_lists_shows_applies_and_discards_beside_the_server() {
+    let world = World::new();
+    world.push_employees(json!([ada("a@example.com"), bob("active")]));
+    let (_, location) = dry_run(
+        &world,
+        &json!([ada("ada@example.com"), bob("hidden"), employee("3", "active", &[("First Name", "Cy")])]),
+    );
+    let id = location.rsplit('/').next().unwrap().to_owned();
+    let (data, profiles) = (world.path("data"), world.path("profiles"));
+    let plan = |args: &[&str]| {
+        let output = run(&[&["plan"], args, &["--data", &data]].concat());
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, listed, _) = plan(&["list"]);
+    assert!(code == 0 && listed.contains(&format!("{id}  +1 ~1 activated 0 !1")), "{listed}");
+    let (_, listed, _) = plan(&["list", "99", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed[0]["id"], &listed[0]["account"]), (&json!(id), &json!(99)));
+    let (code, shown, _) = plan(&["show", "99", &id]);
+    assert_eq!(
+        (code, shown.as_str()),
+        (
+            0,
+            "~ 1  updated\n    Email: \"a@example.com\" → \"ada@example.com\"\n! 2  hidden\n    status: \"active\" → \"hidden\"\n\
+             + 3  created\n    First Name: \"Cy\"\ncreated 1, updated 1, activated 0, hidden 1, unchanged 0\n"
+        )
+    );
+    let (_, shown, _) = plan(&["show", "99", &id, "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["plan"]["id"], shown["changes"].as_array().unwrap().len()), (&json!(id), 3));
+
+    world.push_employees(json!([ada("other@example.com")]));
+    let (code, _, said) = plan(&["apply", "99", &id, "--profiles", &profiles]);
+    assert_eq!(code, 1);
+    assert!(said.contains("(1 by revision 2); push the list again, or apply the rest with --rebase"), "{said}");
+    let (code, said, left_out) = plan(&["apply", "99", &id, "--rebase", "--profiles", &profiles]);
+    assert_eq!(
+        (code, said.as_str()),
+        (0, "created 1, updated 0, activated 0, hidden 1, unchanged 0\napplied as revision 3\n")
+    );
+    assert!(left_out.contains("1 employees have changed since and were left out: 1 by revision 2"), "{left_out}");
+    let everybody = json!([ada("other@example.com"), bob("hidden"), employee("3", "active", &[("First Name", "Cy")])]);
+    assert_eq!(world.push_employees(everybody).counts(), [0, 0, 0, 0, 3], "the server sees what the program applied");
+
+    let (_, location) = dry_run(&world, &json!([bob("active")]));
+    let id = location.rsplit('/').next().unwrap();
+    assert_eq!(plan(&["discard", "99", id]), (0, format!("plan {id} of account 99 was discarded\n"), String::new()));
+    let (code, _, said) = plan(&["discard", "99", id]);
+    assert_eq!((code, said.as_str()), (1, "rollcall: the plan was discarded; push the list again\n"));
+    let (code, _, said) = plan(&["show", "99", "nothing"]);
+    assert_eq!((code, said.as_str()), (1, "rollcall: the account has no plan with this id\n"));
+}
+
+#[test]
+fn push_plan_shows_what_would_change_and_applies_nothing_without_a_terminal() {
+    let world = World::new();
+    world.push_employees(json!([ada("a@example.com")]));
+    let file = world.file("team.csv", "id,First Name,Email\n1,Ada,ada@example.com\n2,Bob,\n");
+    for sign in [&[][..], &["--sign", "rfc9421"]] {
+        let shown = world.push_file(&file, &[&["--profile", PROFILE, "--plan"], sign].concat());
+        let (out, said) = (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+        assert!(shown.status.success(), "{said}");
+        let changes = "~ 1  updated\n    Email: \"a@example.com\" → \"ada@example.com\"\n+ 2  created\n    First Name: \"Bob\"\ncreated ";
+        assert!(out.starts_with(changes), "{out}");
+        assert!(said.contains("nothing was applied; plan "), "{said}");
+    }
+    assert_eq!(world.roster().len(), 1);
+    let shown = world.push_file(&file, &["--profile", PROFILE, "--plan", "--json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let (id, changes) = (shown["plan"]["id"].as_str().unwrap(), shown["changes"].as_array().unwrap());
+    assert_eq!((changes.len(), world.get("/v1/plans").json()["plans"].as_array().unwrap().len()), (2, 1));
+    assert_eq!(apply(&world, &format!("/v1/plans/{id}")).counts(), [1, 1, 0, 0, 0]);
 }

@@ -162,7 +162,8 @@ impl Page {
                 break;
             }
             for planned in &part {
-                if shown.len() == self.limit || bytes >= server.limits.page_bytes_max || passed_over == PASSED_OVER_MAX {
+                if shown.len() == self.limit || bytes >= server.limits.page_bytes_max || passed_over == PASSED_OVER_MAX
+                {
                     next = Some(after.to_string());
                     break 'page;
                 }
@@ -183,6 +184,8 @@ impl Page {
 
 /// Whether a change gives a field another value.
 fn changes_field(change: &Change, field: u32) -> bool {
-    let value = |version: Option<crate::roster::Version>| version.and_then(|version| version.data.text(field).map(str::to_owned));
+    let value = |version: Option<crate::roster::Version>| {
+        version.and_then(|version| version.data.text(field).map(str::to_owned))
+    };
     value(change.before) != value(change.after)
 }

@@ -53,7 +53,8 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let body_bytes = usize::try_from(content_length).unwrap_or(usize::MAX);
     let carried = Carried { account: turn.key.account, conditions, pieces };
     if dry_run {
-        let applying = apply(server, turn, event, body_bytes, |server, roster, trace| carried.plan(server, roster, trace));
+        let applying =
+            apply(server, turn, event, body_bytes, |server, roster, trace| carried.plan(server, roster, trace));
         receive::receive(body, &server.limits, sender).await;
         return Ok(planned(&applying.result(event).await??));
     }

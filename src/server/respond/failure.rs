@@ -1,10 +1,10 @@
 //! What fails below, as a refusal: HTTP only chooses the status.
 
 use super::refusal::{Refusal, Rejected};
+use crate::dialect::JSON;
 use crate::export;
 use crate::server::authenticate;
 use crate::store;
-use crate::dialect::JSON;
 use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure};
 use hyper::StatusCode;
 use serde_json::{Value, json};

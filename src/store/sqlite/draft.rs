@@ -4,8 +4,7 @@ use super::index::{self, Cache, Version as IndexVersion};
 use super::roster::OpenFile;
 use super::rows::employee;
 use super::{
-    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, Sync, UniqueValue, derived, plans, reader,
-    retry,
+    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, Sync, UniqueValue, derived, plans, reader, retry,
 };
 use crate::dialect::Dialect;
 use crate::digest::Fingerprint;

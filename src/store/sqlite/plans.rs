@@ -10,6 +10,7 @@ use super::{
 use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::roster::{ChangeSet, Counts, OwnedChange, hash, pack, unpack};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 use std::io;
 use uuid::Uuid;
@@ -32,7 +33,7 @@ const ENDED_MAX: u32 = 100;
 const PLAN: &str = "SELECT number, id, strftime('%Y-%m-%dT%H:%M:%SZ', made_at, 'unixepoch'),
         strftime('%Y-%m-%dT%H:%M:%SZ', expires_at, 'unixepoch'), expires_at <= unixepoch(), ended_at IS NOT NULL, applied,
         guards, revision, next, profile, rules, dialect, peer, body_bytes, employees, created, updated, activated, hidden,
-        unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile)
+        unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile), as_of
     FROM plan";
 
 /// Employees that a draft has changed, before and after.
@@ -172,10 +173,10 @@ impl Draft<'_> {
         let Counts { created, updated, activated, hidden, unchanged } = plan.sync.counts;
         let Sender { dialect, peer, bytes } = plan.sync.sender;
         let mut insert = self.prepared(
-            "INSERT INTO plan (id, made_at, expires_at, guards, revision, next, profile, rules, dialect, peer, body_bytes,
+            "INSERT INTO plan (id, made_at, expires_at, guards, revision, next, profile, rules, dialect, peer, body_bytes, as_of,
                  employees, created, updated, activated, hidden, unchanged, changes, bytes, digest, has_parts)
              VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?,
-                 ?, ?, ?, ?, ?, ?, ?, ?, ?, true)
+                 ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, true)
              RETURNING id, number",
         )?;
         let values = params![
@@ -188,6 +189,7 @@ impl Draft<'_> {
             dialect.map(Dialect::name),
             peer.map(|peer| peer.to_string()),
             bytes,
+            plan.sync.as_of.map(Timestamp::as_microsecond),
             plan.sync.employees,
             created,
             updated,
@@ -262,7 +264,8 @@ pub(super) fn end(connection: &Connection, number: u32, applied: Option<u64>) ->
 
 /// Removes some of what is left of plans that have ended. Mostly there is none.
 pub(super) fn sweep(connection: &Connection) -> Result<(), Error> {
-    let ended = "SELECT number FROM plan WHERE has_parts AND (ended_at IS NOT NULL OR expires_at <= unixepoch()) LIMIT 1";
+    let ended =
+        "SELECT number FROM plan WHERE has_parts AND (ended_at IS NOT NULL OR expires_at <= unixepoch()) LIMIT 1";
     let ended: Option<u32> = connection.prepare_cached(ended)?.query_row([], |row| row.get(0)).optional()?;
     let Some(number) = ended else {
         return Ok(());
@@ -317,6 +320,7 @@ fn read(row: &Row) -> Result<Plan, Error> {
         base,
         profile: Uuid::parse_str(&row.get::<_, String>(22)?).unwrap_or_default(),
         sender,
+        as_of: row.get::<_, Option<i64>>(23)?.and_then(|as_of| Timestamp::from_microsecond(as_of).ok()),
         employees: row.get(15)?,
         counts: Counts { created, updated, activated, hidden, unchanged },
         changes: row.get(21)?,
@@ -333,7 +337,8 @@ fn part(connection: &Connection, plan: u32, after: u32) -> Result<Vec<PlannedCha
     };
     let accepted: Vec<u8> = part.get(1)?;
     let (accepted, _) = accepted.as_chunks();
-    let (mut bytes, mut hashes, mut changes) = (part.get_ref(0)?.as_blob().unwrap_or_default(), accepted.iter(), Vec::new());
+    let (mut bytes, mut hashes, mut changes) =
+        (part.get_ref(0)?.as_blob().unwrap_or_default(), accepted.iter(), Vec::new());
     let read = unpack(&mut bytes, accepted.len() as u64, &mut |change| -> io::Result<()> {
         let bytes = hashes.next().map_or(0, |hash| u128::from_le_bytes(*hash));
         if change.number > after {

@@ -232,7 +232,7 @@ pub const ROSTER: &[&str] = &["
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
     -- Times are seconds of Unix time. revision and next: what the plan was made against, see store::Base. rules: the version of the profile.
-    -- guards: why it waits, as JSON; NULL for a dry run. digest: of the changes, tells that the same list was pushed again. bytes: of the
+    -- guards: why it waits, as JSON; NULL for a dry run. as_of: see sync. digest: of the changes, tells that the same list was pushed again. bytes: of the
     -- changes. has_parts: whether it may have rows in plan_part. ended_at: when it was applied or discarded; applied: as which revision.
     CREATE TABLE plan (
         number INTEGER PRIMARY KEY,
@@ -247,6 +247,7 @@ const PLANS: &str = "
         dialect TEXT,
         peer TEXT,
         body_bytes INTEGER,
+        as_of INTEGER,
         employees INTEGER NOT NULL,
         created INTEGER NOT NULL,
         updated INTEGER NOT NULL,

@@ -21,7 +21,9 @@ pub const KINDS: [(&str, fn(Kinds) -> bool); 6] = [
 
 /// Shows a plan without its changes.
 pub fn plan(plan: &Plan) -> Value {
-    let Plan { id, made_at, expires_at, state, why, base, profile, sender, employees, counts: of_plan, changes, .. } = plan;
+    let Plan {
+        id, made_at, expires_at, state, why, base, profile, sender, employees, counts: of_plan, changes, ..
+    } = plan;
     let Sender { dialect, peer, bytes } = sender;
     let mut shown = json!({
         "id": id,
