@@ -99,27 +99,10 @@ fn mapping(text: &str) -> Result<(String, String), String> {
 impl Push {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let (columns_max, row_bytes_max) = (config.limits.columns_max, config.limits.employee_bytes_max);
-        let needed = |what: &str| Failed::Usage(format!("{what} is missing; see rollcall push --help"));
         let config = config.push;
         let patience = patience(self.timeout, self.retry, &config)?;
         let quiet = self.quiet || config.quiet == Some(true);
-        let url = self.url.or(config.url).ok_or_else(|| needed("--url"))?;
-        let account = self.account.or(config.account).ok_or_else(|| needed("--account"))?;
-        let variable = setting(self.secret_env, config.secret_env, || "ROLLCALL_SECRET".into());
-        let secret = std::env::var(&variable).ok().filter(|secret| !secret.is_empty());
-        let secret = secret.ok_or_else(|| {
-            Failed::Usage(format!("the account's secret is missing; put it into the environment variable {variable}"))
-        })?;
-        if secret.trim() != secret {
-            return Err(Failed::Usage(format!(
-                "the secret in {variable} begins or ends with white space or a line end; remove it from the variable"
-            )));
-        }
-        let mut target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
-        target.signing = match self.sign.or(config.sign) {
-            None | Some(Sign::SharedKey) => Signing::SharedKey,
-            Some(Sign::Rfc9421) => Signing::Rfc9421,
-        };
+        let (mut target, variable) = self.target(&config)?;
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
         let collaborator = self.columns.or(config.columns) == Some(ColumnsOf::Collaborator);
@@ -180,6 +163,29 @@ impl Push {
             complain!("rollcall: the file has no employees");
         }
         Ok(())
+    }
+
+    /// Returns where to push, and the environment variable that has the secret.
+    fn target(&self, config: &PushConfig) -> Result<(Target, String), Failed> {
+        let needed = |what: &str| Failed::Usage(format!("{what} is missing; see rollcall push --help"));
+        let url = self.url.clone().or(config.url.clone()).ok_or_else(|| needed("--url"))?;
+        let account = self.account.or(config.account).ok_or_else(|| needed("--account"))?;
+        let variable = setting(self.secret_env.clone(), config.secret_env.clone(), || "ROLLCALL_SECRET".into());
+        let secret = std::env::var(&variable).ok().filter(|secret| !secret.is_empty());
+        let secret = secret.ok_or_else(|| {
+            Failed::Usage(format!("the account's secret is missing; put it into the environment variable {variable}"))
+        })?;
+        if secret.trim() != secret {
+            return Err(Failed::Usage(format!(
+                "the secret in {variable} begins or ends with white space or a line end; remove it from the variable"
+            )));
+        }
+        let mut target = Target::new(&url, account, &secret).map_err(|error| Failed::Usage(error.to_string()))?;
+        target.signing = match self.sign.or(config.sign) {
+            None | Some(Sign::SharedKey) => Signing::SharedKey,
+            Some(Sign::Rfc9421) => Signing::Rfc9421,
+        };
+        Ok((target, variable))
     }
 }
 

@@ -247,7 +247,7 @@ fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
     let (renamed, eve) = (Employee { status: Status::Hidden, ..person("lovelace", "z") }, person("eve", "e"));
     let profile = suite_profile();
     let limits = Limits::default();
-    let mut keep = |backend: &mut B| {
+    let keep = |backend: &mut B| {
         let mut draft = backend.begin().unwrap();
         let numbers = draft.enter_profile(&profile).unwrap();
         draft.append(&[changed(1, &ada, &renamed), created(3, &eve)]).unwrap();

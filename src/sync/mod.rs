@@ -180,6 +180,7 @@ fn carry_out_timed<'d, T>(
 }
 
 /// How far a push came.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time in a push, and it is moved once")]
 enum Reached<'r, 'd> {
     /// It can be applied.
     Ending(Ready<'r, 'd>),

@@ -3,7 +3,7 @@
 pub mod shown;
 
 use crate::dialect::startexam;
-use crate::roster::{Change, Kinds};
+use crate::roster::{Change, Version};
 use crate::server::Server;
 use crate::server::call::{Call, parameter};
 use crate::server::push::apply::apply as carry_out;
@@ -109,7 +109,7 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
 
 /// Which changes of a plan are asked for.
 struct Page {
-    kind: Option<fn(Kinds) -> bool>,
+    kind: Option<shown::IsKind>,
     field: Option<String>,
     after: u32,
     limit: usize,
@@ -184,8 +184,6 @@ impl Page {
 
 /// Whether a change gives a field another value.
 fn changes_field(change: &Change, field: u32) -> bool {
-    let value = |version: Option<crate::roster::Version>| {
-        version.and_then(|version| version.data.text(field).map(str::to_owned))
-    };
+    let value = |version: Option<Version>| version.and_then(|version| version.data.text(field).map(str::to_owned));
     value(change.before) != value(change.after)
 }

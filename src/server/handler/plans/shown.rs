@@ -9,8 +9,11 @@ use std::collections::BTreeSet;
 /// The longest value of a field that is shown, in bytes; of a longer one, as an image is, only its length is.
 const VALUE_BYTES_MAX: usize = 4_096;
 
+/// Whether a change does something.
+pub type IsKind = fn(Kinds) -> bool;
+
 /// What a change may do, by name.
-pub const KINDS: [(&str, fn(Kinds) -> bool); 6] = [
+pub const KINDS: [(&str, IsKind); 6] = [
     ("created", |kinds| kinds.created),
     ("updated", |kinds| kinds.updated),
     ("activated", |kinds| kinds.activated),
