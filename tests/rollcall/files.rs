@@ -70,7 +70,7 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
         .execute_batch(
             "DROP TABLE identity; ALTER TABLE sync DROP COLUMN stamp; ALTER TABLE index_part DROP COLUMN digest;
              DROP VIEW roster; DROP VIEW restored; DROP TABLE version; DROP TABLE latest; DROP TABLE hidden; DROP TABLE former_id;
-             DROP INDEX sync_as_of; ALTER TABLE sync DROP COLUMN as_of; DROP TABLE retry; DROP TABLE seen;
+             DROP INDEX sync_as_of; ALTER TABLE sync DROP COLUMN as_of; DROP TABLE retry; DROP TABLE seen; DROP TABLE plan; DROP TABLE plan_part;
              DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;
              ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes;
              ALTER TABLE index_order DROP COLUMN blocks; ALTER TABLE index_order DROP COLUMN digest; PRAGMA user_version = 1",
