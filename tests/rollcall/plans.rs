@@ -322,7 +322,7 @@ fn killed_while_a_plan_is_made_or_applied_all_of_it_or_nothing_is_there() {
     for round in 1..12 {
         let stored = versions(&world);
         assert_eq!(stored.len(), 1);
-        let moment = Duration::from_millis(u64::from(round) * 7);
+        let moment = Duration::from_micros(u64::from(round) * 900);
         let body = list(&people(round));
         let made =
             send_and_kill(&mut world, Request::new("POST", "/v1/employees?dryRun=true", body.as_bytes()), moment);
