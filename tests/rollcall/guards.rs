@@ -1,9 +1,11 @@
 //! Guards: a push that would do much waits until somebody has looked at it. Each guard just below and just above its limit, and the
 //! accidents that they are for.
 
-use super::world::{ACCOUNT, Answer, PROFILE, World, rollcall};
+use super::world::{ACCOUNT, Answer, PROFILE, Request, World, rollcall};
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::process::Output;
+use std::time::Duration;
 
 const STAFF: &str = r#"
     id = "d51b5efd-fb21-4cb8-94e2-145014839465"
@@ -327,4 +329,98 @@ fn one_person_always_passes() {
     people[0].data = [(); 4].map(|()| String::new());
     people[0].status = "hidden";
     assert_eq!(push(&world, &people).status, 200);
+}
+
+#[test]
+fn the_same_list_waits_as_one_plan() {
+    let world = World::with(STAFF, "");
+    let mut people = staff(200);
+    push(&world, &people);
+    let plan = |people: &[Person]| {
+        let answer = push(&world, people);
+        assert_eq!(answer.status, 409, "{}", answer.text);
+        answer.header("location").unwrap()
+    };
+    people[..50].iter_mut().for_each(|person| person.data[2].clear());
+    let first = plan(&people);
+    assert!(first.starts_with("/v1/plans/"), "{first}");
+    assert_eq!(plan(&people), first);
+    people[50].data[2].clear();
+    assert_ne!(plan(&people), first);
+}
+
+#[test]
+fn a_crash_beside_a_held_push_changes_nothing() {
+    let mut world = World::with(STAFF, "");
+    let mut people = staff(3_000);
+    push(&world, &people);
+    let before = world.get("/v1/employees.ndjson").text;
+    people.iter_mut().for_each(|person| person.data[0].push('!'));
+    let held = Request::new("POST", "/v1/employees", body(&people).as_bytes());
+    for milliseconds in [0, 4, 8, 16, 32, 64] {
+        let mut stream = world.connect();
+        let sent = [held.head(), held.body.clone()].concat();
+        let sending = std::thread::spawn(move || drop(stream.write_all(&sent)));
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        world.kill();
+        sending.join().unwrap();
+        world = world.started();
+        assert_eq!(world.get("/v1/employees.ndjson").text, before, "{milliseconds} ms");
+    }
+    is_held(&push(&world, &people), "update", [3_000, 3_000, 2_250]);
+    let check = rollcall().args(["account", "check", "99", "--data", &world.path("data")]).output().unwrap();
+    assert!(check.status.success(), "{check:?}");
+}
+
+/// A token of the account for a dialect.
+fn token(world: &World, dialect: &[&str]) -> String {
+    let mut add = rollcall();
+    add.args(["key", "add", &ACCOUNT.to_string(), "--data", &world.path("data"), "--dialect"]).args(dialect);
+    let added = add.output().unwrap();
+    serde_json::from_slice::<Value>(&added.stdout).unwrap()["token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn guards_hold_in_every_dialect_and_answer_in_its_form() {
+    let profile = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/employees.toml")).unwrap();
+    let world = World::with(&profile, "");
+    let collaborator = token(&world, &["collaborator"]);
+    let echospan = token(&world, &["echospan", "--client-id", "1234"]);
+    let springest = token(&world, &["springest"]);
+    let csv = |count: usize| {
+        let rows: String = (0..count).map(|n| format!("p{n};L;F;;p{n};p{n}@example.com\r\n")).collect();
+        let body = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n\
+             uid;secondname;firstname;patronymic;login;email\r\n{rows}\r\n--x--\r\n"
+        );
+        Request::new("POST", "/api/v2/users-import/csv", body.as_bytes())
+            .header("Authorization", &format!("Bearer {collaborator}"))
+            .header("Content-Type", "multipart/form-data; boundary=x")
+            .send(&world)
+    };
+    assert_eq!(csv(100).status, 200);
+    let held = csv(74);
+    assert_eq!(held.status, 409, "{}", held.text);
+    let error = held.json()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("it would hide 26 of 100 active employees, and the guard hide lets 25 pass"), "{error}");
+    assert!(held.header("location").is_some());
+    assert_eq!(csv(75).json()["blocked_count"], 25);
+
+    let echo = |fields: &str| {
+        let form = format!("Key={echospan}&ClientID=1234&APITestForm=1&{fields}");
+        let request = Request::new("POST", "/echotools7/api/api_import_emps.asp", form.as_bytes());
+        request.without("Authorization").header("Content-Type", "application/x-www-form-urlencoded").send(&world)
+    };
+    for n in 0..26 {
+        let queued = echo(&format!("Cmd=U&Fname=F&Lname=L&Email=new{n}@example.com&EmpIDNumber=p{n}"));
+        assert_eq!(queued.status, 200, "{}", queued.text);
+    }
+    let held = echo("Cmd=P");
+    assert_eq!(held.status, 451, "{}", held.text);
+    assert!(held.text.contains("the unique field \"Email\" of 26 of the 100"), "{}", held.text);
+
+    let user = json!({ "external_id": "p1", "email": "", "first_name": "", "last_name": "" }).to_string();
+    let one = Request::new("POST", &format!("/users.json?api_key={springest}"), user.as_bytes());
+    let one = one.header("Content-Type", "application/json").send(&world);
+    assert_ne!(one.status, 409, "{}", one.text);
 }
