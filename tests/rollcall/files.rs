@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 pub const BADGES: &str = r#"
     id = "d51b5efd-fb21-4cb8-94e2-145014839465"
     name = "Badges"
+    guards = { update = "off" }
     [[field]]
     name = "Badge"
     type = "text"
