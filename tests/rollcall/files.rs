@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub const BADGES: &str = r#"
     id = "d51b5efd-fb21-4cb8-94e2-145014839465"
     name = "Badges"
-    guards = { update = "off" }
+    guards = { update = "off", create = "off" }
     [[field]]
     name = "Badge"
     type = "text"
