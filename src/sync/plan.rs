@@ -148,7 +148,8 @@ impl Run<'_> {
         let counts = Counts { unchanged: plan.counts.unchanged, ..counts };
         let (employees, duration) = (plan.employees.saturating_sub(moved.count), started.elapsed());
         let is_usual = false;
-        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of, is_usual };
+        let sync =
+            Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of, is_usual };
         let index = IndexUpdate::Entries(delta.entries(&index));
         let index_bytes_max = limits.index_bytes_max;
         let tally = figures.tally();
