@@ -104,7 +104,7 @@ impl Uniques {
         let has_from_somebody = |added: &&Added| {
             let from = self.removed.partition_point(|removed| removed.value() < added.value());
             let holders = self.removed[from..].iter().take_while(|removed| removed.value() == added.value());
-            added.held.field & OF_HIDDEN == 0 && holders.into_iter().any(|holder| is_hidden(holder))
+            added.held.field & OF_HIDDEN == 0 && holders.into_iter().any(&is_hidden)
         };
         let created = self.added.iter().filter(|added| added.held.number >= first_created);
         let numbers: BTreeSet<u32> = created.filter(has_from_somebody).map(|added| added.held.number).collect();

@@ -103,7 +103,8 @@ impl Event {
             rejected.causes.iter().for_each(|cause| *rules.entry(cause.rule).or_default() += cause.count);
             (rejected.error_count, rules)
         });
-        self.held = refusal.into_iter().flat_map(|refusal| &refusal.held).map(|tripped| tripped.guard.name()).collect();
+        let held = refusal.into_iter().flat_map(|refusal| &refusal.held).flat_map(|held| &held.tripped);
+        self.held = held.map(|tripped| tripped.guard.name()).collect();
         self.held.dedup();
         // A rejection's message has an employee's id in it, and the count says more.
         let refused = refusal.map(|refusal| match &refusal.rejected {

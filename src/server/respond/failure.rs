@@ -1,7 +1,7 @@
 //! What fails below, as a refusal: HTTP only chooses the status.
 
 use super::location;
-use super::refusal::{Refusal, Rejected};
+use super::refusal::{Held, Refusal, Rejected};
 use crate::dialect::JSON;
 use crate::export;
 use crate::roster::Tripped;
@@ -159,7 +159,8 @@ fn held(tripped: Vec<Tripped>, plan: Option<&str>) -> Refusal {
         figures(&named),
     );
     let internal = Some(format!("guards stopped the push: {}", figures(&Tripped::figures)));
-    let mut refusal = Refusal { internal, held: tripped, ..Refusal::new(StatusCode::CONFLICT, message) };
+    let held = Some(Box::new(Held { tripped }));
+    let mut refusal = Refusal { internal, held, ..Refusal::new(StatusCode::CONFLICT, message) };
     refusal.headers.extend(plan.map(|plan| (LOCATION, location(plan))));
     refusal
 }

@@ -18,7 +18,7 @@ pub struct Refusal {
     /// What happened, for the log, if that is more than the message.
     pub internal: Option<String>,
     /// The guards that stopped a push.
-    pub held: Vec<Tripped>,
+    pub held: Option<Box<Held>>,
     /// What is wrong with the employees of a push.
     pub rejected: Option<Box<Rejected>>,
     /// Headers of the answer beside those that every answer has.
@@ -32,6 +32,13 @@ pub struct Refusal {
 pub(super) struct Body {
     media_type: &'static str,
     text: String,
+}
+
+/// What stopped a push that waits.
+#[derive(Debug)]
+pub struct Held {
+    /// The guards.
+    pub tripped: Vec<Tripped>,
 }
 
 /// What a 400 lists.
@@ -140,7 +147,7 @@ impl Refusal {
             status,
             message: message.into(),
             internal: None,
-            held: Vec::new(),
+            held: None,
             rejected: None,
             headers: Vec::new(),
             body: None,
@@ -209,7 +216,7 @@ impl Refusal {
                 self.status,
                 &RefusalBody {
                     message: &self.message,
-                    guards: self.held.iter().map(TrippedBody::from).collect(),
+                    guards: self.held.iter().flat_map(|held| &held.tripped).map(TrippedBody::from).collect(),
                     rejected: self.rejected.as_deref().map(RejectedBody::from),
                 },
             ),
