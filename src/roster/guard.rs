@@ -36,7 +36,7 @@ pub struct Bounds {
     pub people: u64,
     /// The number that passes at most, however many there are.
     pub at_most: Option<u64>,
-    /// How many times the most of the last lists passes, if that is more than [`USUAL_PERCENT`].
+    /// How many times the most of the last lists passes, if that is more than half a percent.
     pub times: Option<u64>,
 }
 
