@@ -109,7 +109,9 @@ impl Rollcall {
     pub fn start() -> Rollcall {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("profiles")).unwrap();
-        std::fs::write(folder.path().join("profiles/employees.toml"), PROFILE_TOML).unwrap();
+        // The guards look at every push, and let one pass that changes everybody.
+        let guards = "guards = { update = { percent = 100 }, unique = { percent = 100 } }";
+        std::fs::write(folder.path().join("profiles/employees.toml"), format!("{guards}\n{PROFILE_TOML}")).unwrap();
         let service = serve(&folder);
         let rollcall = Rollcall { folder, service, account: 1 };
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));

@@ -82,6 +82,6 @@ pub use plan::RemotePlan;
 pub use retry::{Patience, Progress, ask, push};
 pub use rows::Columns;
 pub use send::{
-    Answer, AnswerCause, AnswerCounts, AnswerRefusal, AnswerRejection, ProfileField, PushError, Signing, Target,
-    profile_fields,
+    Answer, AnswerCause, AnswerCounts, AnswerGuard, AnswerRefusal, AnswerRejection, ProfileField, PushError, Signing,
+    Target, profile_fields,
 };

@@ -115,6 +115,9 @@ pub struct AnswerCounts {
 pub struct AnswerRefusal {
     /// What to do.
     pub message: String,
+    /// The guards that stopped the push.
+    #[serde(default)]
+    pub guards: Vec<AnswerGuard>,
     /// How many rejections there are, listed or not.
     #[serde(default)]
     pub error_count: u64,
@@ -124,6 +127,23 @@ pub struct AnswerRefusal {
     /// All rejections by field and rule, the most frequent first.
     #[serde(default)]
     pub causes: Vec<AnswerCause>,
+}
+
+/// A guard that stopped a push.
+#[derive(Debug, Deserialize)]
+pub struct AnswerGuard {
+    /// Its name.
+    pub guard: String,
+    /// The field that it is about, if it is about one.
+    pub field: Option<String>,
+    /// To how many employees the push would do this.
+    pub count: u64,
+    /// Of how many.
+    pub of: u64,
+    /// To how many it may.
+    pub limit: u64,
+    /// The ids of the first of them.
+    pub ids: Vec<String>,
 }
 
 /// Rejections of the same field and rule.

@@ -6,14 +6,14 @@ use super::key::dialect;
 use super::{Failed, adopt, check, complain, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::roster::Absent;
+use crate::roster::{Absent, Guard, GuardSetting};
 use crate::store::{self, AccountSetting, Demand, Replay, Setting, Store, Summary};
 use crate::token;
 use crate::until::Until;
 use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use uuid::Uuid;
 
@@ -59,6 +59,10 @@ enum Action {
         /// Whether a SharedKey signature that comes again with another body is taken: allow or refuse
         #[arg(long, env = "ROLLCALL_REPLAY", value_name = "WHAT", value_parser = replay())]
         replay: Option<Replay>,
+        /// What stops a push: a guard (hide, update, empty, unique, swap, create, value, reject) and off, default, or what passes, like
+        /// hide=percent:10,people:50; can be given several times
+        #[arg(long = "guard", env = "ROLLCALL_GUARD", value_name = "GUARD=WHAT", value_parser = guard)]
+        guards: Vec<SetGuard>,
     },
     /// List the accounts, and which have ended or end within three days
     List {
@@ -109,6 +113,20 @@ fn demands(text: &str) -> Result<Demands, String> {
     demands.collect::<Option<_>>().map(Demands).ok_or_else(names)
 }
 
+/// What `--guard` takes.
+#[derive(Debug, Clone, Copy)]
+struct SetGuard {
+    guard: Guard,
+    setting: GuardSetting,
+}
+
+fn guard(text: &str) -> Result<SetGuard, String> {
+    let names = || format!("write GUARD=WHAT; the guards are {}", Guard::ALL.map(Guard::name).join(", "));
+    let (name, what) = text.split_once('=').ok_or_else(names)?;
+    let guard = Guard::parse(name.trim()).ok_or_else(names)?;
+    Ok(SetGuard { guard, setting: GuardSetting::parse(guard, what.trim())? })
+}
+
 fn replay() -> impl TypedValueParser<Value = Replay> {
     let names = PossibleValuesParser::new(Replay::ALL.map(Replay::name));
     names.map(|name| Replay::parse(&name).expect("clap lets only these names through"))
@@ -127,14 +145,15 @@ impl Account {
                 let (secret, until) = (new_secret(secret)?, ends::to_come(until)?);
                 add(&self.store.open(&config, IfMissing::Make)?, id, &name, &secret, until)
             }
-            Action::Set { id, until: None, require: None, replay: None } => {
-                Err(Failed::Usage(format!("say what to set for account {id}: --until, --require or --replay")))
+            Action::Set { id, until: None, require: None, replay: None, guards } if guards.is_empty() => {
+                Err(Failed::Usage(format!("say what to set for account {id}: --until, --require, --replay or --guard")))
             }
-            Action::Set { id, until, require, replay } => {
+            Action::Set { id, until, require, replay, guards } => {
                 let store = store()?;
                 until.map_or(Ok(()), |End(until)| set_until(&store, id, until))?;
                 require.map_or(Ok(()), |Demands(demands)| set_require(&store, id, demands))?;
-                replay.map_or(Ok(()), |replay| set_replay(&store, id, replay))
+                replay.map_or(Ok(()), |replay| set_replay(&store, id, replay))?;
+                guards.into_iter().try_for_each(|guard| set_guard(&store, id, guard))
             }
             Action::Profile { id, dialect, profile } => {
                 store()?.set(id, dialect, Setting::Profile(profile))?;
@@ -213,6 +232,11 @@ fn set_replay(store: &Store, id: i64, replay: Replay) -> Result<(), Failed> {
     )
 }
 
+fn set_guard(store: &Store, id: i64, SetGuard { guard, setting }: SetGuard) -> Result<(), Failed> {
+    store.set_account(id, &AccountSetting::Guard(guard, setting))?;
+    out!("account {id}: the guard {} is set to {setting}", guard.name())
+}
+
 fn names(demands: &BTreeSet<Demand>) -> Vec<&'static str> {
     demands.iter().map(|demand| demand.name()).collect()
 }
@@ -273,6 +297,7 @@ fn in_json(
         "state": ends::state(account.until),
         "require": names(&settings.require),
         "replay": settings.replay.name(),
+        "guards": settings.guards.iter().map(|(guard, setting)| (guard.name(), setting.to_string())).collect::<BTreeMap<_, _>>(),
     });
     match summary {
         Ok(summary) => {

@@ -119,7 +119,7 @@ fn list(store: &Store, account: Option<i64>, json: bool) -> Result<(), Failed> {
                 let why = match &plan.why {
                     store::Why::DryRun => "dry run".to_owned(),
                     store::Why::Guards(tripped) => {
-                        format!("held: {}", tripped.iter().map(|one| &*one.guard).collect::<Vec<_>>().join(", "))
+                        format!("held: {}", tripped.iter().map(|one| one.guard.name()).collect::<Vec<_>>().join(", "))
                     }
                 };
                 let Counts { created, updated, activated, hidden, .. } = counts;

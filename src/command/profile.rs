@@ -3,6 +3,7 @@
 use super::{Failed, out};
 use crate::dialect::Dialect;
 use crate::profile;
+use crate::roster::{Absent, Guards};
 use clap::{Args, Subcommand};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -83,9 +84,30 @@ fn check(files: &[PathBuf]) -> Result<usize, Failed> {
         if let Some(why) = profile::wrong_name(file) {
             out!("    no server reads it under this name: {why}")?;
         }
+        if let Some(lists) = lists(&profile) {
+            out!("    {lists}")?;
+        }
         Dialect::ALL.into_iter().try_for_each(|dialect| out!("    {}", served(&profile, dialect)))?;
     }
     Ok(errors)
+}
+
+/// Says what the profile sets for lists: what becomes of the absent, and what guards let pass.
+fn lists(profile: &profile::Profile) -> Option<String> {
+    let absent = profile.absent.map(|absent| match (absent, profile.grace) {
+        (Absent::Hide, 0) => "hides the absent".to_owned(),
+        (Absent::Hide, grace) => format!("hides whoever is absent from more than {grace} pushes in a row"),
+        (Absent::Stay, _) => "keeps the absent".to_owned(),
+    });
+    let guards = Guards::default().with(&profile.guards);
+    let set = profile.guards.keys().map(|guard| match guards.get(*guard) {
+        Some(bounds) => format!("guard {} lets {bounds} pass", guard.name()),
+        None => format!("guard {} is off", guard.name()),
+    });
+    let guarded = profile.fields.iter().filter(|field| field.guard);
+    let guarded = guarded.map(|field| format!("guards the values of {:?}", field.name));
+    let all: Vec<String> = absent.into_iter().chain(set).chain(guarded).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// Says whether the profile serves a dialect, and what it leaves out.

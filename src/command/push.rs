@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names a proxy; NO_PROXY exempts hosts from it.
 ///
 /// Exit codes: 0 if the push was applied, or its plan shown; 1 if the server or the data refused it, there is no answer, or the counts could not be
-/// written; 2 if the command line or the configuration is wrong.
+/// written; 2 if the command line or the configuration is wrong; 3 if a guard stopped the push, so that somebody has to look at it.
 #[derive(Args)]
 pub struct Push {
     /// A StartExam body (.json), a CSV (.csv) or an Excel workbook (.xlsx), plain or compressed (.gz, .zst); - is the standard input
@@ -271,6 +271,7 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) -> Result<(), Failed>
 fn explained(answer: &Answer, body: &Body, target: &Target, variable: &str) -> Failed {
     let message = match refused(answer, body) {
         _ if client::is_replaced(answer) => format!("the server answered {}", answer.status),
+        Failed::Held(message) => return Failed::Held(format!("{message}{}", client::tried(answer.tries))),
         Failed::Usage(message) | Failed::Refused(message) => message,
     };
     let advice = client::advice(answer, target, variable).map(|advice| format!("; {advice}")).unwrap_or_default();

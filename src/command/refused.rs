@@ -17,6 +17,9 @@ pub fn refused(answer: &Answer, body: &Body) -> Failed {
         let start: String = answer.text.chars().take(500).collect();
         return Failed::Refused(format!("the server answered {}{request}: {start}", answer.status));
     };
+    if !refusal.guards.is_empty() {
+        return Failed::Held(format!("the server answered {}{request}: {}", answer.status, refusal.message));
+    }
     if refusal.errors.is_empty() {
         return Failed::Refused(format!("the server answered {}{request}: {}", answer.status, refusal.message));
     }

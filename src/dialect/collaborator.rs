@@ -89,7 +89,7 @@ pub fn user(body: &[u8]) -> Result<Intent<'static>, Unreadable> {
         }
     }
     let lacking = user.lacking();
-    Ok(user.finish(None, lacking))
+    Ok(user.finish(lacking))
 }
 
 /// What was sent in a member.
@@ -197,9 +197,8 @@ impl User {
         lacks.then(|| Fault::new("", REQUIRED_RULE, format!("Required fields: {}", REQUIRED.join(", "))))
     }
 
-    /// The user as a patch, with this status if it carries none. Who lacks what is required has no other fault.
-    fn finish(mut self, status: Option<Status>, lacking: Option<Fault>) -> Intent<'static> {
-        self.patch.status = self.patch.status.or(status);
+    /// The user as a patch. Who lacks what is required has no other fault.
+    fn finish(mut self, lacking: Option<Fault>) -> Intent<'static> {
         if let Some(fault) = lacking {
             self.patch.faults = vec![fault];
         }

@@ -105,6 +105,9 @@ struct ProfileFile {
     id: Option<Spanned<String>>,
     name: Option<Spanned<String>>,
     accounts: Option<Spanned<Vec<i64>>>,
+    absent: Option<Spanned<AbsentFile>>,
+    grace: Option<Spanned<u32>>,
+    guards: BTreeMap<Spanned<String>, Spanned<GuardFile>>,
     fields: Vec<Spanned<FieldFile>>,
 }
 
@@ -152,6 +155,9 @@ struct FieldFile {
     active: Option<Spanned<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     acyclic: Option<Spanned<bool>>,
+    // It does not decide which values are valid, so it is not part of the version.
+    #[serde(skip)]
+    guard: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     wire: BTreeMap<Spanned<String>, Spanned<String>>,
     /// The members that are there but cannot be read, and the name and the type if they are missing.
@@ -231,6 +237,36 @@ impl Kind {
 enum CaseFile {
     Lower,
     Upper,
+}
+
+#[derive(Deserialize, Serialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum AbsentFile {
+    Hide,
+    Keep,
+}
+
+/// What is set for a guard.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "it is \"off\", or bounds like { percent = 10, people = 50 }")]
+enum GuardFile {
+    Off(OffOnly),
+    On(BoundsFile),
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum OffOnly {
+    Off,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+struct BoundsFile {
+    percent: Option<f64>,
+    people: Option<u64>,
+    at_most: Option<u64>,
+    times: Option<u64>,
 }
 
 #[derive(Deserialize, Serialize)]

@@ -171,7 +171,7 @@ fn holder(profiles: &BTreeMap<PathBuf, Arc<Profile>>, id: Uuid) -> Option<(&Path
 }
 
 fn is_same(one: &Profile, other: &Profile) -> bool {
-    (one.version, &one.accounts) == (other.version, &other.accounts)
+    (one.version, &one.accounts, &one.definition) == (other.version, &other.accounts, &other.definition)
 }
 
 /// Returns why no server reads a file with this name, or `None` if servers read it.

@@ -44,6 +44,7 @@ pub use reference::{Reference, To};
 pub use rules::{Broken, Pattern, Rules};
 
 use crate::dialect::{Dialect, Facts};
+use crate::roster::{Absent, GuardSettings};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -70,6 +71,8 @@ pub struct Field {
     pub unique: Unique,
     /// The type, with its own rules.
     pub rules: Rules,
+    /// Whether a push waits by which a value of the field, such as a department, would lose everybody.
+    pub guard: bool,
     /// What the dialects that have the field call it.
     pub wire: Vec<(Dialect, String)>,
 }
@@ -104,6 +107,12 @@ pub struct Profile {
     pub accounts: Option<Vec<i64>>,
     /// The fields, in the order of the file.
     pub fields: Vec<Field>,
+    /// What becomes of employees whom a push does not carry, unless the push or the operator says it.
+    pub absent: Option<Absent>,
+    /// From how many pushes in a row an employee may be missing without being hidden.
+    pub grace: u32,
+    /// What is set for the guards of its pushes.
+    pub guards: GuardSettings,
     /// A hash of the definition: what was valid by the same version still is.
     pub version: u128,
     /// The definition as JSON, the way `GET /v1/profiles/{id}` shows it.

@@ -115,7 +115,12 @@ impl<'a> Change<'a> {
 impl Counts {
     /// Counts a change.
     pub fn add(&mut self, change: &Change) {
-        let Kinds { created, updated, activated, hidden, .. } = change.kinds();
+        self.add_kinds(&change.kinds());
+    }
+
+    /// Counts a change that does this to its employee.
+    pub fn add_kinds(&mut self, kinds: &Kinds) {
+        let Kinds { created, updated, activated, hidden, .. } = *kinds;
         self.created += u64::from(created);
         self.updated += u64::from(updated);
         self.activated += u64::from(activated);

@@ -75,6 +75,11 @@ impl<'a> Data<&'a [u8]> {
         packed(self.0).map_while(|(number, value)| Some((number, std::str::from_utf8(value).ok()?)))
     }
 
+    /// Field numbers and values in UTF-8, in ascending order of the numbers. Ends early where the bytes are damaged.
+    pub fn values(self) -> impl Iterator<Item = (u32, &'a [u8])> {
+        packed(self.0)
+    }
+
     /// Returns the value of one field as text, or `None` if it is empty. It lives as long as the borrowed bytes.
     pub fn text(&self, number: u32) -> Option<&'a str> {
         self.texts().find(|(n, _)| *n == number).map(|(_, value)| value)

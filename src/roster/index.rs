@@ -183,6 +183,11 @@ impl Index {
         Entry { id, data, bytes, number, status }
     }
 
+    /// The status of the employee in a slot.
+    pub fn status(&self, slot: u32) -> Status {
+        Entry::split_number(self.numbers[slot as usize]).1
+    }
+
     /// Says that employees with these ids are soon looked for, or added: they wait for memory together then.
     pub fn expect(&self, ids: impl Iterator<Item = u128>) {
         let table = self.by_id.get_or_init(|| Table::of(&self.ids));

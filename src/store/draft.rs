@@ -4,7 +4,7 @@ use super::{Error, Held, NewPlan, Plan, PlannedChange, UniqueValue, memory, sqli
 use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Change, Counts, Delta, Employee, Entry, Ignored, Index, OwnedChange};
+use crate::roster::{Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Tally};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -30,6 +30,8 @@ pub struct Numbers {
     pub names: HashMap<u32, String>,
     /// The fields that some profile of the account wants to be unique, by number, each with the widest of their demands.
     pub unique: BTreeMap<u32, Unique>,
+    /// The fields that some profile of the account guards, by number, in ascending order.
+    pub guarded: Vec<u32>,
     /// Whether other fields were unique before, so that nobody holds a unique value now.
     pub unique_changed: bool,
     /// The number of the next new employee. Numbers begin with 1, and none is left out.
@@ -51,6 +53,8 @@ pub struct Sync {
     pub sender: Sender,
     /// When the list was made, if it says so.
     pub as_of: Option<Timestamp>,
+    /// Whether it is a list of everybody that no guard would have stopped: such lists say what is usual.
+    pub is_usual: bool,
 }
 
 /// What tells a push from every other, so that it is applied once however often it is sent.
@@ -144,6 +148,8 @@ pub struct Commit {
     pub index: IndexUpdate,
     /// How much memory the indexes that wait for their account's next push may take, in bytes.
     pub index_bytes_max: usize,
+    /// What the push makes of the account's tally.
+    pub tally: Tally,
     /// Whether the account's queue was applied and becomes empty.
     pub empties_queue: bool,
     /// What is remembered of the push, if it has a key.
@@ -225,6 +231,41 @@ impl Draft<'_> {
     /// Returns when the list was made of the last push that says so; `None` if no push does.
     pub fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {
         forward!(self, draft => draft.last_as_of())
+    }
+
+    /// Returns the tally of the roster before this draft. Of the values of guarded fields it has those that are asked for.
+    pub fn tally(&mut self, values: &[FieldValue]) -> Result<Tally, Error> {
+        forward!(self, draft => draft.tally(values))
+    }
+
+    /// Returns the most that one of the last usual lists has hidden; see [`Sync::is_usual`].
+    pub fn usually_hidden(&mut self, lists: usize) -> Result<u64, Error> {
+        forward!(self, draft => draft.usually_hidden(lists))
+    }
+
+    /// Whether an employee was missing from lists that hide the absent, and has not come back.
+    pub fn any_missing(&self) -> bool {
+        forward!(self, draft => draft.any_missing())
+    }
+
+    /// Returns who was missing and is not hidden yet, in the order of their numbers.
+    pub fn missing(&mut self) -> Result<Vec<Missing>, Error> {
+        forward!(self, draft => draft.missing())
+    }
+
+    /// Returns for each number whether absence has hidden the employee, who has not become active or been hidden on purpose since.
+    pub fn hidden_by_absence(&mut self, numbers: &[u32]) -> Result<Vec<bool>, Error> {
+        forward!(self, draft => draft.hidden_by_absence(numbers))
+    }
+
+    /// Notes who is missing. An employee whose status changes afterwards is not missing any more.
+    pub fn note_missing(&mut self, missing: &[Missing]) -> Result<(), Error> {
+        forward!(self, draft => draft.note_missing(missing))
+    }
+
+    /// Says that employees are not missing.
+    pub fn forget_missing(&mut self, numbers: &[u32]) -> Result<(), Error> {
+        forward!(self, draft => draft.forget_missing(numbers))
     }
 
     /// Appends changes, of which each employee has at most one.

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Change, Employee, Entry, Index, OwnedChange, data_hash, hash};
+use crate::roster::{Change, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,11 +21,14 @@ struct Maps {
     revision: u64,
     /// The profiles that pushes have named, each with its unique fields.
     profiles: Vec<(Uuid, BTreeMap<u32, Unique>)>,
+    /// The guarded fields of each profile.
+    guarded: BTreeMap<Uuid, Vec<u32>>,
     fields: Vec<String>,
     /// Employees by number, each with the revision of its last change.
     employees: BTreeMap<u32, (Employee, u64)>,
     held: BTreeSet<Held>,
     queue: BTreeMap<u64, Vec<u8>>,
+    missing: BTreeMap<u32, Missing>,
     syncs: Vec<Sync>,
     /// What is remembered of pushes by their keys, forever.
     remembered: BTreeMap<String, Earlier>,
@@ -120,9 +123,13 @@ impl Draft<'_> {
         if unique_changed {
             self.next.held.clear();
         }
+        let guarded = profile.fields.iter().zip(&fields).filter(|(field, _)| field.guard).map(|(_, number)| *number);
+        self.next.guarded.insert(profile.id, guarded.collect());
+        let guarded: BTreeSet<u32> = self.next.guarded.values().flatten().copied().collect();
+        let guarded = guarded.into_iter().collect();
         let names = (1..).zip(self.next.fields.iter().cloned()).collect();
         let next = self.next.employees.last_key_value().map_or(0, |(number, _)| *number) + 1;
-        Ok(Numbers { profile: number(place + 1), fields, names, unique, unique_changed, next })
+        Ok(Numbers { profile: number(place + 1), fields, names, unique, guarded, unique_changed, next })
     }
 
     pub(super) fn index(&mut self) -> Result<Index, Error> {
@@ -190,10 +197,52 @@ impl Draft<'_> {
         Ok(self.next.syncs.iter().rev().find_map(|sync| sync.as_of))
     }
 
+    pub(super) fn tally(&mut self, values: &[FieldValue]) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        let fields: Vec<u32> = values.iter().map(|value| value.field).collect();
+        let maps = self.roster.maps();
+        maps.employees
+            .values()
+            .for_each(|(employee, _)| tally.add(employee.version(), &fields, |value| hash(SEED, value)));
+        tally.values.retain(|value, _| values.contains(value));
+        Ok(tally)
+    }
+
+    pub(super) fn usually_hidden(&mut self, lists: usize) -> Result<u64, Error> {
+        let usual = self.next.syncs.iter().rev().filter(|sync| sync.is_usual).take(lists);
+        Ok(usual.map(|sync| sync.counts.hidden).max().unwrap_or(0))
+    }
+
+    pub(super) fn any_missing(&self) -> bool {
+        !self.next.missing.is_empty()
+    }
+
+    pub(super) fn missing(&mut self) -> Result<Vec<Missing>, Error> {
+        Ok(self.next.missing.values().filter(|missing| !missing.is_hidden).copied().collect())
+    }
+
+    pub(super) fn hidden_by_absence(&mut self, numbers: &[u32]) -> Result<Vec<bool>, Error> {
+        let is_hidden = |number: &u32| self.next.missing.get(number).is_some_and(|missing| missing.is_hidden);
+        Ok(numbers.iter().map(is_hidden).collect())
+    }
+
+    pub(super) fn note_missing(&mut self, missing: &[Missing]) -> Result<(), Error> {
+        self.next.missing.extend(missing.iter().map(|missing| (missing.number, *missing)));
+        Ok(())
+    }
+
+    pub(super) fn forget_missing(&mut self, numbers: &[u32]) -> Result<(), Error> {
+        self.next.missing.retain(|number, _| !numbers.contains(number));
+        Ok(())
+    }
+
     pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), Error> {
         let revision = self.next.revision + 1;
         for change in changes {
             self.before.entry(change.number).or_insert_with(|| change.before.map(|before| before.to_employee()));
+            if change.before.map(|before| before.status) != change.after.map(|after| after.status) {
+                self.next.missing.remove(&change.number);
+            }
             match change.after {
                 Some(after) => drop(self.next.employees.insert(change.number, (after.to_employee(), revision))),
                 None => drop(self.next.employees.remove(&change.number)),

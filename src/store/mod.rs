@@ -18,6 +18,9 @@
 //! | [`Draft::read`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) ORDER BY number, revision DESC`, each replaced by its row in `staged_change`, if it has one |
 //! | [`Draft::scan`], [`Draft::active_numbers`], [`Draft::queued`] | `… WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3` |
 //! | [`Draft::earlier`], [`Draft::seen`], [`Draft::last_as_of`] | `SELECT … FROM retry JOIN sync … WHERE account = $1 AND key = $2`; `SELECT fingerprint FROM seen WHERE account = $1 AND mark = $2`; `SELECT as_of FROM sync … ORDER BY revision DESC LIMIT 1` |
+//! | [`Draft::tally`], [`Draft::usually_hidden`] | `SELECT field, employees FROM tally WHERE account = $1`; `SELECT max(hidden) FROM (SELECT hidden FROM sync WHERE account = $1 AND is_usual ORDER BY revision DESC LIMIT $2)` |
+//! | [`Draft::missing`], [`Draft::hidden_by_absence`] | `SELECT number, pushes FROM missing WHERE account = $1 AND NOT is_hidden ORDER BY number`; `… AND number = ANY($2)`, each with what `staged_missing` says instead; [`Draft::any_missing`] comes with the first call |
+//! | [`Draft::note_missing`], [`Draft::forget_missing`] | `COPY staged_missing …`, applied by the commit |
 //! | [`Draft::append`] | `COPY staged_change FROM STDIN BINARY`; thousands of rows a call |
 //! | [`Draft::release`], [`Draft::hold`] | `COPY staged_released …`, `COPY staged_held …` |
 //! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO version SELECT … FROM staged_change …`, and into `employee (account, number, id)` those who are new; `DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …`; `INSERT INTO retry …`, whose key is unique; `UPDATE plan SET applied = …` if it was one; `COMMIT` |
@@ -44,7 +47,7 @@ mod unique;
 
 pub use draft::{Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
-pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Tripped, Why};
+pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
     Account, Admitted, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page,

@@ -3,7 +3,7 @@
 use super::{Error, Numbers, Sender, Sync};
 use crate::limits::Limits;
 use crate::profile::Profile;
-use crate::roster::{Counts, OwnedChange};
+use crate::roster::{Counts, Guard, OwnedChange, Tripped};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -63,23 +63,6 @@ pub enum Why {
     DryRun,
     /// Guards stopped the push.
     Guards(Vec<Tripped>),
-}
-
-/// A guard that stopped a push, with its figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tripped {
-    /// The guard's name.
-    pub guard: String,
-    /// The field that it is about, if it is about one.
-    pub field: Option<String>,
-    /// How many employees the push would do this to.
-    pub count: u64,
-    /// Of how many.
-    pub of: u64,
-    /// How many it may be.
-    pub limit: u64,
-    /// The ids of the first of them.
-    pub ids: Vec<String>,
 }
 
 /// What a plan was made against.
@@ -143,7 +126,7 @@ impl Why {
             return None;
         };
         let tripped = tripped.iter().map(|Tripped { guard, field, count, of, limit, ids }| {
-            json!({ "guard": guard, "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
+            json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
         });
         Some(Value::from_iter(tripped).to_string())
     }
@@ -158,16 +141,18 @@ impl Why {
             let text = |name: &str| stored[name].as_str().map(str::to_owned);
             let number = |name: &str| stored[name].as_u64().unwrap_or_default();
             let ids = stored["ids"].as_array().into_iter().flatten();
-            Tripped {
-                guard: text("guard").unwrap_or_default(),
+            let guard =
+                Guard::parse(&text("guard").unwrap_or_default()).ok_or_else(|| Error::damaged("a guard of a plan"))?;
+            Ok(Tripped {
+                guard,
                 field: text("field"),
                 count: number("count"),
                 of: number("of"),
                 limit: number("limit"),
                 ids: ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
-            }
+            })
         };
-        Ok(Why::Guards(stored.iter().map(tripped).collect()))
+        stored.iter().map(tripped).collect::<Result<_, _>>().map(Why::Guards)
     }
 }
 
@@ -177,7 +162,7 @@ mod tests {
 
     #[test]
     fn why_a_plan_waits_survives_being_stored() {
-        let (guard, field, ids) = ("empty".to_owned(), Some("E-mail".to_owned()), vec!["7".to_owned()]);
+        let (guard, field, ids) = (Guard::Empty, Some("E-mail".to_owned()), vec!["7".to_owned()]);
         let guards = Why::Guards(vec![Tripped { guard, field, count: 30, of: 100, limit: 25, ids }]);
         for why in [Why::DryRun, Why::Guards(Vec::new()), guards] {
             assert_eq!(Why::of_text(why.to_text().as_deref()).unwrap(), why);

@@ -1,6 +1,6 @@
 //! What the operator has set for an account, and for a dialect of it.
 
-use crate::roster::Absent;
+use crate::roster::{Absent, Guard, GuardSetting, GuardSettings};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -65,6 +65,8 @@ pub struct AccountSettings {
     pub require: BTreeSet<Demand>,
     /// What becomes of a signature that comes again with another body.
     pub replay: Replay,
+    /// What is set for its guards. It comes before what a profile says.
+    pub guards: GuardSettings,
 }
 
 /// Something that the pushes of an account must have.
@@ -95,6 +97,8 @@ pub enum AccountSetting {
     Require(BTreeSet<Demand>),
     /// See [`AccountSettings::replay`].
     Replay(Replay),
+    /// See [`AccountSettings::guards`].
+    Guard(Guard, GuardSetting),
 }
 
 impl Demand {
@@ -143,7 +147,10 @@ impl AccountSetting {
                 demands.collect::<Option<_>>().map(AccountSetting::Require)
             }
             "replay" => Replay::parse(value).map(AccountSetting::Replay),
-            _ => None,
+            _ => {
+                let guard = Guard::ALL.into_iter().find(|guard| setting_of(*guard) == name)?;
+                GuardSetting::parse(guard, value).ok().map(|setting| AccountSetting::Guard(guard, setting))
+            }
         }
     }
 
@@ -152,6 +159,7 @@ impl AccountSetting {
         match self {
             AccountSetting::Require(_) => "require",
             AccountSetting::Replay(_) => "replay",
+            AccountSetting::Guard(guard, _) => setting_of(*guard),
         }
     }
 
@@ -162,6 +170,7 @@ impl AccountSetting {
                 demands.iter().map(|demand| demand.name()).collect::<Vec<_>>().join(" ")
             }
             AccountSetting::Replay(replay) => replay.name().to_owned(),
+            AccountSetting::Guard(_, setting) => setting.to_string(),
         }
     }
 }
@@ -171,6 +180,21 @@ impl AccountSettings {
         match setting {
             AccountSetting::Require(demands) => self.require = demands,
             AccountSetting::Replay(replay) => self.replay = replay,
+            AccountSetting::Guard(guard, setting) => drop(self.guards.insert(guard, setting)),
         }
+    }
+}
+
+/// The name by which the setting of a guard is stored.
+fn setting_of(guard: Guard) -> &'static str {
+    match guard {
+        Guard::Hide => "guard_hide",
+        Guard::Update => "guard_update",
+        Guard::Empty => "guard_empty",
+        Guard::Unique => "guard_unique",
+        Guard::Swap => "guard_swap",
+        Guard::Create => "guard_create",
+        Guard::Value => "guard_value",
+        Guard::Reject => "guard_reject",
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::limits::Limits;
 use crate::profile::{self, Profile};
-use crate::roster::{Change, Counts, Data, Employee, Ignored, Status};
+use crate::roster::{Change, Counts, Data, Employee, Ignored, Missing, Status, Tally};
 use std::time::Duration;
 
 const PROFILE: &str = r#"
@@ -79,11 +79,12 @@ fn changed<'a>(number: u32, before: &'a Employee, after: &'a Employee) -> Change
 
 fn commit() -> Commit {
     let (counts, sender) = (Counts::default(), Sender::default());
-    let sync = Sync { profile: 1, employees: 0, counts, duration: Duration::ZERO, sender, as_of: None };
+    let sync = Sync { profile: 1, employees: 0, counts, duration: Duration::ZERO, sender, as_of: None, is_usual: true };
     Commit {
         sync,
         index: IndexUpdate::Entries(Vec::new()),
         index_bytes_max: 0,
+        tally: Tally::default(),
         empties_queue: false,
         remember: None,
         seen: None,
@@ -283,10 +284,37 @@ fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
     assert!(draft.has_moved_since(1, 3).unwrap() && !draft.has_moved_since(2, 3).unwrap());
 }
 
+fn who_is_missing_is_noted_until_they_come_back<B: Backend>() {
+    let mut backend = B::new();
+    let people = ["a", "b", "c"].map(|id| person(id, id));
+    let numbered: Vec<Change> = (1..).zip(&people).map(|(number, person)| created(number, person)).collect();
+    apply(&mut backend, &numbered);
+    let hidden = people.clone().map(|person| Employee { status: Status::Hidden, ..person });
+    let missing = |number, is_hidden| Missing { number, pushes: 1, is_hidden };
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    assert!(!draft.any_missing());
+    draft.append(&[changed(1, &people[0], &hidden[0])]).unwrap();
+    draft.note_missing(&[missing(1, true), missing(2, false), missing(3, false)]).unwrap();
+    draft.note_missing(&[Missing { pushes: 2, ..missing(3, false) }]).unwrap();
+    draft.commit(commit()).unwrap();
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    assert!(draft.any_missing());
+    assert_eq!(draft.missing().unwrap(), [missing(2, false), Missing { pushes: 2, ..missing(3, false) }]);
+    assert_eq!(draft.hidden_by_absence(&[1, 2, 9]).unwrap(), [true, false, false]);
+    draft.append(&[changed(1, &hidden[0], &people[0]), changed(2, &people[1], &hidden[1])]).unwrap();
+    draft.forget_missing(&[3]).unwrap();
+    draft.commit(commit()).unwrap();
+    let mut draft = backend.begin().unwrap();
+    assert!(!draft.any_missing() && draft.missing().unwrap().is_empty());
+    assert_eq!(draft.hidden_by_absence(&[1, 2]).unwrap(), [false, false]);
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
-            suite!(@tests $type: a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged,
+            suite!(@tests $type: a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged, who_is_missing_is_noted_until_they_come_back,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
                 other_unique_fields_mean_that_nobody_holds_anything,
                 a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);

@@ -25,6 +25,8 @@ impl Place {
 pub struct Carried {
     /// By slot in the index.
     stored: Vec<Option<Place>>,
+    /// How many of them there are.
+    stored_len: usize,
     /// Of the employees that the push has created, in their order.
     created: Vec<Place>,
     /// Employees that were recognised and had been carried before: their places, and slots in the index.
@@ -56,6 +58,7 @@ impl Carried {
                 return false;
             }
         }
+        self.stored_len += 1;
         true
     }
 
@@ -75,6 +78,7 @@ impl Carried {
             None => *before = Some(place),
             Some(first) => return Err(self.twice(first, place)),
         }
+        self.stored_len += 1;
         Ok(())
     }
 
@@ -96,6 +100,11 @@ impl Carried {
     /// Returns the place of the employee in a slot of the index; `None` if the push has not carried it.
     pub fn place_of_stored(&self, slot: u32) -> Option<u64> {
         self.stored[slot as usize].map(Place::get)
+    }
+
+    /// Returns how many stored employees the push has carried.
+    pub fn stored_len(&self) -> usize {
+        self.stored_len
     }
 
     /// Returns the place of a created employee, by its slot among the created.

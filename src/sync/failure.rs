@@ -2,6 +2,7 @@
 
 use super::plan::PlanFailure;
 use crate::rejection::Rejections;
+use crate::roster::Tripped;
 use crate::store;
 use jiff::Timestamp;
 use std::io;
@@ -52,6 +53,13 @@ pub enum Failure {
     },
     /// Another push had the same idempotency key.
     OtherBody,
+    /// Guards stopped it.
+    Held {
+        /// Which.
+        tripped: Vec<Tripped>,
+        /// The id of the plan that it became; `None` if there was no room for one.
+        plan: Option<String>,
+    },
     /// Employees were rejected.
     Rejected(Box<Rejections>),
     /// A plan cannot be applied.

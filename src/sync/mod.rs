@@ -4,12 +4,14 @@
 //! A step is a plain function over a batch, which neither asks the store nor calls another step; this file asks the store once before the
 //! steps of a batch and once after them.
 
+mod absence;
 mod blocks;
 mod carried;
 mod check;
 mod conditions;
 mod failure;
 mod find;
+mod guard;
 mod intake;
 mod outcome;
 mod plan;
@@ -36,9 +38,11 @@ pub use trace::{Times, Trace};
 use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
-use crate::roster::{Absent, Counts, Ignored, Index, Intent};
+use crate::roster::{Counts, Coverage, GuardSettings, Guards, Ignored, Index, Intent, Tripped};
 use crate::store::{self, Commit, Draft, Earlier, IndexUpdate, NewPlan, Numbers, Plan, Remember, Sync, Why};
+use absence::Hiding;
 use find::{Finder, Found};
+use guard::Figures;
 use outcome::{Beginning, Outcome};
 use rayon::in_place_scope;
 use reference::References;
@@ -61,8 +65,10 @@ pub struct Push<'a> {
     pub limits: &'a Limits,
     /// Where a body may wait whose profile is not known before its end.
     pub spool_dir: &'a Path,
-    /// What becomes of employees that the push does not carry.
-    pub absent: Absent,
+    /// Whom it carries, and so what becomes of the others.
+    pub coverage: Coverage,
+    /// What is set for the guards of the account.
+    pub guards: GuardSettings,
     /// What its request demands of it, or says about it, beside the body.
     pub conditions: Conditions,
 }
@@ -113,7 +119,8 @@ pub fn sync<'d>(
     trace: &mut Trace,
 ) -> Result<Receipt, Failure> {
     carry_out(push, source, open, trace, |reached, trace| match reached {
-        Reached::Ending(ready) => ready.commit(trace),
+        Reached::Ending(ready) if ready.applied.tripped.is_empty() => ready.commit(trace),
+        Reached::Ending(ready) => Err(ready.hold(trace)),
         Reached::Repeated(earlier) => Ok(earlier.into()),
     })
 }
@@ -201,10 +208,11 @@ impl Ready<'_, '_> {
     /// Applies the push.
     fn commit(self, trace: &mut Trace) -> Result<Receipt, Failure> {
         let Ready { run: &Run { push, numbers, indexed, .. }, draft, index, applied, started } = self;
-        let Applied { outcome, ignored, first, empties_queue } = applied;
-        let Outcome { counts, employees, delta, .. } = outcome;
+        let Applied { outcome, ignored, first, empties_queue, .. } = applied;
+        let Outcome { counts, employees, delta, figures, .. } = outcome;
         let (duration, sender) = (started.elapsed(), trace.sender);
-        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender, as_of: push.conditions.as_of };
+        let (as_of, is_usual) = (push.conditions.as_of, push.coverage.is_everybody());
+        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender, as_of, is_usual };
         let index = match indexed {
             Indexed::Everybody => IndexUpdate::Whole(index, delta),
             Indexed::Carried => IndexUpdate::Entries(delta.entries(&index)),
@@ -217,9 +225,21 @@ impl Ready<'_, '_> {
         });
         let seen = push.conditions.seen(push.limits.signatures_kept_max);
         let index_bytes_max = push.limits.index_bytes_max;
-        let commit = Commit { sync, index, index_bytes_max, empties_queue, remember, seen, plan: None };
+        let tally = figures.tally();
+        let commit = Commit { sync, index, index_bytes_max, tally, empties_queue, remember, seen, plan: None };
         let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
         Ok(Receipt { counts, employees, revision, duration, ignored, first, is_repeated: false })
+    }
+
+    /// Keeps a push that guards stopped as a plan, if there is room for one.
+    fn hold(mut self, trace: &mut Trace) -> Failure {
+        let tripped = std::mem::take(&mut self.applied.tripped);
+        let plan = match self.keep(Why::Guards(tripped.clone()), trace) {
+            Ok(planned) => Some(planned.plan.id),
+            Err(Failure::Store(store::Error::PlansFull { .. })) => None,
+            Err(failure) => return failure,
+        };
+        Failure::Held { tripped, plan }
     }
 
     /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.
@@ -228,7 +248,15 @@ impl Ready<'_, '_> {
         let Applied { outcome: Outcome { counts, employees, delta, .. }, ignored, .. } = applied;
         let duration = started.elapsed();
         let as_of = push.conditions.as_of;
-        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of };
+        let sync = Sync {
+            profile: numbers.profile,
+            employees,
+            counts,
+            duration,
+            sender: trace.sender,
+            as_of,
+            is_usual: false,
+        };
         let mut accepted: Vec<(u32, u128)> =
             delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
         drop((index, delta));
@@ -254,6 +282,8 @@ struct Applied<'a> {
     ignored: Ignored,
     first: Option<u32>,
     empties_queue: bool,
+    /// The guards that it trips.
+    tripped: Vec<Tripped>,
 }
 
 /// Recognises, reads, finds, checks and appends the employees of a push, then checks the roster that comes of it.
@@ -274,6 +304,7 @@ fn apply<'a>(
         first_created: numbers.next,
         uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
         references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
+        figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
         listed_max: limits.errors_listed_max,
     });
     if numbers.unique_changed {
@@ -285,14 +316,18 @@ fn apply<'a>(
         Arriving::Intents(intents) => stage.intents(push, intents)?,
     };
     push.conditions.end(outcome.employees, draft)?;
-    if push.absent == Absent::Hide {
-        rules::hide_absent(&mut outcome, draft, index)?;
+    let hides = push.coverage.hides(profile.absent, outcome.employees);
+    let hiding = hides.then_some(Hiding { profile: numbers.profile, grace: profile.grace });
+    if push.coverage.is_everybody() {
+        absence::end(hiding.as_ref(), &mut outcome, draft, index, indexed)?;
     }
     rules::check(&mut outcome, draft, index, indexed)?;
     if let Some(rejections) = outcome.verdict.take_rejections() {
         return Err(Failure::Rejected(Box::new(rejections)));
     }
-    Ok(Applied { outcome, ignored: std::mem::take(&mut ignored), first, empties_queue })
+    let guards = Guards::default().with(&profile.guards).with(&push.guards);
+    let tripped = rules::guard(&outcome, &guards, &numbers.names, draft)?;
+    Ok(Applied { outcome, ignored: std::mem::take(&mut ignored), first, empties_queue, tripped })
 }
 
 /// What the steps of a push work with, batch by batch.
@@ -361,7 +396,8 @@ impl Stage<'_, '_, '_> {
             if carried > push.limits.employees_max {
                 return Err(Failure::OverLimit { limit: "employees_max", max: push.limits.employees_max });
             }
-            let found = self.find(&mut finder, batch)?;
+            let mut found = self.find(&mut finder, batch)?;
+            absence::bring_back(&mut found, push.coverage.is_everybody(), self.draft, self.index)?;
             first = first.or_else(|| {
                 let stored = found.first()?.stored.as_ref();
                 Some(stored.map_or(self.outcome.first_created(), |(slot, _)| self.index.get(*slot).number))

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::carried::Carried;
 use super::check::{Checked, Chunk, Finding};
+use super::guard::Figures;
 use super::reference::References;
 use super::unique::Uniques;
 use super::verdict::Verdict;
@@ -22,10 +23,14 @@ pub struct Outcome<'p> {
     pub uniques: Uniques,
     /// The references that it adds.
     pub references: References<'p>,
+    /// What guards look at.
+    pub figures: Figures,
     /// What is wrong with its employees.
     pub verdict: Verdict,
     /// What it makes of the index, beside the entries that are replaced.
     pub delta: Delta,
+    /// The numbers of hidden employees whom the push carries as hidden, and whose bytes were not known: absence may have hidden them.
+    pub hidden_again: Vec<u32>,
     /// Entries of the index that are to be replaced at [`Outcome::settle`], by slot.
     replaced: Vec<(u32, Entry)>,
     /// How many changes of a plan were noted.
@@ -45,6 +50,8 @@ pub struct Beginning<'p> {
     pub first_created: u32,
     /// No unique values yet.
     pub uniques: Uniques,
+    /// No figures yet.
+    pub figures: Figures,
     /// No references yet.
     pub references: References<'p>,
     /// How many rejections are listed.
@@ -54,15 +61,17 @@ pub struct Beginning<'p> {
 impl<'p> Outcome<'p> {
     /// Nothing yet.
     pub fn new(beginning: Beginning<'p>) -> Outcome<'p> {
-        let Beginning { profile, seed, first_created, uniques, references, listed_max } = beginning;
+        let Beginning { profile, seed, first_created, uniques, references, figures, listed_max } = beginning;
         Outcome {
             counts: Counts::default(),
             employees: 0,
             carried: Carried::default(),
             uniques,
             references,
+            figures,
             verdict: Verdict::new(listed_max),
             delta: Delta::default(),
+            hidden_again: Vec::new(),
             replaced: Vec::new(),
             replayed: 0,
             profile,
@@ -141,7 +150,9 @@ impl<'p> Outcome<'p> {
                 if self.first_time(place, slot, index) {
                     self.counts.unchanged += 1;
                     if let Some(bytes) = bytes.filter(|bytes| !index.has_bytes(slot, *bytes)) {
-                        self.replaced.push((slot, Entry { bytes, ..index.get(slot) }));
+                        let entry = index.get(slot);
+                        self.note_hidden_again(&entry, entry.status);
+                        self.replaced.push((slot, Entry { bytes, ..entry }));
                     }
                 }
                 Ok(None)
@@ -160,6 +171,9 @@ impl<'p> Outcome<'p> {
                 let Some(before) = before else {
                     return Err(store::Error::missing(index.get(slot).number).into());
                 };
+                if bytes.is_some() {
+                    self.note_hidden_again(&index.get(slot), *status);
+                }
                 let mut after = Version { id, status: *status, ..before.version() };
                 let mut data_hash = index.get(slot).data;
                 if let Some((data, hash)) = sent {
@@ -196,7 +210,9 @@ impl<'p> Outcome<'p> {
 
     /// Notes a change: of an employee at a place of the push, or of one that it does not carry.
     fn note_change(&mut self, place: Option<u64>, change: &Change) -> Result<(), Failure> {
-        self.counts.add(change);
+        let kinds = change.kinds();
+        self.counts.add_kinds(&kinds);
+        self.figures.note(change, &kinds);
         let Some(after) = change.after else {
             return Ok(());
         };
@@ -205,7 +221,13 @@ impl<'p> Outcome<'p> {
         self.references.add(change.number, place, change.before.map(|before| before.data), after.data)
     }
 
-    /// Notes that stored employees, which the push does not carry, are hidden. Returns their changes. Their entries are added to the index.
+    fn note_hidden_again(&mut self, entry: &Entry, status: Status) {
+        if (entry.bytes, entry.status, status) == (0, Status::Hidden, Status::Hidden) {
+            self.hidden_again.push(entry.number);
+        }
+    }
+
+    /// Notes that stored employees, which the push does not carry, are hidden. Returns their changes. Who is not in the index is added.
     pub fn hide<'c>(&mut self, absent: &'c [(u32, Employee)], index: &mut Index) -> Result<Vec<Change<'c>>, Failure> {
         let mut changes = Vec::new();
         for (number, employee) in absent {
@@ -213,7 +235,13 @@ impl<'p> Outcome<'p> {
             let after = Version { status: Status::Hidden, ..before };
             let change = Change { number: *number, before: Some(before), after: Some(after) };
             self.note_change(None, &change)?;
-            self.enter(*number, after, 0, index);
+            let slot = number - 1;
+            if slot < index.slots() && index.get(slot).number == *number {
+                // What comes back is read, since a push may carry it with the bytes that it had.
+                self.replaced.push((slot, Entry { bytes: 0, status: Status::Hidden, ..index.get(slot) }));
+            } else {
+                self.enter(*number, after, 0, index);
+            }
             changes.push(change);
         }
         self.carried.grow(index);
@@ -251,7 +279,7 @@ impl<'p> Outcome<'p> {
 
     /// Adds the entry of a stored employee, as it is to be, to the index. Returns its slot.
     fn enter(&mut self, number: u32, after: Version, bytes: u128, index: &mut Index) -> u32 {
-        let slot = slots(index.len());
+        let slot = index.slots();
         index.insert(Entry { bytes, ..self.entry(number, after) });
         self.delta.replaced(slot);
         slot
@@ -303,8 +331,4 @@ impl<'p> Outcome<'p> {
         self.carried.created(place);
         Some(number)
     }
-}
-
-fn slots(len: usize) -> u32 {
-    u32::try_from(len).expect("a roster has fewer than 2³² employees")
 }

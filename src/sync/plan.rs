@@ -2,6 +2,7 @@
 //!
 //! A plan is applied exactly as it was made, or not at all, unless its caller allows to leave out who has changed since.
 
+use super::guard::Figures;
 use super::outcome::{Beginning, Outcome};
 use super::reference::References;
 use super::rules::{self, Indexed};
@@ -143,16 +144,20 @@ impl Run<'_> {
         let as_of = plan.as_of.filter(|as_of| last.is_none_or(|last| *as_of >= last));
         let mut index = Index::default();
         let (outcome, moved) = self.replay(&mut draft, &mut index, trace)?;
-        let Outcome { counts, delta, .. } = outcome;
+        let Outcome { counts, delta, figures, .. } = outcome;
         let counts = Counts { unchanged: plan.counts.unchanged, ..counts };
         let (employees, duration) = (plan.employees.saturating_sub(moved.count), started.elapsed());
-        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of };
+        let is_usual = false;
+        let sync =
+            Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of, is_usual };
         let index = IndexUpdate::Entries(delta.entries(&index));
         let index_bytes_max = limits.index_bytes_max;
+        let tally = figures.tally();
         let commit = Commit {
             sync,
             index,
             index_bytes_max,
+            tally,
             empties_queue: false,
             remember: None,
             seen: None,
@@ -194,6 +199,7 @@ impl Run<'_> {
             first_created: numbers.next,
             uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
             references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
+            figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
             listed_max: limits.errors_listed_max,
         });
         if numbers.unique_changed {

@@ -1,19 +1,20 @@
-//! The rules of the whole roster, as the push leaves it: absent employees, unique values, references.
+//! The rules of the whole roster, as the push leaves it: unique values, references, guards.
 //!
 //! Each asks the store for a batch and then calls a step with it, by turns, so that the steps themselves need no store.
 
 use super::Failure;
 use super::carried::Carried;
+use super::guard::{Before, Stop};
 use super::outcome::Outcome;
 use super::reference::{Directory, References, Target, WrongReference};
 use super::unique::{Added, Conflict, Uniques};
 use super::verdict::{Verdict, Wrong};
-use crate::roster::{Index, Status, hash};
+use crate::roster::{Guards, Index, Status, Tripped, USUAL_LISTS, hash};
 use crate::store::{self, Draft, OF_HIDDEN, UniqueValue};
 use std::collections::{HashMap, HashSet};
 
 /// How many values, or employees, the store is asked for at a time.
-const BATCH: usize = 4_096;
+pub const BATCH: usize = 4_096;
 
 /// Which employees the index of a push has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,30 +43,6 @@ pub fn enter_uniques(outcome: &mut Outcome, draft: &mut Draft, indexed: Indexed)
     Ok(())
 }
 
-/// Hides every active employee that the push does not carry.
-pub fn hide_absent(outcome: &mut Outcome, draft: &mut Draft, index: &mut Index) -> Result<(), Failure> {
-    let slots = 0..u32::try_from(index.len()).expect("a roster has fewer than 2³² employees");
-    let carried: HashSet<u32> = slots
-        .filter(|slot| outcome.carried.place_of_stored(*slot).is_some())
-        .map(|slot| index.get(slot).number)
-        .collect();
-    let mut after = 0;
-    loop {
-        let mut numbers = draft.active_numbers(after, BATCH)?;
-        let Some(last) = numbers.last() else {
-            break;
-        };
-        after = *last;
-        numbers.retain(|number| *number < outcome.first_created() && !carried.contains(number));
-        let employees = draft.read(&numbers)?;
-        let absent: Vec<_> =
-            numbers.into_iter().zip(employees).filter_map(|(n, employee)| Some((n, employee?))).collect();
-        let changes = outcome.hide(&absent, index)?;
-        draft.append(&changes)?;
-    }
-    Ok(())
-}
-
 /// Checks unique values and references, and puts the ids of other employees into the rejections.
 pub fn check(outcome: &mut Outcome, draft: &mut Draft, index: &Index, indexed: Indexed) -> Result<(), Failure> {
     let slots = (indexed == Indexed::Carried).then(|| {
@@ -85,6 +62,32 @@ pub fn check(outcome: &mut Outcome, draft: &mut Draft, index: &Index, indexed: I
     let ids = unnamed.iter().zip(employees.into_iter().flatten());
     verdict.name(&ids.filter_map(|(number, employee)| Some((*number, employee?.id))).collect());
     Ok(())
+}
+
+/// Returns the guards that the push trips, with the ids of the first employees whom each is about. `names` are those of the account's fields.
+pub fn guard(
+    outcome: &Outcome,
+    guards: &Guards,
+    names: &HashMap<u32, String>,
+    draft: &mut Draft,
+) -> Result<Vec<Tripped>, store::Error> {
+    let figures = &outcome.figures;
+    if !figures.is_much(guards) {
+        return Ok(Vec::new());
+    }
+    let before = Before {
+        tally: draft.tally(&figures.emptied_values())?,
+        usually_hidden: draft.usually_hidden(USUAL_LISTS)?,
+        swapped: outcome.uniques.swapped(outcome.first_created()),
+        carried: outcome.employees,
+    };
+    let stops = figures.check(guards, &before);
+    let tripped = stops.into_iter().map(|Stop { guard, field, count, of, limit, first }| {
+        let ids = draft.read(&first)?.into_iter().flatten().map(|employee| employee.id).collect();
+        let field = field.map(|field| names.get(&field).cloned().unwrap_or_default());
+        Ok(Tripped { guard, field, count, of, limit, ids })
+    });
+    tripped.collect()
 }
 
 /// Where in the push the employees are.

@@ -1,11 +1,12 @@
 //! Uniqueness: whether two employees of the roster, as the push leaves it, have the same value where a profile forbids it.
 
 use super::carried::Place;
+use super::guard::Happens;
 use crate::profile::Unique;
 use crate::roster::Version;
 use crate::store::{Held, OF_HIDDEN, UniqueValue, unique_values};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The unique values that a push adds to the roster and takes from it. Nothing is decided before the end of the push, so the
 /// order of its employees does not matter.
@@ -89,6 +90,27 @@ impl Uniques {
     /// Returns the values that employees come to hold.
     pub fn added(&self) -> impl Iterator<Item = Held> {
         self.added.iter().map(|added| added.held)
+    }
+
+    /// Returns which of the created employees get a value from somebody who is hidden. Numbers of created employees begin with
+    /// `first_created`. The values must be in order.
+    pub fn swapped(&self, first_created: u32) -> Happens {
+        let is_hidden = |holder: &Held| {
+            let aside = UniqueValue { field: holder.field | OF_HIDDEN, ..holder.value() };
+            let of_value = self.added.partition_point(|added| added.value() < aside);
+            let holders = self.added[of_value..].iter().take_while(|added| added.value() == aside);
+            holders.into_iter().any(|added| added.held.number == holder.number)
+        };
+        let has_from_somebody = |added: &&Added| {
+            let from = self.removed.partition_point(|removed| removed.value() < added.value());
+            let holders = self.removed[from..].iter().take_while(|removed| removed.value() == added.value());
+            added.held.field & OF_HIDDEN == 0 && holders.into_iter().any(&is_hidden)
+        };
+        let created = self.added.iter().filter(|added| added.held.number >= first_created);
+        let numbers: BTreeSet<u32> = created.filter(has_from_somebody).map(|added| added.held.number).collect();
+        let mut swapped = Happens::default();
+        numbers.into_iter().for_each(|number| swapped.add(number));
+        swapped
     }
 
     /// Returns the values that employees come to hold and nobody else may, each with all who come to hold it.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
-use rollcall::roster::{Absent, Intent, Status};
+use rollcall::roster::{Coverage, GuardSettings, Intent, Status};
 use rollcall::server::STARTEXAM;
 use rollcall::store::Store;
 use rollcall::sync::{Body, Conditions, Failure, Push, Source, Trace, sync};
@@ -78,7 +78,8 @@ impl Both {
             dialect: Dialect::Springest,
             limits: &self.limits,
             spool_dir: self.folder.path(),
-            absent: Absent::Stay,
+            coverage: Coverage::Some,
+            guards: GuardSettings::new(),
             conditions: Conditions::default(),
         };
         let data = vec![("first_name".into(), text.to_owned().into())];
@@ -97,7 +98,8 @@ impl Both {
             dialect: Dialect::StartExam,
             limits: &self.limits,
             spool_dir: self.folder.path(),
-            absent: Absent::Stay,
+            coverage: Coverage::STAY,
+            guards: GuardSettings::new(),
             conditions: Conditions::default(),
         };
         let mut pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect::<Vec<_>>().into_iter();

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and its cases are data"
 )]
 
+mod absent;
 mod authenticate;
 mod backup;
 mod blocks;
@@ -28,6 +29,7 @@ mod equal;
 mod export;
 mod files;
 mod golden;
+mod guards;
 mod guesses;
 mod head;
 mod index;

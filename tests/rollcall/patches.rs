@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
 use rollcall::profile::{Folder, Profile};
-use rollcall::roster::{Absent, Counts, Employee, Intent, Status};
+use rollcall::roster::{Absent, Counts, Coverage, Employee, GuardSettings, Intent, Status};
 use rollcall::server::STARTEXAM;
 use rollcall::store::{Draft, Error, Roster, Store, memory};
 use rollcall::sync::{
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 const PROFILE: &str = r#"
     id = "d51b5efd-fb21-4cb8-94e2-145014839465"
     name = "Patched"
+    grace = 1
     [[field]]
     name = "A"
     type = "text"
@@ -38,6 +39,10 @@ const PROFILE: &str = r#"
     wire = { collaborator = "manager_uid" }
 "#;
 
+const GRACE: u32 = 1;
+
+const HIDE: Coverage = Coverage::Everybody { absent: Some(Absent::Hide), otherwise: Absent::Stay, may_be_empty: false };
+
 const WIRE: [(&str, &str); 3] = [("A", "firstname"), ("E", "email"), ("M", "manager_uid")];
 
 /// One employee of a push: id, status, values by field.
@@ -52,12 +57,12 @@ struct Row {
 #[derive(Debug, Clone)]
 enum Step {
     Patch(Vec<Row>, bool, Way),
-    Whole(Vec<Row>, Way),
+    Whole(Vec<Row>, bool, Way),
     Restart,
 }
 
 /// How a push is applied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Directly,
     AfterDryRun,
@@ -104,15 +109,29 @@ fn step() -> impl Strategy<Value = Step> {
     let way = || prop_oneof![Just(Way::Directly), Just(Way::AfterDryRun), Just(Way::AsPlan)];
     prop_oneof![
         6 => (prop::collection::vec(row(), 1..4), prop::bool::weighted(0.2), way())
-            .prop_map(|(rows, hide, way)| Step::Patch(rows, hide, way)),
-        2 => (prop::collection::vec(row(), 1..5), way()).prop_map(|(rows, way)| Step::Whole(rows, way)),
+            .prop_map(|(rows, hide, way)| Step::Patch(rows, hide, if hide { Way::AfterDryRun } else { way })),
+        3 => (prop::collection::vec(row(), 1..5), prop::bool::weighted(0.4), way())
+            .prop_map(|(rows, hide, way)| Step::Whole(rows, hide, if hide { Way::AfterDryRun } else { way })),
         1 => Just(Step::Restart),
     ]
 }
 
+/// From how many lists in a row somebody was missing, and whether the last of them has hidden them.
+type Absences = BTreeMap<String, (u32, bool)>;
+
 /// Returns the roster and the counts that a push leads to; `None` if it is refused.
-fn plain(before: &Plain, rows: &[Row], whole: bool, hide_absent: bool) -> Option<(Plain, Counts)> {
+fn plain(
+    before: &Plain,
+    absences: &mut Absences,
+    rows: &[Row],
+    whole: bool,
+    hide_absent: bool,
+    way: Way,
+) -> Option<(Plain, Counts)> {
     let (mut after, mut counts, mut carried) = (before.clone(), Counts::default(), BTreeSet::new());
+    // A plan does not remember who was missing.
+    let (is_list, is_plan) = (whole || hide_absent, way == Way::AsPlan);
+    let mut absent = absences.clone();
     for row in rows {
         let stored = before.get(&row.id);
         if !carried.insert(row.id.clone()) || (row.must_exist && !whole && stored.is_none()) {
@@ -121,8 +140,17 @@ fn plain(before: &Plain, rows: &[Row], whole: bool, hide_absent: bool) -> Option
         let status = match row.status {
             Some(status) => status,
             None if whole => Status::Active,
+            None if hide_absent && absent.get(&row.id).is_some_and(|(_, is_hidden)| *is_hidden) => Status::Active,
             None => stored.map_or(Status::Active, |(status, _)| *status),
         };
+        let is_named_hidden = status == Status::Hidden && (whole || row.status.is_some());
+        if stored.is_some_and(|(before, _)| *before != status)
+            || absent
+                .get(&row.id)
+                .is_some_and(|(_, is_hidden)| !is_plan && if *is_hidden { is_named_hidden } else { is_list })
+        {
+            absent.remove(&row.id);
+        }
         let leaver = whole && status == Status::Hidden && row.data.is_empty();
         let mut data = match stored {
             Some((_, data)) if !whole || leaver => data.clone(),
@@ -152,9 +180,15 @@ fn plain(before: &Plain, rows: &[Row], whole: bool, hide_absent: bool) -> Option
         after.insert(row.id.clone(), (status, data));
     }
     if hide_absent {
-        for (_, (status, _)) in after.iter_mut().filter(|(id, _)| !carried.contains(*id)) {
-            counts.hidden += u64::from(*status == Status::Active);
-            *status = Status::Hidden;
+        let missing = after.iter_mut().filter(|(id, (status, _))| !carried.contains(*id) && *status == Status::Active);
+        for (id, (status, _)) in missing {
+            let (pushes, is_hidden) = absent.entry(id.clone()).or_default();
+            *pushes += 1;
+            *is_hidden = *pushes > GRACE;
+            if *is_hidden {
+                counts.hidden += 1;
+                *status = Status::Hidden;
+            }
         }
     }
     let mut mails = BTreeSet::new();
@@ -173,6 +207,7 @@ fn plain(before: &Plain, rows: &[Row], whole: bool, hide_absent: bool) -> Option
             return None;
         }
     }
+    *absences = absent;
     Some((after, counts))
 }
 
@@ -197,8 +232,10 @@ impl Patched {
         Patched { folder, store, profiles, profile, limits: Limits::default(), model: memory::Roster::default() }
     }
 
-    fn push(&self, dialect: Dialect, absent: Absent) -> Push<'_> {
-        Push { dialect, limits: &self.limits, spool_dir: self.folder.path(), absent, conditions: Conditions::default() }
+    fn push(&self, dialect: Dialect, coverage: Coverage) -> Push<'_> {
+        let guards = GuardSettings::new();
+        let (limits, spool_dir, conditions) = (&self.limits, self.folder.path(), Conditions::default());
+        Push { dialect, limits, spool_dir, coverage, guards, conditions }
     }
 
     fn patch(&self, rows: &[Row]) -> Source<'_> {
@@ -231,13 +268,14 @@ impl Patched {
     fn carry_out(&self, step: &Step, mut backend: Backend) -> Result<Receipt, Failure> {
         let (push, way) = match step {
             Step::Restart => unreachable!("a restart is no push"),
-            Step::Patch(_, true, way) => (self.push(Dialect::Collaborator, Absent::Hide), way),
-            Step::Patch(_, false, way) => (self.push(Dialect::Collaborator, Absent::Stay), way),
-            Step::Whole(_, way) => (self.push(Dialect::StartExam, Absent::Stay), way),
+            Step::Patch(_, true, way) => (self.push(Dialect::Collaborator, HIDE), way),
+            Step::Patch(_, false, way) => (self.push(Dialect::Collaborator, Coverage::Some), way),
+            Step::Whole(_, true, way) => (self.push(Dialect::StartExam, HIDE), way),
+            Step::Whole(_, false, way) => (self.push(Dialect::StartExam, Coverage::STAY), way),
         };
         let source = || match step {
             Step::Patch(rows, ..) => self.patch(rows),
-            Step::Whole(rows, _) => self.whole(rows),
+            Step::Whole(rows, ..) => self.whole(rows),
             Step::Restart => unreachable!("a restart is no push"),
         };
         let mut trace = Trace::default();
@@ -311,15 +349,15 @@ proptest! {
     #[test]
     fn patches_and_whole_pushes_do_what_a_map_would(steps in prop::collection::vec(step(), 1..14)) {
         let mut patched = Patched::new();
-        let mut expected = Plain::new();
+        let (mut expected, mut absences) = (Plain::new(), Absences::new());
         for step in steps {
             let (rows, planned) = match &step {
                 Step::Restart => {
                     patched.store = Store::open(patched.folder.path(), None).unwrap();
                     continue;
                 }
-                Step::Patch(rows, hide, _) => (rows, plain(&expected, rows, false, *hide)),
-                Step::Whole(rows, _) => (rows, plain(&expected, rows, true, false)),
+                Step::Patch(rows, hide, way) => (rows, plain(&expected, &mut absences, rows, false, *hide, *way)),
+                Step::Whole(rows, hide, way) => (rows, plain(&expected, &mut absences, rows, true, *hide, *way)),
             };
             match (patched.step(&step), planned) {
                 (Ok(receipt), Some((after, counts))) => {
@@ -339,7 +377,7 @@ proptest! {
         }).collect();
         if !all.is_empty() {
             for way in [Way::Directly, Way::AsPlan] {
-                let receipt = patched.step(&Step::Whole(all.clone(), way)).unwrap();
+                let receipt = patched.step(&Step::Whole(all.clone(), false, way)).unwrap();
                 prop_assert_eq!(receipt.counts, Counts { unchanged: all.len() as u64, ..Counts::default() });
             }
         }

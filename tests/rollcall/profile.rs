@@ -463,7 +463,7 @@ fn a_hangup_reads_the_profiles_again() {
     world.file("profiles/people.toml", PEOPLE.replace("\"text\"", "\"texts\""));
     world.signal("-HUP");
     world.wait_for_log("people.toml: what was in force of it stays in force");
-    for expected in ["people.toml:6: field", "people.toml:10: field", "type: unknown variant `texts`"] {
+    for expected in ["people.toml:7: field", "people.toml:11: field", "type: unknown variant `texts`"] {
         assert!(world.log().contains(expected), "{}", world.log());
     }
     assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
@@ -479,7 +479,7 @@ fn a_hangup_reads_the_profiles_again() {
     // Broken under another name, or all gone: the same.
     std::fs::rename(world.path("profiles/people.toml"), world.path("profiles/staff.toml")).unwrap();
     world.signal("-HUP");
-    world.wait_for_log("staff.toml:6: field");
+    world.wait_for_log("staff.toml:7: field");
     assert_eq!(world.push_employees(ada.clone()).counts(), [0, 0, 0, 0, 1]);
     std::fs::remove_file(world.path("profiles/staff.toml")).unwrap();
     world.signal("-HUP");

@@ -44,15 +44,26 @@ const REGISTER: &str = r#"
 
 #[test]
 fn three_weeks_have_their_counts() {
+    three_weeks(REGISTER, 0, 0);
+}
+
+#[test]
+fn three_weeks_hide_the_absent() {
+    let hides = REGISTER.replacen("name = \"Register\"", "name = \"Register\"\nabsent = \"hide\"", 1);
+    three_weeks(&hides, 3, 2);
+}
+
+/// Pushes three weeks. So many are hidden in the second and the third.
+fn three_weeks(profile: &str, second: u64, third: u64) {
     let Some(folder) = register() else {
         eprintln!("left out: ROLLCALL_REGISTER does not name the register's folder");
         return;
     };
-    let world = World::with(REGISTER, "");
+    let world = World::with(profile, "");
     for (file, counts) in [
         ("2025-01-05.csv.zst", [494_632, 0, 0, 0, 0]),
-        ("2025-01-12.csv.zst", [215, 86, 5, 0, 494_524]),
-        ("2025-01-19.csv.zst", [215, 154, 3, 0, 494_668]),
+        ("2025-01-12.csv.zst", [215, 86, 5, second, 494_524]),
+        ("2025-01-19.csv.zst", [215, 154, 3, third, 494_668]),
         ("2025-01-19.csv.zst", [0, 0, 0, 0, 495_037]),
     ] {
         let file = folder.join(file);

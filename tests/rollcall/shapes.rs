@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 const MANAGERS: &str = r#"
     id = "d51b5efd-fb21-4cb8-94e2-145014839465"
     name = "Managers"
+    guards = { update = "off" }
     [[field]]
     name = "Manager"
     type = "reference"

@@ -4,7 +4,7 @@ use super::headings::{Columns, KnownBy, REQUIRED, is_collaborators};
 use super::{REQUIRED_RULE, User};
 use crate::json::without_bom;
 use crate::rejection::Fault;
-use crate::roster::{Intent, Status};
+use crate::roster::Intent;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -172,7 +172,7 @@ impl Iterator for Csv {
             Fault::new("", REQUIRED_RULE, message)
         });
         // A CSV is the whole list: who is in it works here.
-        Some((self.rows.row, user.finish(Some(Status::Active), lacking)))
+        Some((self.rows.row, user.finish(lacking)))
     }
 }
 
@@ -259,6 +259,7 @@ fn quoted(behind: &str) -> Quoted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roster::Status;
 
     fn users(text: &str) -> Vec<(u64, Intent<'static>)> {
         Csv::new(text.into(), 100).unwrap().collect()
@@ -279,7 +280,7 @@ mod tests {
         assert_eq!(value(0, "position"), Some("Head; \"R&D\""));
         assert_eq!((value(1, "secondname"), users[1].1.status), (Some("\"Stray"), Some(Status::Hidden)));
         assert_eq!((value(2, "secondname"), value(2, "city")), (Some("B\"B"), None));
-        assert_eq!(users[2].1.status, Some(Status::Active));
+        assert_eq!(users[2].1.status, None);
         assert!(users.iter().all(|(_, patch)| patch.faults.is_empty()));
         let rows = |text| self::users(text).iter().map(|(row, _)| *row).collect::<Vec<_>>();
         assert_eq!(rows("uid;secondname;firstname;login\r1;a\r\r;\"\";\r2;b"), [2, 5]);

@@ -1,9 +1,13 @@
 //! The contents of a profile's file become a profile, or mistakes with their places in the file.
 
-use super::{ActiveOnly, Bound, CaseFile, FieldFile, Kind, Mistakes, OptionFile, ProfileFile, UniqueFile, UnknownFile};
+use super::{
+    AbsentFile, ActiveOnly, Bound, BoundsFile, CaseFile, FieldFile, GuardFile, Kind, Mistakes, OptionFile, ProfileFile,
+    UniqueFile, UnknownFile,
+};
 use crate::dialect::Dialect;
 use crate::profile::rules::{Case, Pattern};
 use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
+use crate::roster::{Absent, Guard, GuardSetting, GuardSettings, Percent};
 use regex::RegexBuilder;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -32,15 +36,43 @@ pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
     check_names(&file.fields, mistakes);
     let fields = file.fields.iter().enumerate().map(|(place, written)| field(written.get_ref(), place, file, mistakes));
     let fields: Vec<Option<Field>> = fields.collect();
+    let guards = guards(file, mistakes);
     let (id, name, fields) = (id?, file.name.as_ref()?, fields.into_iter().collect::<Option<Vec<_>>>()?);
     if !mistakes.is_empty() {
         return None;
     }
     let by_name = fields.iter().enumerate().map(|(place, field)| (field.name.clone(), place)).collect();
-    let definition = serde_json::json!({ "id": id, "name": name.get_ref(), "fields": file.fields });
+    let mut definition = serde_json::json!({ "id": id, "name": name.get_ref(), "fields": file.fields });
+    // What follows does not decide which values are valid.
     let version = xxh3_128(definition.to_string().as_bytes());
+    let absent = file.absent.as_ref().map(|absent| match absent.get_ref() {
+        AbsentFile::Hide => Absent::Hide,
+        AbsentFile::Keep => Absent::Stay,
+    });
+    if let Some(absent) = &file.absent {
+        definition["absent"] = serde_json::json!(absent.get_ref());
+    }
+    if !guards.is_empty() {
+        let written = guards.iter().map(|(guard, setting)| (guard.name().to_owned(), setting.to_string().into()));
+        definition["guards"] = serde_json::Value::Object(written.collect());
+    }
+    if let Some(grace) = &file.grace {
+        definition["grace"] = (*grace.get_ref()).into();
+    }
+    let grace = file.grace.as_ref().map_or(0, |grace| *grace.get_ref());
     let accounts = file.accounts.as_ref().map(|accounts| accounts.get_ref().clone());
-    Some(Profile { id, name: name.get_ref().clone(), accounts, fields, version, definition, by_name })
+    Some(Profile {
+        id,
+        name: name.get_ref().clone(),
+        accounts,
+        fields,
+        absent,
+        grace,
+        guards,
+        version,
+        definition,
+        by_name,
+    })
 }
 
 /// Checks that every name is valid, and that no two are the same.
@@ -104,7 +136,43 @@ fn field(field: &FieldFile, place: usize, file: &ProfileFile, mistakes: &mut Mis
     if !name.is_empty() {
         mistakes.prefix(before, &format!("field {name:?}"));
     }
-    Some(Field { name: name.clone(), required: field.required, unique, rules: rules?, wire })
+    let (required, guard) = (field.required, field.guard);
+    Some(Field { name: name.clone(), required, unique, rules: rules?, guard, wire })
+}
+
+/// Returns what is set for guards.
+fn guards(file: &ProfileFile, mistakes: &mut Mistakes) -> GuardSettings {
+    let mut settings = GuardSettings::new();
+    for (name, setting) in &file.guards {
+        let Some(guard) = Guard::parse(name.get_ref()) else {
+            let names = Guard::ALL.map(Guard::name).join(", ");
+            mistakes.add(name.span(), format!("guards: there is no guard {:?}; there are {names}", name.get_ref()));
+            continue;
+        };
+        let setting = match setting.get_ref() {
+            GuardFile::Off(_) => GuardSetting::Off,
+            GuardFile::On(BoundsFile { percent, people, at_most, times }) => {
+                let written = [
+                    ("percent", percent.is_some()),
+                    ("people", people.is_some()),
+                    ("at_most", at_most.is_some()),
+                    ("times", times.is_some()),
+                ];
+                let is_other = |(member, is_there): &&(&str, bool)| *is_there && !guard.members().contains(member);
+                if let Some((member, _)) = written.iter().find(is_other) {
+                    let members = guard.members().join(", ");
+                    mistakes.add(setting.span(), format!("guards: {} has no {member}; it has {members}", guard.name()));
+                }
+                let share = percent.and_then(Percent::of);
+                if percent.is_some() && share.is_none() {
+                    mistakes.add(setting.span(), format!("guards: {}: percent must be from 0 to 100", guard.name()));
+                }
+                GuardSetting::On { percent: share, people: *people, at_most: *at_most, times: *times }
+            }
+        };
+        settings.insert(guard, setting);
+    }
+    settings
 }
 
 /// Returns the rules of a field, or adds mistakes and returns `None`.

@@ -10,10 +10,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 /// What every field may have besides the rules of its type.
-const OF_EVERY_FIELD: [&str; 5] = ["name", "type", "required", "unique", "wire"];
+const OF_EVERY_FIELD: [&str; 6] = ["name", "type", "required", "unique", "guard", "wire"];
 
 /// What comes before the first field.
-const OF_A_PROFILE: [&str; 3] = ["id", "name", "accounts"];
+const OF_A_PROFILE: [&str; 6] = ["id", "name", "accounts", "absent", "grace", "guards"];
 const ABOVE: &str = "belongs above the first [[field]]";
 
 /// How many syntax errors of one field are reported.
@@ -51,7 +51,15 @@ fn parse_pieces(text: &str, errors: &[Error], mistakes: &mut Mistakes) -> Profil
         at += line.len();
     }
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
-    let mut file = ProfileFile { id: None, name: None, accounts: None, fields: Vec::new() };
+    let mut file = ProfileFile {
+        id: None,
+        name: None,
+        accounts: None,
+        absent: None,
+        grace: None,
+        guards: BTreeMap::new(),
+        fields: Vec::new(),
+    };
     for ((start, header), end) in starts.iter().zip(ends) {
         match header {
             None => {
@@ -158,6 +166,8 @@ fn top(table: &DeTable, place: &Place, mistakes: &mut Mistakes) -> ProfileFile {
     let mut members = Members::new(table, place, mistakes);
     members.known.push("field");
     let (id, name, accounts) = (members.one("id"), members.one("name"), members.list("accounts"));
+    let (absent, grace) = (members.one("absent"), members.one("grace"));
+    let guards = members.table("guards");
     members.finish(|key| {
         let is_rule = Kind::ALL.iter().any(|kind| kind.rules().contains(&key)) || OF_EVERY_FIELD.contains(&key);
         is_rule.then_some("belongs to a field: write it below a line [[field]]")
@@ -168,7 +178,7 @@ fn top(table: &DeTable, place: &Place, mistakes: &mut Mistakes) -> ProfileFile {
             mistakes.add(0..0, format!("{name} is missing, above the first [[field]]: {what}"));
         }
     }
-    ProfileFile { id, name, accounts, fields: Vec::new() }
+    ProfileFile { id, name, accounts, absent, grace, guards, fields: Vec::new() }
 }
 
 /// Reads one field.
@@ -180,6 +190,7 @@ fn read_field(written: &Spanned<DeValue>, place: &Place, mistakes: &mut Mistakes
     let mut members = Members::new(table, place, mistakes);
     let (name, kind): (Option<Spanned<String>>, Option<Spanned<Kind>>) = (members.one("name"), members.one("type"));
     let required: Option<Spanned<bool>> = members.one("required");
+    let guard: Option<Spanned<bool>> = members.one("guard");
     let mut field = FieldFile {
         required: required.is_some_and(Spanned::into_inner),
         unique: members.one("unique"),
@@ -200,6 +211,7 @@ fn read_field(written: &Spanned<DeValue>, place: &Place, mistakes: &mut Mistakes
         unknown: members.one("unknown"),
         active: members.one("active"),
         acyclic: members.one("acyclic"),
+        guard: guard.is_some_and(Spanned::into_inner),
         wire: members.table("wire"),
         name: name.clone().unwrap_or_else(|| Spanned::new(span.clone(), String::new())),
         kind: kind.clone().unwrap_or_else(|| Spanned::new(span.clone(), Kind::Text)),
@@ -297,14 +309,16 @@ impl<'a, 'i> Members<'a, 'i> {
         })
     }
 
-    /// Takes a table of texts, of which every one that cannot be read is reported.
-    fn table(&mut self, name: &'static str) -> BTreeMap<Spanned<String>, Spanned<String>> {
+    /// Takes a table, of which every member that cannot be read is reported.
+    fn table<T: Deserialize<'i>>(&mut self, name: &'static str) -> BTreeMap<Spanned<String>, Spanned<T>> {
         let mut read = BTreeMap::new();
         let Some(value) = self.find(name) else {
             return read;
         };
         let Some(table) = value.get_ref().as_table() else {
-            return self.read(name, value).unwrap_or_default();
+            let span = self.place.in_file(value.span());
+            self.mistakes.add(span, format!("{name}: expected a table, like {{ a = \"b\" }}"));
+            return read;
         };
         for (key, value) in table {
             if let Some(text) = self.read(name, value) {

@@ -10,13 +10,13 @@ use crate::dialect::{Dialect, JSON};
 use crate::json::{Elements, Unreadable};
 use crate::profile::Profile;
 use crate::rejection::Rejection;
-use crate::roster::Absent;
+use crate::roster::{Absent, Coverage};
 use crate::server::Server;
 use crate::server::authenticate::{Caller, Shown, token_holder};
 use crate::server::body::BytesMax;
 use crate::server::body::form::boundary;
 use crate::server::call::{Call, parameter};
-use crate::server::push::asked::Carries;
+use crate::server::push::asked::{Carries, everybody};
 use crate::server::push::import::{Carried, Import, Intents, Received, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
 use crate::sync::Failure;
@@ -86,18 +86,19 @@ pub async fn import(call: Call<'_>, caller: Caller, kind: Kind) -> Result<Answer
     let max = BytesMax { limit: "import_bytes_max", bytes: server.limits.import_bytes_max as u64 };
     let is_csv = kind == Kind::Csv || boundary(&head.headers).is_some();
     let carries = if is_csv { Carries::Everybody } else { Carries::Some };
-    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, carries).await?;
+    let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, carries).await?;
     let users = Users::of(kind, &head.headers, body).await?;
     let served = served(server, account, DIALECT).await?;
     // A CSV is the whole list, unless the operator has said otherwise.
-    let absent = match users {
-        Users::Csv(_) => served.absent.unwrap_or(Absent::Hide),
-        Users::Single(_) | Users::Batch(_) => Absent::Stay,
+    let coverage = match users {
+        Users::Csv(_) => everybody(&head, served.absent, Absent::Hide)?,
+        Users::Single(_) | Users::Batch(_) => Coverage::Some,
     };
     let profile = served.profile;
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: users.bytes(), conditions };
+    let import =
+        Import { dialect: DIALECT, profile: profile.clone(), coverage, body_bytes: users.bytes(), conditions, guards };
     let rows: Arc<Mutex<Rows>> = Arc::default();
-    let carried = users.carried(server.limits.columns_max, rows.clone());
+    let carried = users.carried(server.limits.columns_max, coverage, rows.clone());
     let result = run(server, turn, import, carried, event).await?;
     let rows = rows.lock().expect("no holder of the lock panics");
     let mut receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;
@@ -143,11 +144,11 @@ impl Users {
     }
 
     /// The users as intents. Where they are in the import is noted in `rows` as they are read.
-    fn carried(self, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Carried {
+    fn carried(self, columns_max: usize, coverage: Coverage, rows: Arc<Mutex<Rows>>) -> Carried {
         match self {
             Users::Single(body) => Carried::one(move || collaborator::user(&body).map_err(unreadable)),
             Users::Batch(body) => Carried::Intents(Box::new(move || batch(body, rows))),
-            Users::Csv(csv) => Carried::Intents(Box::new(move || csv_users(csv, columns_max, rows))),
+            Users::Csv(csv) => Carried::Intents(Box::new(move || csv_users(csv, columns_max, coverage, rows))),
         }
     }
 }
@@ -180,11 +181,12 @@ impl Rows {
     }
 }
 
-fn csv_users(csv: Vec<u8>, columns_max: usize, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
+fn csv_users(csv: Vec<u8>, columns_max: usize, coverage: Coverage, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
     let csv = csv::text(csv).and_then(|text| Csv::new(text, columns_max)).map_err(Failure::Wrong)?;
     rows.lock().expect("no holder of the lock panics").known_by = Some(csv.known_by());
     let mut users = (0..).zip(csv).peekable();
-    if users.peek().is_none() {
+    let may_be_empty = matches!(coverage, Coverage::Everybody { may_be_empty: true, .. });
+    if users.peek().is_none() && !may_be_empty {
         let message = "the CSV has a header and no users; it is the whole list, so everybody would be blocked";
         return Err(Failure::Wrong(message.into()));
     }

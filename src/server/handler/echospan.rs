@@ -4,7 +4,7 @@ use crate::dialect::echospan::{self, Code, Command, EMAIL, Form, ID, Record};
 use crate::dialect::{Dialect, TEXT};
 use crate::profile::Profile;
 use crate::role::Role;
-use crate::roster::Absent;
+use crate::roster::Coverage;
 use crate::server::Server;
 use crate::server::authenticate::{permit, token_holder};
 use crate::server::body::collect::collect;
@@ -163,6 +163,7 @@ async fn carry_out(
     let asked = Asked::of(head, &caller, Carries::Some)?;
     let one_at_a_time = server.under_way.begin(account, &asked)?;
     let conditions = asked.of_body(body);
+    let guards = caller.settings.guards.clone();
     let command = form.command().map_err(|advice| Refused::new(Code::BadRecord, advice))?;
     let profile = served(server, account, DIALECT).await?.profile;
     if let Command::Queue(record) = command {
@@ -184,8 +185,9 @@ async fn carry_out(
             Ok(None)
         }
         Command::Process => {
-            let (profile, absent) = (profile.clone(), Absent::Stay);
-            let import = Import { dialect: DIALECT, profile: profile.clone(), absent, body_bytes: 0, conditions };
+            let (profile, coverage) = (profile.clone(), Coverage::Some);
+            let import =
+                Import { dialect: DIALECT, profile: profile.clone(), coverage, body_bytes: 0, conditions, guards };
             let result = run(server, turn, import, Carried::Queue(echospan::queued), event).await?;
             result.map(Some).map_err(|failure| refused(failure, &profile))
         }

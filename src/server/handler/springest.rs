@@ -2,7 +2,7 @@
 
 use crate::dialect::{Dialect, JSON, springest};
 use crate::profile::Profile;
-use crate::roster::Absent;
+use crate::roster::Coverage;
 use crate::server::Server;
 use crate::server::authenticate::{Caller, Shown, token_holder};
 use crate::server::body::BytesMax;
@@ -46,10 +46,16 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
     let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, Carries::Some).await?;
+    let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, Carries::Some).await?;
     let Served { profile, .. } = served(server, account, DIALECT).await?;
-    let import =
-        Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes: body.len(), conditions };
+    let import = Import {
+        dialect: DIALECT,
+        profile: profile.clone(),
+        coverage: Coverage::Some,
+        body_bytes: body.len(),
+        conditions,
+        guards,
+    };
     let user = Carried::one(move || springest::user(&body).map_err(unreadable));
     let result = run(server, turn, import, user, event).await?;
     let receipt = result.map_err(|failure| refused(failure, &profile))?;

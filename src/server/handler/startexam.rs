@@ -1,14 +1,14 @@
 //! `POST /v1/employees`: the nightly push.
 
 use crate::dialect::{Dialect, startexam};
-use crate::roster::Absent;
+use crate::roster::{Absent, Coverage, GuardSettings};
 use crate::server::Server;
 use crate::server::authenticate::{Caller, content_length};
 use crate::server::body::unpack::{Packing, unpack_beside};
 use crate::server::body::{BytesMax, receive};
 use crate::server::call::{Call, parameter};
 use crate::server::push::apply::apply;
-use crate::server::push::asked::{Asked, Carries};
+use crate::server::push::asked::{Asked, Carries, everybody};
 use crate::server::respond::{Answer, Refusal, json_text, location, note, note_ignored};
 use crate::store::Roster;
 use crate::sync::{self, Body, Conditions, Failure, Format, Pieces, Planned, Push, Receipt, Source, Trace, sync};
@@ -40,6 +40,8 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     }
     let one_at_a_time = server.under_way.begin(caller.key.account, &asked)?;
     let Asked { conditions, digests, fingerprinting } = asked;
+    let guards = caller.settings.guards.clone();
+    let coverage = everybody(&head, None, Absent::Stay)?;
     let turn = server.turns.take(caller.key, body.pace()).await?.holding(one_at_a_time);
 
     let (sender, pieces) = receive::channel();
@@ -51,7 +53,7 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
         pieces = unpack_beside(pieces, packing, max);
     }
     let body_bytes = usize::try_from(content_length).unwrap_or(usize::MAX);
-    let carried = Carried { account: turn.key.account, conditions, pieces };
+    let carried = Carried { account: turn.key.account, coverage, guards, conditions, pieces };
     if dry_run {
         let applying =
             apply(server, turn, event, body_bytes, |server, roster, trace| carried.plan(server, roster, trace));
@@ -78,6 +80,8 @@ fn is_dry_run(head: &Parts) -> Result<bool, Refusal> {
 /// What a push carries, for the thread that carries it out.
 struct Carried {
     account: i64,
+    coverage: Coverage,
+    guards: GuardSettings,
     conditions: Conditions,
     pieces: Box<Pieces<'static>>,
 }
@@ -97,12 +101,13 @@ impl Carried {
         roster: &mut Roster,
         carry_out: impl FnOnce(&Push, Source, &mut Roster) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let Carried { account, conditions, pieces } = self;
+        let Carried { account, coverage, guards, conditions, pieces } = self;
         let push = Push {
             dialect: Dialect::StartExam,
             limits: &server.limits,
             spool_dir: &server.spool_dir,
-            absent: Absent::Stay,
+            coverage,
+            guards,
             conditions,
         };
         let body = Body { account, format: &STARTEXAM, profiles: &server.profiles, pieces };

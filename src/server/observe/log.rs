@@ -42,6 +42,8 @@ pub struct Event {
     status: Option<StatusCode>,
     /// How many rejections there were, and of which rule as far as that is known.
     rejections: Option<(u64, BTreeMap<&'static str, u64>)>,
+    /// The guards that stopped a push.
+    held: Vec<&'static str>,
     refused: Option<String>,
     started: Instant,
 }
@@ -81,6 +83,7 @@ impl Event {
             arrival,
             status: None,
             rejections: None,
+            held: Vec::new(),
             refused: Some(CLIENT_GONE.into()),
             started: Instant::now(),
         }
@@ -100,6 +103,9 @@ impl Event {
             rejected.causes.iter().for_each(|cause| *rules.entry(cause.rule).or_default() += cause.count);
             (rejected.error_count, rules)
         });
+        let held = refusal.into_iter().flat_map(|refusal| &refusal.held).flat_map(|held| &held.tripped);
+        self.held = held.map(|tripped| tripped.guard.name()).collect();
+        self.held.dedup();
         // A rejection's message has an employee's id in it, and the count says more.
         let refused = refusal.map(|refusal| match &refusal.rejected {
             Some(rejected) => format!("employees were rejected: {}", rejected.summary()),
@@ -119,10 +125,12 @@ impl Event {
             Some(200..300) if self.is_dry_run => "planned",
             Some(200..300) => "queued",
             Some(_) if self.rejections.is_some() => "rejected",
+            Some(_) if !self.held.is_empty() => "held",
             Some(400..500) => "refused_4xx",
             Some(_) => "refused_5xx",
         };
         self.server.metrics.refused(self.account, dialect, outcome);
+        self.server.metrics.held(self.account, &self.held);
         if let Some((count, rules)) = &self.rejections {
             self.server.metrics.rejections(*count, rules);
         }
@@ -177,12 +185,15 @@ impl Drop for Event {
                     hidden = counts.map(|counts| counts.hidden),
                     unchanged = counts.map(|counts| counts.unchanged),
                     rejections = self.rejections.as_ref().map(|(count, _)| count),
+                    held = (!self.held.is_empty()).then(|| self.held.join(" ")),
                     refused = self.refused,
                 )
             };
         }
         if self.status.is_some_and(|status| status.is_server_error()) {
             line!(error);
+        } else if !self.held.is_empty() {
+            line!(warn);
         } else {
             line!(info);
         }

@@ -23,6 +23,7 @@ pub struct Metrics {
     pushes: Family<OfPush, Counter>,
     employees: Family<OfChange, Counter>,
     rejections: Family<OfRule, Counter>,
+    held: Family<OfGuard, Counter>,
     bytes: Family<OfBytes, Counter>,
     steps: Family<OfStep, Histogram>,
 }
@@ -44,6 +45,12 @@ struct OfChange {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfRule {
     rule: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfGuard {
+    account: Option<i64>,
+    guard: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,22 +85,24 @@ impl Metrics {
         let pushes = Family::default();
         let employees = Family::default();
         let rejections = Family::default();
+        let held = Family::default();
         let bytes = Family::default();
         let steps: Family<OfStep, Histogram> = Family::new_with_constructor(step_histogram);
         registry.register(
             "pushes",
             "Pushes by account (empty: no good key), dialect and outcome: applied, unchanged, repeated (of a push with an \
              Idempotency-Key), planned (a dry run), queued (EchoSpan), rejected \
-             (employees were), refused_4xx, refused_5xx, gone (the client)",
+             (employees were), held (by a guard), refused_4xx, refused_5xx, gone (the client)",
             pushes.clone(),
         );
         registry.register("employees", "Employees of applied pushes by what became of them", employees.clone());
         registry.register("rejections", "Rejections of employees by rule", rejections.clone());
+        registry.register("held", "Pushes that a guard stopped, by guard; a push counts for each", held.clone());
         let help = "Bodies of applied pushes as they were sent";
         registry.register_with_unit("push", help, Unit::Bytes, bytes.clone());
         let help = "What the steps of a push took: receive (waiting for the body), check, write, commit";
         registry.register_with_unit("push_step", help, Unit::Seconds, steps.clone());
-        Metrics { registry, pushes, employees, rejections, bytes, steps }
+        Metrics { registry, pushes, employees, rejections, held, bytes, steps }
     }
 
     /// Counts a push that was applied, and whatever was noted about it.
@@ -131,6 +140,13 @@ impl Metrics {
     /// Counts a push that was not applied.
     pub fn refused(&self, account: Option<i64>, dialect: Dialect, outcome: &'static str) {
         self.pushes.get_or_create(&OfPush { account, dialect: dialect.name(), outcome }).inc();
+    }
+
+    /// Counts a push that guards with these names stopped.
+    pub fn held(&self, account: Option<i64>, guards: &[&'static str]) {
+        for guard in guards {
+            self.held.get_or_create(&OfGuard { account, guard }).inc();
+        }
     }
 
     /// Counts rejections: all, and those whose rule is known by it.

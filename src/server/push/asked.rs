@@ -2,6 +2,7 @@
 
 use crate::digest::{ContentDigest, Fingerprinting};
 use crate::limits::IDEMPOTENCY_KEY_BYTES_MAX;
+use crate::roster::{Absent, Coverage};
 use crate::server::authenticate::Caller;
 use crate::server::body::receive::content_digests;
 use crate::server::call::parameter;
@@ -71,6 +72,21 @@ impl Asked {
         }
         conditions
     }
+}
+
+/// Reads whom a push of everybody leaves out on purpose: `absent` in the URL (hide or keep), or else what is set for the account or holds
+/// `otherwise`, and `empty=allow`, by which a list of nobody hides everybody. 400 if they say something else.
+pub fn everybody(head: &Parts, set: Option<Absent>, otherwise: Absent) -> Result<Coverage, Refusal> {
+    let absent = parameter(head, "absent").map(|absent| {
+        Absent::parse(&absent)
+            .ok_or_else(|| bad("absent in the URL must be hide or keep: what becomes of whoever is not in the list"))
+    });
+    let may_be_empty = match parameter(head, "empty").as_deref() {
+        None => false,
+        Some("allow") => true,
+        Some(_) => return Err(bad("empty in the URL can only be allow: then a list of nobody hides everybody")),
+    };
+    Ok(Coverage::Everybody { absent: absent.transpose()?.or(set), otherwise, may_be_empty })
 }
 
 /// What a request asks for. Two requests with the same body may ask for two things.

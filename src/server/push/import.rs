@@ -6,7 +6,7 @@ use super::turn::Turn;
 use crate::dialect::Dialect;
 use crate::json::{NotJson, Unreadable};
 use crate::profile::Profile;
-use crate::roster::{Absent, Intent};
+use crate::roster::{Absent, Coverage, GuardSettings, Intent};
 use crate::server::Server;
 use crate::server::authenticate::Caller;
 use crate::server::body::collect::collect;
@@ -28,6 +28,8 @@ pub struct Received {
     pub body: Vec<u8>,
     /// What the request demands of the push beside the body.
     pub conditions: Conditions,
+    /// What is set for the guards of the account.
+    pub guards: GuardSettings,
 }
 
 /// Waits for the account's turn, and receives the whole body.
@@ -41,10 +43,11 @@ pub async fn receive(
 ) -> Result<Received, Refusal> {
     let asked = Asked::of(head, &caller, carries)?;
     let one_at_a_time = server.under_way.begin(caller.key.account, &asked)?;
+    let guards = caller.settings.guards;
     let mut turn = server.turns.take(caller.key, body.pace()).await?.holding(one_at_a_time);
     let body = collect(server, &head.headers, body, max, turn.reserving(&server.collected)).await?;
     let conditions = asked.of_body(&body);
-    Ok(Received { turn, body, conditions })
+    Ok(Received { turn, body, conditions, guards })
 }
 
 /// How a dialect is served to an account.
@@ -96,8 +99,10 @@ pub struct Import {
     pub dialect: Dialect,
     /// What employees are checked against.
     pub profile: Arc<Profile>,
-    /// What becomes of employees whom it does not carry.
-    pub absent: Absent,
+    /// Whom it carries, and so what becomes of the others.
+    pub coverage: Coverage,
+    /// What is set for the guards of the account.
+    pub guards: GuardSettings,
     /// How long its body is, in bytes.
     pub body_bytes: usize,
     /// What its request demands of it beside the body.
@@ -132,9 +137,9 @@ pub async fn run(
 ) -> Result<Result<Receipt, Failure>, Refusal> {
     let body_bytes = import.body_bytes;
     let work = move |server: &Server, roster: &mut Roster, trace: &mut Trace| {
-        let Import { dialect, profile, absent, conditions, .. } = import;
+        let Import { dialect, profile, coverage, guards, conditions, .. } = import;
         let (limits, spool_dir) = (&server.limits, &server.spool_dir);
-        let push = Push { dialect, limits, spool_dir, absent, conditions };
+        let push = Push { dialect, limits, spool_dir, coverage, guards, conditions };
         let source = match carried {
             Carried::Intents(read) => Source::Intents { profile, intents: read()? },
             Carried::Queue(read) => Source::Queue { profile, read },

@@ -1,12 +1,15 @@
 //! What fails below, as a refusal: HTTP only chooses the status.
 
-use super::refusal::{Refusal, Rejected};
+use super::location;
+use super::refusal::{Held, Refusal, Rejected};
 use crate::dialect::JSON;
 use crate::export;
+use crate::roster::Tripped;
 use crate::server::authenticate;
 use crate::store;
 use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure};
 use hyper::StatusCode;
+use hyper::header::LOCATION;
 use serde_json::{Value, json};
 
 impl From<store::Error> for Refusal {
@@ -110,6 +113,7 @@ impl From<Failure> for Refusal {
                                send each push with a key of its own";
                 Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
             }
+            Failure::Held { tripped, plan } => held(tripped, plan.as_deref()),
             Failure::Rejected(rejections) => {
                 let error_count = rejections.count();
                 let (errors, causes) = rejections.into_parts();
@@ -132,6 +136,33 @@ impl From<Failure> for Refusal {
             Failure::Store(error) => error.into(),
         }
     }
+}
+
+/// A push that guards stopped. The ids are for the client only.
+fn held(tripped: Vec<Tripped>, plan: Option<&str>) -> Refusal {
+    let named = |tripped: &Tripped| {
+        let ids: Vec<String> = tripped.ids.iter().map(|id| format!("{id:?}")).collect();
+        let more = if tripped.count > ids.len() as u64 { ", …" } else { "" };
+        format!("{} ({}{more})", tripped.figures(), ids.join(", "))
+    };
+    let figures = |of: &dyn Fn(&Tripped) -> String| tripped.iter().map(of).collect::<Vec<_>>().join("; ");
+    let release = match plan {
+        Some(plan) => format!(
+            "it waits as the plan {plan}: look at it with GET /v1/plans/{plan}/changes or `rollcall plan show`, and apply it with \
+             POST /v1/plans/{plan}/apply or `rollcall plan apply`"
+        ),
+        None => "there is no room for another plan; discard one (GET /v1/plans lists them), and push it again".into(),
+    };
+    let message = format!(
+        "nothing was stored, because somebody should look at this push first: {}. If the list is wrong, push the right one. If it is \
+         right, {release}",
+        figures(&named),
+    );
+    let internal = Some(format!("guards stopped the push: {}", figures(&Tripped::figures)));
+    let held = Some(Box::new(Held { tripped }));
+    let mut refusal = Refusal { internal, held, ..Refusal::new(StatusCode::CONFLICT, message) };
+    refusal.headers.extend(plan.map(|plan| (LOCATION, location(plan))));
+    refusal
 }
 
 impl From<BodyError> for Refusal {

@@ -3,6 +3,7 @@
 use super::{Answer, json, text};
 use crate::dialect::Dialect;
 use crate::rejection::{Cause, Rejection};
+use crate::roster::Tripped;
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
@@ -16,6 +17,8 @@ pub struct Refusal {
     pub message: String,
     /// What happened, for the log, if that is more than the message.
     pub internal: Option<String>,
+    /// The guards that stopped a push.
+    pub held: Option<Box<Held>>,
     /// What is wrong with the employees of a push.
     pub rejected: Option<Box<Rejected>>,
     /// Headers of the answer beside those that every answer has.
@@ -29,6 +32,13 @@ pub struct Refusal {
 pub(super) struct Body {
     media_type: &'static str,
     text: String,
+}
+
+/// What stopped a push that waits.
+#[derive(Debug)]
+pub struct Held {
+    /// The guards.
+    pub tripped: Vec<Tripped>,
 }
 
 /// What a 400 lists.
@@ -46,8 +56,27 @@ pub struct Rejected {
 #[derive(Serialize)]
 struct RefusalBody<'a> {
     message: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    guards: Vec<TrippedBody<'a>>,
     #[serde(flatten)]
     rejected: Option<RejectedBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct TrippedBody<'a> {
+    guard: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    count: u64,
+    of: u64,
+    limit: u64,
+    ids: &'a [String],
+}
+
+impl<'a> From<&'a Tripped> for TrippedBody<'a> {
+    fn from(Tripped { guard, field, count, of, limit, ids }: &'a Tripped) -> TrippedBody<'a> {
+        TrippedBody { guard: guard.name(), field: field.as_deref(), count: *count, of: *of, limit: *limit, ids }
+    }
 }
 
 #[derive(Serialize)]
@@ -114,7 +143,15 @@ impl Rejected {
 impl Refusal {
     /// A refusal with this status. The message says what to do.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
-        Refusal { status, message: message.into(), internal: None, rejected: None, headers: Vec::new(), body: None }
+        Refusal {
+            status,
+            message: message.into(),
+            internal: None,
+            held: None,
+            rejected: None,
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// A failure of the server's own; `what` happened is for the log.
@@ -177,7 +214,11 @@ impl Refusal {
             Some(body) => text(self.status, body.media_type, body.text.clone()),
             None => json(
                 self.status,
-                &RefusalBody { message: &self.message, rejected: self.rejected.as_deref().map(RejectedBody::from) },
+                &RefusalBody {
+                    message: &self.message,
+                    guards: self.held.iter().flat_map(|held| &held.tripped).map(TrippedBody::from).collect(),
+                    rejected: self.rejected.as_deref().map(RejectedBody::from),
+                },
             ),
         };
         answer.headers_mut().extend(self.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));

@@ -1,7 +1,7 @@
 //! Whether an account's file is as it should be, and what can be done if it is not.
 
-use super::{Error, Held, Key, OF_HIDDEN, Store, UniqueValue, derived, index, roster::State, unique_values};
-use crate::roster::{Data, Index, Status, data_hash, hash};
+use super::{Error, Held, Key, OF_HIDDEN, Store, UniqueValue, derived, index, roster::State, tally, unique_values};
+use crate::roster::{Data, Index, Status, Tally, Version, data_hash, hash};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,10 +63,10 @@ impl Store {
 
 fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
     check_database(connection, checkup)?;
-    let has_versions: bool =
+    let is_current: bool =
         connection
-            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'version')", [], |row| row.get(0))?;
-    if !has_versions {
+            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'tally')", [], |row| row.get(0))?;
+    if !is_current {
         checkup.only_database = true;
         checkup.employees = connection.query_row("SELECT count(*) FROM employee NOT INDEXED", [], |row| row.get(0))?;
         return Ok(());
@@ -87,7 +87,7 @@ fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
         }
     };
     check_versions(connection, checkup)?;
-    let (rows, held) = match check_rows(connection, seed, stored.as_ref(), checkup) {
+    let Rows { employees: rows, held, tally } = match check_rows(connection, seed, stored.as_ref(), checkup) {
         Err(Error::Damaged { what, .. }) => {
             checkup.row(format!("rows: {what}"));
             return Ok(());
@@ -97,6 +97,9 @@ fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
     checkup.employees = rows;
     if let Some(index) = stored.filter(|index| index.len() as u64 != rows) {
         checkup.derived(format!("index: it has {} employees, and there are {rows}", index.len()));
+    }
+    if let Some(wrong) = wrong_tally(connection, tally)? {
+        checkup.derived(wrong);
     }
     match check_unique_values(connection, held, checkup) {
         Err(Error::Damaged { what, .. }) => checkup.derived(format!("unique values: {what}")),
@@ -162,19 +165,32 @@ impl Tables {
     }
 }
 
-/// Checks the rows, and the index against them. Returns how many employees there are, and the unique values they hold.
-fn check_rows(
-    connection: &Connection,
-    seed: u64,
-    index: Option<&Index>,
-    checkup: &mut Checkup,
-) -> Result<(u64, BTreeSet<Held>), Error> {
+/// What there is in the rows.
+struct Rows {
+    employees: u64,
+    /// The unique values that they hold.
+    held: BTreeSet<Held>,
+    tally: Tally,
+}
+
+/// Returns what is wrong with the tally that is kept, if something is: this is the one of the rows.
+fn wrong_tally(connection: &Connection, mut counted: Tally) -> Result<Option<String>, Error> {
+    counted.tidy();
+    match tally::kept(connection) {
+        Err(Error::Damaged { what, .. }) => Ok(Some(format!("tally: {what}"))),
+        kept => Ok((kept? != counted).then(|| "tally: it is not the number of employees who have a value".into())),
+    }
+}
+
+/// Checks the rows, and the index against them. Returns what is in them.
+fn check_rows(connection: &Connection, seed: u64, index: Option<&Index>, checkup: &mut Checkup) -> Result<Rows, Error> {
     let fields = derived::unique_fields(connection)?;
     let profiles: BTreeSet<u32> =
         connection.prepare("SELECT number FROM profile")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut select = connection.prepare("SELECT number, id, status, profile, data FROM roster ORDER BY number")?;
     let mut employees = select.query([])?;
-    let (mut rows, mut last, mut held) = (0, 0, BTreeSet::new());
+    let (mut rows, mut last, mut held, mut tally) = (0, 0, BTreeSet::new(), Tally::default());
+    let guarded = tally::guarded_fields(connection)?;
     while let Some(row) = employees.next()? {
         rows += 1;
         let number: u32 = row.get(0)?;
@@ -201,10 +217,11 @@ fn check_rows(
             checkup
                 .derived(format!("index: the entry of the employee with the number {number} is of another employee"));
         }
+        tally.add(Version { id: &id, status, profile, data: data.lend() }, &guarded, |value| hash(seed, value));
         let values = unique_values(&fields, seed, status, data.lend());
         held.extend(values.map(|value| Held::new(value, number)));
     }
-    Ok((rows, held))
+    Ok(Rows { employees: rows, held, tally })
 }
 
 /// Checks what employees were before, and which of their versions is said to be the current one.

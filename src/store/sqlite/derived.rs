@@ -2,7 +2,8 @@
 //! made anew from the rows.
 
 use super::index;
-use super::{Error, Held, UniqueValue, rows, unique_values};
+use super::roster::State;
+use super::{Error, Held, UniqueValue, rows, tally, unique_values};
 use crate::profile::Unique;
 use crate::roster::{Entry, Index, data_hash, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -13,7 +14,7 @@ pub(super) const REFUSALS: &str = "refusal";
 
 /// The tables that a repair may empty: what is derived from the rows, and the record of refused pushes, which nothing depends on.
 pub(super) const TABLES: &[&str] =
-    &["index_part", "index_state", "index_order", "unique_value", "latest", "hidden", REFUSALS];
+    &["index_part", "index_state", "index_order", "unique_value", "latest", "hidden", "tally", "value_tally", REFUSALS];
 
 /// Makes anew which versions are current, and who is hidden.
 const CURRENT: &str = "
@@ -25,6 +26,9 @@ const CURRENT: &str = "
 
 /// The first version in which a file has a seed of its own.
 const WITH_SEED: u32 = 2;
+
+/// The first version in which a file keeps its tally.
+const WITH_TALLY: u32 = 9;
 
 /// The fields that some profile of the account wants to be unique, by number, each with the widest of their demands.
 pub(super) fn unique_fields(connection: &Connection) -> Result<BTreeMap<u32, Unique>, Error> {
@@ -83,6 +87,7 @@ pub(super) fn rebuild(connection: &Connection, seed: u64) -> Result<(), Error> {
         let UniqueValue { field, hash } = held.value();
         insert.execute(params![field, hash.to_be_bytes(), held.number])?;
     }
+    tally::rebuild(connection, seed)?;
     let revision: u64 = connection.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?;
     index::write(connection, &index_of_rows(connection, seed)?, &[], revision, false)?;
     // Who holds another index of this revision in memory is to notice.
@@ -93,6 +98,14 @@ pub(super) fn rebuild(connection: &Connection, seed: u64) -> Result<(), Error> {
 /// Completes a file that was migrated from version `found`: a new one gets a random seed, an old one the seed that its store has.
 /// If the file came from another store, whose seed is not known any more, what is derived is made anew.
 pub(super) fn complete(connection: &Connection, found: u32, store_seed: u64) -> Result<(), Error> {
+    complete_seed(connection, found, store_seed)?;
+    if found > 0 && found < WITH_TALLY {
+        tally::rebuild(connection, State::of(connection)?.seed)?;
+    }
+    Ok(())
+}
+
+fn complete_seed(connection: &Connection, found: u32, store_seed: u64) -> Result<(), Error> {
     if found >= WITH_SEED {
         return Ok(());
     }

@@ -40,6 +40,8 @@ pub struct Draft<'a> {
     any_held: bool,
     /// The number of the first employee that is created; known once a profile was entered.
     pub(super) next: Option<u32>,
+    /// Whether anybody is missing.
+    pub(super) any_missing: bool,
 }
 
 /// What a draft begins with.
@@ -59,8 +61,9 @@ impl<'a> Draft<'a> {
         let Beginning { inner, account, indexes, file } = beginning;
         let super::roster::State { seed, identity, revision, stamp } = super::roster::State::of(&inner)?;
         let before = stamp.map(|stamp| IndexVersion { identity, stamp });
-        let any_held =
-            inner.prepare_cached("SELECT EXISTS (SELECT 1 FROM unique_value)")?.query_row([], |row| row.get(0))?;
+        let (any_held, any_missing) = inner
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM unique_value), EXISTS (SELECT 1 FROM missing)")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (revision, index_is_stored) = (revision + 1, true);
         Ok(Draft {
             inner,
@@ -74,6 +77,7 @@ impl<'a> Draft<'a> {
             index_is_stored,
             any_held,
             next: None,
+            any_missing,
         })
     }
 
@@ -116,6 +120,8 @@ impl<'a> Draft<'a> {
              ON CONFLICT (id) DO UPDATE SET uniques = ?2 WHERE uniques <> ?2",
         )?
         .execute([&id, &uniques])?;
+        let guards: Vec<u32> =
+            profile.fields.iter().zip(&fields).filter(|(field, _)| field.guard).map(|(_, number)| *number).collect();
         let profile = self.prepared("SELECT number FROM profile WHERE id = ?")?.query_row([&id], |row| row.get(0))?;
         let unique = derived::unique_fields(&self.inner)?;
         let unique_changed = unique != before;
@@ -125,9 +131,11 @@ impl<'a> Draft<'a> {
         }
         let last: u32 =
             self.prepared("SELECT coalesce(max(number), 0) FROM employee")?.query_row([], |row| row.get(0))?;
+        let guarded = guards.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let guarded = self.enter_guarded(profile, &guarded)?;
         let names = reader::names(&self.inner)?.fields;
         self.next = Some(last + 1);
-        Ok(Numbers { profile, fields, names, unique, unique_changed, next: last + 1 })
+        Ok(Numbers { profile, fields, names, unique, guarded, unique_changed, next: last + 1 })
     }
 
     pub(super) fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {
@@ -283,7 +291,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(in crate::store) fn commit(self, commit: Commit) -> Result<u64, Error> {
-        let Commit { sync, index, index_bytes_max, empties_queue, remember, seen, plan } = commit;
+        let Commit { sync, index, index_bytes_max, empties_queue, remember, seen, plan, tally } = commit;
+        self.add_tally(&tally)?;
         let version = self.record(&sync)?;
         if let Some(remember) = &remember {
             retry::remember(&self.inner, self.revision, remember)?;
@@ -334,13 +343,13 @@ impl<'a> Draft<'a> {
     /// Records the sync; returns the version that the roster will have. By its record no sync is before the one that it came after,
     /// also if the clock was set back.
     fn record(&self, sync: &Sync) -> Result<IndexVersion, Error> {
-        let Sync { profile, employees, counts, duration, sender, as_of } = sync;
+        let Sync { profile, employees, counts, duration, sender, as_of, is_usual } = sync;
         let Counts { created, updated, activated, hidden, unchanged } = counts;
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let mut insert = self.prepared(
             "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
-                 dialect, peer, bytes, as_of, finished_at, stamp)
-             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                 dialect, peer, bytes, as_of, is_usual, finished_at, stamp)
+             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  max(strftime('%Y-%m-%dT%H:%M:%SZ'),
                      coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
                  randomblob(16))
@@ -360,6 +369,7 @@ impl<'a> Draft<'a> {
             sender.peer.map(|peer| peer.to_string()),
             sender.bytes,
             as_of.map(Timestamp::as_microsecond),
+            is_usual,
         ];
         let stamp = insert.query_row(values, |row| row.get(0))?;
         Ok(IndexVersion { identity: self.identity, stamp })

@@ -21,6 +21,7 @@ mod index;
 mod kept;
 mod keys;
 mod log;
+mod missing;
 mod plans;
 mod private;
 mod reader;
@@ -33,6 +34,7 @@ mod schema;
 mod secrets;
 mod server_key;
 mod snapshot;
+mod tally;
 mod versions;
 
 pub use accounts::{Account, Key};

@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS];
+", PLANS, MISSING, TALLY];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -264,6 +264,32 @@ const PLANS: &str = "
     -- Changes of plans, several in a row, see roster::pack. place: the plan's number times 2³², plus the number of the last employee.
     -- accepted: for each change the hash of the bytes that the employee was accepted with, 128 bits.
     CREATE TABLE plan_part (place INTEGER PRIMARY KEY, changes BLOB NOT NULL, accepted BLOB NOT NULL) STRICT;
+";
+
+/// Who is absent.
+const MISSING: &str = "
+    -- Who was missing from the last lists that hide the absent. pushes: how many in a row. is_hidden: whether absence has hidden the
+    -- employee; a row goes when the employee comes back, or is hidden on purpose.
+    CREATE TABLE missing (number INTEGER PRIMARY KEY, pushes INTEGER NOT NULL, is_hidden INTEGER NOT NULL) STRICT;
+    CREATE INDEX missing_in_grace ON missing (number) WHERE is_hidden = 0;
+";
+
+/// What guards compare a push with.
+const TALLY: &str = "
+    -- How many employees are stored (field 0), how many of them are active (field -1), and how many have a value in a field.
+    CREATE TABLE tally (field INTEGER PRIMARY KEY, employees INTEGER NOT NULL) STRICT;
+    -- How many active employees have a value of a guarded field; the value by its hash.
+    CREATE TABLE value_tally (
+        field INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        employees INTEGER NOT NULL,
+        PRIMARY KEY (field, hash)
+    ) STRICT, WITHOUT ROWID;
+    -- The numbers of the fields that were guarded at the last push.
+    ALTER TABLE profile ADD COLUMN guarded TEXT NOT NULL DEFAULT '';
+    -- 1 for a list of everybody that no guard would have stopped, 0 for other pushes; NULL if that was not recorded, which counts as 1.
+    ALTER TABLE sync ADD COLUMN is_usual INTEGER;
+    CREATE INDEX sync_usual ON sync (revision) WHERE is_usual IS NOT 0;
 ";
 
 /// The first version in which versions of employees are appended.

@@ -17,6 +17,7 @@ const ERASE: &[&str] = &[
     "DELETE FROM latest WHERE number = ?1",
     "DELETE FROM hidden WHERE number = ?1",
     "DELETE FROM former_id WHERE number = ?1",
+    "DELETE FROM missing WHERE number = ?1",
     "DELETE FROM employee WHERE number = ?1",
 ];
 
@@ -77,6 +78,9 @@ impl Draft<'_> {
             Status::Active => "DELETE FROM hidden WHERE number = ?",
         })?;
         set.execute([number])?;
+        if self.any_missing {
+            self.prepared("DELETE FROM missing WHERE number = ?")?.execute([number])?;
+        }
         Ok(())
     }
 

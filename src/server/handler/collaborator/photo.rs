@@ -4,7 +4,7 @@ use super::upload::{self, Upload};
 use crate::dialect::collaborator::{self, PHOTO, Photo};
 use crate::dialect::{Dialect, JSON};
 use crate::profile::{Picture, Profile};
-use crate::roster::{Absent, Intent, valid_id};
+use crate::roster::{Coverage, Intent, valid_id};
 use crate::server::authenticate::Caller;
 use crate::server::body::BytesMax;
 use crate::server::body::form::boundary;
@@ -27,7 +27,7 @@ pub async fn update(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
     let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body, conditions } = receive(server, caller, &head, body, max, Carries::Some).await?;
+    let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, Carries::Some).await?;
     let body_bytes = body.len();
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
     let boundary = boundary(&head.headers)
@@ -42,7 +42,8 @@ pub async fn update(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let uri = format!("data:{};base64,{}", picture.media_type, STANDARD.encode(&file.bytes));
     let image =
         Intent { id: Some(uid.into()), data: vec![(PHOTO.into(), uri.into())], must_exist: true, ..Intent::default() };
-    let import = Import { dialect: DIALECT, profile: profile.clone(), absent: Absent::Stay, body_bytes, conditions };
+    let import =
+        Import { dialect: DIALECT, profile: profile.clone(), coverage: Coverage::Some, body_bytes, conditions, guards };
     let result = run(server, turn, import, Carried::one(|| Ok(image)), event).await?;
     let receipt = result.map_err(|failure| refused(failure, &profile))?;
 

@@ -1,8 +1,8 @@
 //! Plans and their changes, as they are read back.
 
 use crate::dialect::Dialect;
-use crate::roster::{Change, Counts, Kinds, Names, OwnedChange, Version};
-use crate::store::{Plan, PlanState, Sender, Tripped, Why};
+use crate::roster::{Change, Counts, Kinds, Names, OwnedChange, Tripped, Version};
+use crate::store::{Plan, PlanState, Sender, Why};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -64,7 +64,7 @@ pub fn plan(plan: &Plan) -> Value {
 
 fn guard(tripped: &Tripped) -> Value {
     let Tripped { guard, field, count, of, limit, ids } = tripped;
-    json!({ "guard": guard, "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
+    json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
 }
 
 /// Shows the five counts, named as in the answer to a push.

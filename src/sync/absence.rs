@@ -1,0 +1,157 @@
+//! Absence: what becomes of employees whom a list of everybody does not carry, and of those who come back.
+//!
+//! As [`super::rules`] it alternates between asking the store for a batch and computing on it. It takes time for those who are absent, not for
+//! those who are carried.
+
+use super::Failure;
+use super::find::Found;
+use super::outcome::Outcome;
+use super::rules::{BATCH, Indexed};
+use crate::roster::{Employee, Index, Missing, Status};
+use crate::store::{self, Draft};
+use std::collections::HashSet;
+
+/// Makes those active whom absence has hidden and whom a list carries again without a status. Whoever is carried as hidden is hidden on
+/// purpose from now on.
+pub fn bring_back(found: &mut [Found], is_list: bool, draft: &mut Draft, index: &Index) -> Result<(), store::Error> {
+    if !draft.any_missing() {
+        return Ok(());
+    }
+    let is_meant = |found: &Found| match found.intent.status {
+        Some(status) => status == Status::Hidden,
+        None => is_list,
+    };
+    let mut hidden: Vec<(u32, &mut Found)> = found
+        .iter_mut()
+        .filter(|found| is_meant(found))
+        .filter_map(|found| {
+            let slot = found.stored.as_ref().filter(|(_, stored)| stored.status == Status::Hidden)?.0;
+            Some((index.get(slot).number, found))
+        })
+        .collect();
+    let numbers: Vec<u32> = hidden.iter().map(|(number, _)| *number).collect();
+    let by_absence = draft.hidden_by_absence(&numbers)?;
+    let mut on_purpose = Vec::new();
+    for ((number, found), _) in hidden.iter_mut().zip(by_absence).filter(|(_, by_absence)| *by_absence) {
+        match found.intent.status {
+            None => found.intent.status = Some(Status::Active),
+            Some(_) => on_purpose.push(*number),
+        }
+    }
+    draft.forget_missing(&on_purpose)
+}
+
+/// A list of everybody that hides the absent.
+pub struct Hiding {
+    /// The account's number of the profile. Employees who were checked by another one are not absent.
+    pub profile: u32,
+    /// How many such lists in a row an employee may be missing from without being hidden.
+    pub grace: u32,
+}
+
+/// Decides about those whom a list of everybody does not carry, once all of it has come: `hiding` says that they are hidden. Whoever is
+/// carried is not missing any more.
+pub fn end(
+    hiding: Option<&Hiding>,
+    outcome: &mut Outcome,
+    draft: &mut Draft,
+    index: &mut Index,
+    indexed: Indexed,
+) -> Result<(), Failure> {
+    let has_everybody = indexed == Indexed::Everybody;
+    if has_everybody && outcome.carried.stored_len() == index.len() && !draft.any_missing() {
+        return Ok(());
+    }
+    let carried = Carried::of(outcome, index, indexed);
+    let mut missing = Vec::new();
+    if draft.any_missing() {
+        draft.forget_missing(&std::mem::take(&mut outcome.hidden_again))?;
+        let again;
+        (again, missing) =
+            draft.missing()?.into_iter().partition(|missing: &Missing| carried.has(missing.number, outcome));
+        draft.forget_missing(&again.iter().map(|missing: &Missing| missing.number).collect::<Vec<_>>())?;
+    }
+    let Some(hiding) = hiding else {
+        return Ok(());
+    };
+    match carried {
+        Carried::Slots => {
+            let is_absent =
+                |slot: &u32| outcome.carried.place_of_stored(*slot).is_none() && index.status(*slot) == Status::Active;
+            let absent: Vec<u32> = (0..index.slots()).filter(is_absent).map(|slot| slot + 1).collect();
+            absent.chunks(BATCH).try_for_each(|numbers| hiding.hide(numbers, &missing, outcome, draft, index))?;
+        }
+        Carried::Numbers(carried) => {
+            let mut after = 0;
+            loop {
+                let mut numbers = draft.active_numbers(after, BATCH)?;
+                let Some(last) = numbers.last() else {
+                    break;
+                };
+                after = *last;
+                numbers.retain(|number| *number < outcome.first_created() && !carried.contains(number));
+                hiding.hide(&numbers, &missing, outcome, draft, index)?;
+            }
+        }
+    }
+    outcome.settle(index);
+    Ok(())
+}
+
+/// Whom the push carries of those who were stored.
+enum Carried {
+    /// The outcome knows it by slot, which is the number less one.
+    Slots,
+    /// These numbers.
+    Numbers(HashSet<u32>),
+}
+
+impl Carried {
+    fn of(outcome: &Outcome, index: &Index, indexed: Indexed) -> Carried {
+        match indexed {
+            Indexed::Everybody => Carried::Slots,
+            Indexed::Carried => {
+                let slots = (0..index.slots()).filter(|slot| outcome.carried.place_of_stored(*slot).is_some());
+                Carried::Numbers(slots.map(|slot| index.get(slot).number).collect())
+            }
+        }
+    }
+
+    fn has(&self, number: u32, outcome: &Outcome) -> bool {
+        match self {
+            Carried::Slots => outcome.carried.place_of_stored(number - 1).is_some(),
+            Carried::Numbers(numbers) => numbers.contains(&number),
+        }
+    }
+}
+
+impl Hiding {
+    /// Hides the active employees with these numbers, whom the push does not carry, or notes that they were missing once more. `missing` says
+    /// how often they were before, by number.
+    fn hide(
+        &self,
+        numbers: &[u32],
+        missing: &[Missing],
+        outcome: &mut Outcome,
+        draft: &mut Draft,
+        index: &mut Index,
+    ) -> Result<(), Failure> {
+        let employees = numbers.iter().zip(draft.read(numbers)?);
+        let (mut hidden, mut noted): (Vec<(u32, Employee)>, Vec<Missing>) = (Vec::new(), Vec::new());
+        for (&number, employee) in employees {
+            let Some(employee) = employee.filter(|employee| employee.profile == self.profile) else {
+                continue;
+            };
+            let before = missing.binary_search_by_key(&number, |missing| missing.number);
+            let pushes = before.map_or(1, |before| missing[before].pushes.saturating_add(1));
+            let is_hidden = pushes > self.grace;
+            noted.push(Missing { number, pushes, is_hidden });
+            if is_hidden {
+                hidden.push((number, employee));
+            }
+        }
+        let changes = outcome.hide(&hidden, index)?;
+        draft.append(&changes)?;
+        Ok(draft.note_missing(&noted)?)
+    }
+}
