@@ -77,6 +77,28 @@ pub struct Cause {
     pub message: String,
 }
 
+/// The employees that a lenient push was applied without. The default is nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SetAside {
+    /// How many employees of the push there are.
+    pub employees: u64,
+    /// How many rejections there are, kept or not.
+    pub error_count: u64,
+    /// The first of them, in the order of the push.
+    pub errors: Vec<Rejection>,
+    /// All of them by field and rule, the most frequent first.
+    pub causes: Vec<Cause>,
+}
+
+impl SetAside {
+    /// Makes it of the rejections of so many employees.
+    pub fn new(employees: u64, rejections: Rejections) -> SetAside {
+        let error_count = rejections.count();
+        let (errors, causes) = rejections.into_parts();
+        SetAside { employees, error_count, errors, causes }
+    }
+}
+
 /// The rejections of one push. All are counted, and the first are kept.
 #[derive(Debug, Clone)]
 pub struct Rejections {

@@ -208,7 +208,7 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
     let counts = Counts { created: 2, ..Counts::default() };
     let keyed = |key: &str| {
         let retry = Retry { key: key.into(), fingerprint: [7; 32] };
-        let remember = Remember { retry, first: Some(3), ignored: Ignored::of(&["a\nb".into()]), kept_max: 2 };
+        let remember = Remember { retry, first: Some(3), ignored: Ignored::of(&["a\nb".into()]), set_aside: None, kept_max: 2 };
         let commit = commit();
         Commit {
             sync: Sync { counts, employees: 2, as_of, ..commit.sync },
@@ -230,6 +230,7 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
         revision: 1,
         first: Some(3),
         ignored: Ignored::of(&["a\nb".into()]),
+        set_aside: None,
         employees: 2,
         counts,
         duration: Duration::ZERO,

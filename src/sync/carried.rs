@@ -103,6 +103,11 @@ impl Carried {
         self.created[slot as usize].get()
     }
 
+    /// Returns how many employees the push has carried that were stored.
+    pub fn stored_len(&self) -> u64 {
+        self.stored.iter().flatten().count() as u64
+    }
+
     /// Returns how many employees the push has created.
     pub fn created_len(&self) -> u32 {
         u32::try_from(self.created.len()).expect("a roster has fewer than 2³² employees")

@@ -30,6 +30,7 @@ fn read(row: &Row) -> rusqlite::Result<Earlier> {
         revision: row.get(1)?,
         first: row.get(2)?,
         ignored: Ignored::of(&names),
+        set_aside: None,
         employees: row.get(4)?,
         counts: Counts { created, updated, activated, hidden, unchanged },
         duration: Duration::from_millis(row.get(10)?),
@@ -38,7 +39,7 @@ fn read(row: &Row) -> rusqlite::Result<Earlier> {
 
 /// Remembers the push that makes a revision, and forgets some of those whose time is over or that are too many.
 pub(super) fn remember(connection: &Connection, revision: u64, push: &Remember) -> Result<(), Error> {
-    let Remember { retry, first, ignored, kept_max } = push;
+    let Remember { retry, first, ignored, kept_max, .. } = push;
     let ignored: Vec<&str> = ignored.names().collect();
     let ignored = serde_json::to_string(&ignored).expect("names are text");
     connection
