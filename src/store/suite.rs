@@ -6,6 +6,7 @@ use super::{
 };
 use crate::limits::Limits;
 use crate::profile::{self, Profile};
+use crate::rejection::{Fault, Rejections, SetAside};
 use crate::roster::{Change, Counts, Data, Employee, Ignored, Status};
 use std::time::Duration;
 
@@ -202,13 +203,26 @@ fn other_unique_fields_mean_that_nobody_holds_anything<B: Backend>() {
 const SEEN: Seen =
     Seen { mark: Mark { hash: [5; 32], good_until: i64::MAX, is_nonce: false }, fingerprint: [6; 32], kept_max: 9 };
 
+fn set_aside() -> Box<SetAside> {
+    let (rule, message) = ("max", "is too long".to_owned());
+    let mut rejections = Rejections::new(1);
+    (0..2).for_each(|index| rejections.add(Some(index), Some("7"), Fault::of_client("A", rule, message.clone())));
+    Box::new(SetAside::new(2, rejections))
+}
+
 fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>() {
     let mut backend = B::new();
     let as_of = Some("2026-01-31T06:00:00.25Z".parse().unwrap());
     let counts = Counts { created: 2, ..Counts::default() };
     let keyed = |key: &str| {
         let retry = Retry { key: key.into(), fingerprint: [7; 32] };
-        let remember = Remember { retry, first: Some(3), ignored: Ignored::of(&["a\nb".into()]), set_aside: None, kept_max: 2 };
+        let remember = Remember {
+            retry,
+            first: Some(3),
+            ignored: Ignored::of(&["a\nb".into()]),
+            set_aside: Some(set_aside()),
+            kept_max: 2,
+        };
         let commit = commit();
         Commit {
             sync: Sync { counts, employees: 2, as_of, ..commit.sync },
@@ -230,7 +244,7 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
         revision: 1,
         first: Some(3),
         ignored: Ignored::of(&["a\nb".into()]),
-        set_aside: None,
+        set_aside: Some(set_aside()),
         employees: 2,
         counts,
         duration: Duration::ZERO,

@@ -116,7 +116,9 @@ impl Applied {
             for OwnedChange { number, .. } in &batch {
                 changed.insert((*number).into());
                 let (place, bytes) = match number.checked_sub(first_created) {
-                    Some(slot) => (Some(outcome.carried.place_of_created(slot)), outcome.delta.created().get(slot).bytes),
+                    Some(slot) => {
+                        (Some(outcome.carried.place_of_created(slot)), outcome.delta.created().get(slot).bytes)
+                    }
                     None => (outcome.carried.place_of_stored(number - 1), index.get(number - 1).bytes),
                 };
                 if place.is_some() {

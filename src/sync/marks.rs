@@ -33,7 +33,9 @@ impl Marks {
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         (0u64..).zip(&self.words).flat_map(|(word, bits)| {
             let bits = *bits;
-            (0..u64::from(u64::BITS)).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * u64::from(u64::BITS) + bit)
+            (0..u64::from(u64::BITS))
+                .filter(move |bit| bits >> bit & 1 == 1)
+                .map(move |bit| word * u64::from(u64::BITS) + bit)
         })
     }
 

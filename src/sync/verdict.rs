@@ -95,7 +95,16 @@ impl Verdict {
     pub fn new(listed_max: usize) -> Verdict {
         let rejections = Rejections::new(listed_max);
         let [rejected, twice, broken, places] = std::array::from_fn(|_| Marks::default());
-        Verdict { listed_max, rejections, rejected, twice, broken, places, has_unidentified: false, unnamed: Vec::new() }
+        Verdict {
+            listed_max,
+            rejections,
+            rejected,
+            twice,
+            broken,
+            places,
+            has_unidentified: false,
+            unnamed: Vec::new(),
+        }
     }
 
     /// Adds the faults of the employee at a place, which has this id if it has a usable one.

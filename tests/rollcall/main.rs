@@ -31,6 +31,7 @@ mod golden;
 mod guesses;
 mod head;
 mod index;
+mod lenient;
 mod operator;
 mod patches;
 mod plain;

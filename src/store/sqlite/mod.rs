@@ -32,6 +32,7 @@ mod rows;
 mod schema;
 mod secrets;
 mod server_key;
+mod set_aside;
 mod snapshot;
 mod versions;
 

@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS];
+", PLANS, SET_ASIDE];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -264,6 +264,12 @@ const PLANS: &str = "
     -- Changes of plans, several in a row, see roster::pack. place: the plan's number times 2³², plus the number of the last employee.
     -- accepted: for each change the hash of the bytes that the employee was accepted with, 128 bits.
     CREATE TABLE plan_part (place INTEGER PRIMARY KEY, changes BLOB NOT NULL, accepted BLOB NOT NULL) STRICT;
+";
+
+/// Whom lenient pushes were applied without.
+const SET_ASIDE: &str = "
+    -- Whom a lenient push was applied without, as store::sqlite::set_aside writes it; NULL of another push.
+    ALTER TABLE retry ADD COLUMN set_aside TEXT;
 ";
 
 /// The first version in which versions of employees are appended.
