@@ -46,7 +46,7 @@ use {demo::Demo, push::Push};
 /// environment, and the environment wins over the file.
 ///
 /// Exit codes: 0 if everything was done; 1 if the server, the data or the system refused it, or the result could not be written;
-/// 2 if the command line or the configuration is wrong.
+/// 2 if the command line or the configuration is wrong; 4 if a push was applied without some employees.
 #[derive(Parser)]
 #[command(name = "rollcall", version, max_term_width = 100)]
 struct Cli {
@@ -84,6 +84,9 @@ enum Failed {
     Usage(String),
     /// The server, the data or the system refused it: exit code 1.
     Refused(String),
+    /// A lenient push was applied without some employees: exit code 4.
+    #[cfg(feature = "client")]
+    Rejected(String),
 }
 
 impl Failed {
@@ -97,6 +100,7 @@ impl Failed {
         match self {
             Failed::Usage(message) => Failed::Usage(format!("{done} {message}")),
             Failed::Refused(message) => Failed::Refused(format!("{done} {message}")),
+            Failed::Rejected(message) => Failed::Rejected(format!("{done} {message}")),
         }
     }
 }
@@ -123,6 +127,8 @@ pub fn run() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failed::Usage(message)) => (2, message),
         Err(Failed::Refused(message)) => (1, message),
+        #[cfg(feature = "client")]
+        Err(Failed::Rejected(message)) => (4, message),
     };
     complain!("rollcall: {message}");
     ExitCode::from(code)

@@ -14,6 +14,7 @@ use rollcall::sync::{
     ApplyPlan, Body, Conditions, Failure, Handling, Moved, Push, Receipt, Source, Trace, apply_plan, plan, sync,
 };
 use serde_json::{Value, json};
+use std::process::Output;
 use tempfile::TempDir;
 
 const STAFF: &str = r#"
@@ -317,4 +318,71 @@ proptest! {
             (0..times).for_each(|_| three.lenient(&employees, as_plan));
         }
     }
+}
+
+fn error_text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn rejected_rows_of_a_csv_are_corrected_and_pushed_again() {
+    let world = World::with(STAFF, "");
+    let csv = "\u{feff}No;Name;Email\n1;abc;\n2;too long;\"a;b\"\n3;=abcd;\n3;abc;\n4;xyz;d@example.com\n";
+    let (file, rejects) = (world.file("staff.csv", csv), world.path("rejects.csv"));
+    let push = |file: &str| {
+        world.push_file(file, &["--profile", PROFILE, "--map", "No=id", "--lenient", "--rejects", &rejects])
+    };
+    let pushed = push(&file);
+    assert_eq!(pushed.status.code(), Some(4), "{pushed:?}");
+    assert!(String::from_utf8_lossy(&pushed.stdout).contains("created             2"), "{pushed:?}");
+    let said = error_text(&pushed);
+    assert!(said.contains("row 3, column B: id \"2\": Name: "), "{said}");
+    assert!(said.contains("the push leaves out 3 employees, see above; they are in "), "{said}");
+    let written = std::fs::read_to_string(&rejects).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (4, "\u{feff}No;Name;Email;rejected because"), "{written}");
+    assert!(lines[1].starts_with("2;too long;\"a;b\";\"Name: "), "{written}");
+    assert!(lines[1].contains("[max_length]; Email: "), "{written}");
+    assert!(lines[2].starts_with("3;'=abcd;;") && lines[3].starts_with("3;abc;;\"id: "), "{written}");
+    assert_eq!(ids(&world), ["1", "4"]);
+
+    let corrected =
+        written.replace("too long", "xyz").replace("\"a;b\"", "b@example.com").replace("3;'=abcd", "5;'=ab");
+    let pushed = push(&world.file("corrected.csv", corrected));
+    assert_eq!(pushed.status.code(), Some(0), "{pushed:?}");
+    assert_eq!(ids(&world).len(), 5);
+    assert_eq!(world.get("/v1/employees/5").json()["data"][0]["value"], "=ab");
+    assert_eq!(std::fs::read_to_string(&rejects).unwrap(), "\u{feff}No;Name;Email;rejected because\n");
+}
+
+#[test]
+fn rejected_employees_of_a_body_are_corrected_and_pushed_again() {
+    let world = World::with(STAFF, "errors_listed_max = 2");
+    let employees = [nameless("1"), staff("2", &[]), json!(7), nameless("3")];
+    let (file, rejects) = (world.file("staff.json", list(&employees)), world.path("rejects.json"));
+    let pushed = world.push_file(&file, &["--lenient", "--rejects", &rejects]);
+    assert_eq!(pushed.status.code(), Some(4), "{pushed:?}");
+    assert!(error_text(&pushed).contains("2 of them are in "), "{}", error_text(&pushed));
+    assert!(error_text(&pushed).contains("does not list the other 1: correct these"), "{}", error_text(&pushed));
+    let mut written: Value = serde_json::from_str(&std::fs::read_to_string(&rejects).unwrap()).unwrap();
+    assert_eq!((&written["profileId"], &written["employees"][1]), (&json!(PROFILE), &json!(7)));
+    let because = "Name: a value is required; none was sent [required]";
+    assert_eq!(
+        written["employees"][0],
+        json!({ "id": "1", "status": "active", "data": [], "rejectedBecause": because })
+    );
+    written["employees"][0]["data"] = json!([{ "name": "Name", "value": "abc" }]);
+    written["employees"].as_array_mut().unwrap().pop();
+    let pushed =
+        world.push_file(&world.file("corrected.json", written.to_string()), &["--lenient", "--rejects", &rejects]);
+    assert_eq!(pushed.status.code(), Some(0), "{pushed:?}");
+    assert_eq!(ids(&world), ["2", "1"]);
+}
+
+#[test]
+fn rejects_are_only_for_lenient_pushes() {
+    let world = World::with(STAFF, "");
+    let pushed = world.push_file(&world.file("staff.json", list(&[])), &["--rejects", &world.path("rejects.json")]);
+    assert_eq!(pushed.status.code(), Some(2), "{pushed:?}");
+    assert!(error_text(&pushed).contains("--lenient"), "{pushed:?}");
 }
