@@ -9,6 +9,7 @@ use crate::formula::guard;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -147,7 +148,7 @@ fn write_rows(
             field => row.data.iter().find(|cell| cell.name == field).map_or("", |cell| cell.value.as_str()),
         };
         let cells = columns.iter().map(|column| guard(cell(column.field)));
-        table.write_record(cells.chain([guard(reason)]).map(|cell| cell.into_owned()))?;
+        table.write_record(cells.chain([guard(reason)]).map(Cow::into_owned))?;
     }
     table.flush()
 }

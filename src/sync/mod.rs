@@ -320,7 +320,7 @@ fn apply<'a>(
     if let Some(rejections) = outcome.verdict.take_rejections() {
         return Err(Failure::Rejected(Box::new(rejections)));
     }
-    let set_aside = is_lenient.then(|| Box::default());
+    let set_aside = is_lenient.then(Box::default);
     Ok(Applied { outcome, indexed, ignored, first, empties_queue, set_aside })
 }
 
