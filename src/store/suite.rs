@@ -278,6 +278,11 @@ fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
     let plan = keep(&mut backend);
     assert_eq!(keep(&mut backend).id, plan.id, "the same changes make no other plan");
     let mut draft = backend.begin().unwrap();
+    let numbers = draft.enter_profile(&profile).unwrap();
+    draft.append(&[changed(1, &ada, &renamed), created(3, &eve)]).unwrap();
+    draft.start_over(&profile).unwrap();
+    assert!(draft.changes(0, 9).unwrap().is_empty());
+    assert_eq!(draft.enter_profile(&profile).unwrap(), numbers);
     assert_eq!(everybody(&mut draft), [(1, ada.clone()), (2, bob.clone())]);
     assert_eq!((draft.revision(), draft.revisions(&[2, 9]).unwrap()), (1, vec![Some(1), None]));
     assert_eq!(draft.plan(&plan.id).unwrap(), Some(plan.clone()));
