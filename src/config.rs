@@ -65,6 +65,10 @@ pub struct PushConfig {
     pub sheet: Option<String>,
     /// Whether the answer is printed as the server sent it.
     pub json: Option<bool>,
+    /// Whether the push is applied without the employees that the server rejects.
+    pub lenient: Option<bool>,
+    /// Where those are written.
+    pub rejects: Option<PathBuf>,
     /// How requests are signed.
     pub sign: Option<Sign>,
     /// The time limit for the answer once the body has been sent, in seconds.

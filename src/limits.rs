@@ -26,6 +26,9 @@ pub const IGNORED_HEADER_BYTES_MAX: usize = 2_000;
 /// The longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
+/// How often a lenient push is tried again because others break a rule of the whole roster without those who were rejected. Then it is refused.
+pub const LENIENT_ROUNDS_MAX: u32 = 16;
+
 /// How long a push with an `Idempotency-Key` is remembered, in seconds.
 pub const RETRY_SECONDS_MAX: u32 = 24 * 60 * 60;
 

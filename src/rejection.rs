@@ -1,5 +1,6 @@
 //! What is wrong with the employees of a push: data, not an error.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How long the name of a field may be in an answer, in characters; longer ones are cut.
@@ -55,7 +56,7 @@ pub struct Rejection {
     /// See [`Fault::field`].
     pub field: String,
     /// See [`Fault::rule`].
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// See [`Fault::message`].
     pub message: String,
     /// See [`Fault::other_index`].
@@ -70,11 +71,33 @@ pub struct Cause {
     /// See [`Fault::known`].
     pub known: bool,
     /// See [`Fault::rule`].
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// How many rejections have this cause.
     pub count: u64,
     /// The message of one of them.
     pub message: String,
+}
+
+/// The employees that a lenient push was applied without. The default is nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SetAside {
+    /// How many employees of the push there are.
+    pub employees: u64,
+    /// How many rejections there are, kept or not.
+    pub error_count: u64,
+    /// The first of them, in the order of the push.
+    pub errors: Vec<Rejection>,
+    /// All of them by field and rule, the most frequent first.
+    pub causes: Vec<Cause>,
+}
+
+impl SetAside {
+    /// Makes it of the rejections of so many employees.
+    pub fn new(employees: u64, rejections: Rejections) -> SetAside {
+        let error_count = rejections.count();
+        let (errors, causes) = rejections.into_parts();
+        SetAside { employees, error_count, errors, causes }
+    }
 }
 
 /// The rejections of one push. All are counted, and the first are kept.
@@ -122,7 +145,7 @@ impl Rejections {
         let place = self.listed.partition_point(|listed| order(listed.index) <= order(index));
         let Fault { field, rule, message, other_index, .. } = fault;
         let id = id.map(str::to_owned);
-        self.listed.insert(place, Rejection { index, id, field, rule, message, other_index });
+        self.listed.insert(place, Rejection { index, id, field, rule: rule.into(), message, other_index });
     }
 
     fn count_cause(&mut self, field: &str, known: bool, rule: &'static str, message: &str) {
@@ -134,14 +157,14 @@ impl Rejections {
         } else if self.cause_count < self.listed_max {
             self.cause_count += 1;
             let (field, message) = (field.to_owned(), message.to_owned());
-            of_rule.insert(field.clone(), Cause { field, known, rule, count: 1, message });
+            of_rule.insert(field.clone(), Cause { field, known, rule: rule.into(), count: 1, message });
         }
     }
 
     /// Returns the kept rejections in the order of the push, and the causes, the most frequent first.
     pub fn into_parts(self) -> (Vec<Rejection>, Vec<Cause>) {
         let mut causes: Vec<Cause> = self.causes.into_values().flat_map(HashMap::into_values).collect();
-        causes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.field, a.rule).cmp(&(&b.field, b.rule))));
+        causes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.field, &a.rule).cmp(&(&b.field, &b.rule))));
         (self.listed, causes)
     }
 }

@@ -9,6 +9,7 @@ use crate::digest::content_digest;
 use jiff::Timestamp;
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek as _, Write};
@@ -33,6 +34,10 @@ pub struct Body {
     pub employees: Option<u64>,
     /// When the list was made. A server that has applied a later one refuses it.
     pub as_of: Option<Timestamp>,
+    /// Whether the server is asked to apply it without the employees that it rejects.
+    pub is_lenient: bool,
+    /// The form of the file that it was read from.
+    pub(super) form: Form,
     compressed: File,
 }
 
@@ -102,10 +107,17 @@ pub enum InputError {
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Form {
+pub(super) enum Form {
     Json,
     Workbook,
-    Csv,
+    Csv {
+        /// What separates its cells.
+        delimiter: u8,
+        /// Whether it begins with a byte order mark.
+        is_marked: bool,
+    },
+    /// LMS Collaborator's CSV.
+    Collaborator,
 }
 
 impl Body {
@@ -116,7 +128,7 @@ impl Body {
             if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
         let (start, mut input) = unpacked(input)?;
         let mut out = writer()?;
-        let form = form(path, &start)?;
+        let mut form = form(path, &start)?;
         check_options(form, columns)?;
         if form == Form::Json {
             io::copy(&mut input, &mut out)?;
@@ -135,11 +147,12 @@ impl Body {
         } else if columns.collaborator || collaborator::is_one(&start, columns) {
             let (places, of_columns) = collaborator::convert(input, columns, &mut out, tell)?;
             note = Some(of_columns);
+            form = Form::Collaborator;
             places
         } else {
             csv::convert(input, &start, columns, &mut out, tell)?
         };
-        Ok(Body { note, ..Body::written(out, places)? })
+        Ok(Body { note, form, ..Body::written(out, places)? })
     }
 
     /// Makes a body of the JSON that `write` writes.
@@ -151,7 +164,16 @@ impl Body {
 
     fn written(out: Writer, places: Places) -> io::Result<Body> {
         let Compressor { encoder, length } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let mut body = Body { compressed: encoder.finish()?, length, places, note: None, employees: None, as_of: None };
+        let mut body = Body {
+            compressed: encoder.finish()?,
+            length,
+            places,
+            note: None,
+            employees: None,
+            as_of: None,
+            is_lenient: false,
+            form: Form::Json,
+        };
         body.employees = counted(body.unpack()?);
         Ok(body)
     }
@@ -172,6 +194,21 @@ impl Body {
         let mut file = self.compressed.try_clone()?;
         file.rewind()?;
         Ok(BufReader::with_capacity(1 << 17, zstd::stream::Decoder::new(file)?))
+    }
+
+    /// Calls `member` with each member of the body beside the employees, and `employee` with each employee, by its place. Fails if the body
+    /// is not JSON of that form.
+    pub(super) fn for_each(
+        &self,
+        member: impl FnMut(&str, &RawValue),
+        employee: impl FnMut(u64, &RawValue),
+    ) -> io::Result<()> {
+        let mut json = self.unpack()?;
+        if json.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+            json.consume(3);
+        }
+        let read = serde_json::Deserializer::from_reader(json).deserialize_map(Members { member, employee });
+        read.map_err(io::Error::from)
     }
 
     /// Refuses a StartExam body that names a profile other than `wanted`.
@@ -247,6 +284,59 @@ fn named_profile(mut json: impl BufRead) -> Option<Uuid> {
     // Reading stops behind the profile, which serde_json reports as an error.
     let _ = serde_json::Deserializer::from_reader(json).deserialize_map(Envelope(&mut named));
     Uuid::parse_str(named?.trim()).ok()
+}
+
+/// Visits a body member by member, and its employees one by one.
+struct Members<M, E> {
+    member: M,
+    employee: E,
+}
+
+/// Visits the employees one by one.
+struct Elements<E>(E);
+
+impl<'de, M: FnMut(&str, &RawValue), E: FnMut(u64, &RawValue)> Visitor<'de> for Members<M, E> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<String>()? {
+            if EMPLOYEES.contains(&name.as_str()) {
+                members.next_value_seed(Elements(&mut self.employee))?;
+            } else {
+                (self.member)(&name, &members.next_value::<Box<RawValue>>()?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de, E: FnMut(u64, &RawValue)> DeserializeSeed<'de> for Elements<E> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, array: D) -> Result<(), D::Error> {
+        array.deserialize_seq(self)
+    }
+}
+
+impl<'de, E: FnMut(u64, &RawValue)> Visitor<'de> for Elements<E> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut employees: A) -> Result<(), A::Error> {
+        let mut index = 0;
+        while let Some(element) = employees.next_element::<Box<RawValue>>()? {
+            (self.0)(index, &element);
+            index += 1;
+        }
+        Ok(())
+    }
 }
 
 /// Returns how many employees a StartExam body has, or `None` if it cannot be read. It is read once, and no employee is kept.
@@ -348,7 +438,9 @@ fn form(path: &Path, start: &[u8]) -> Result<Form, InputError> {
         _ => {
             let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
             let is_json = is_named_json || text.trim_ascii_start().first() == Some(&b'{');
-            Ok(if is_json { Form::Json } else { Form::Csv })
+            let (_, delimiter) = csv::beginning(start);
+            let is_marked = text.len() < start.len();
+            Ok(if is_json { Form::Json } else { Form::Csv { delimiter, is_marked } })
         }
     }
 }
@@ -360,7 +452,9 @@ fn check_options(form: Form, columns: Option<&Columns>) -> Result<(), InputError
     };
     let message = match form {
         Form::Json | Form::Workbook if columns.collaborator => "--columns collaborator is for a CSV, which this is not",
-        Form::Json | Form::Csv if columns.sheet.is_some() => "--sheet is for a workbook, which this is not",
+        Form::Json | Form::Csv { .. } | Form::Collaborator if columns.sheet.is_some() => {
+            "--sheet is for a workbook, which this is not"
+        }
         _ => return Ok(()),
     };
     Err(InputError::Wrong(message.into()))

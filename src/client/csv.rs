@@ -59,7 +59,7 @@ pub fn convert(
 
 /// Returns how many bytes precede the headings, and the separator of the cells: the one that a spreadsheet's line `sep=;` names, else
 /// [`delimiter`]'s.
-fn beginning(start: &[u8]) -> (usize, u8) {
+pub fn beginning(start: &[u8]) -> (usize, u8) {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let length = text.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(text.len());
     let line = &text[..length];

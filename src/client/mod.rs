@@ -68,6 +68,7 @@ mod connection;
 mod csv;
 mod places;
 mod plan;
+mod rejects;
 mod retry;
 mod rows;
 mod send;
@@ -77,11 +78,12 @@ mod xlsx;
 pub use advice::{advice, is_replaced};
 pub use body::{Body, InputError, Writer};
 pub use connection::{Broken, Sent, tried};
-pub use places::Places;
+pub use places::{NamedColumn, Places};
 pub use plan::RemotePlan;
+pub use rejects::write_rejects;
 pub use retry::{Patience, Progress, ask, push};
 pub use rows::Columns;
 pub use send::{
-    Answer, AnswerCause, AnswerCounts, AnswerGuard, AnswerRefusal, AnswerRejection, ProfileField, PushError, Signing,
-    Target, profile_fields,
+    Answer, AnswerCause, AnswerCounts, AnswerGuard, AnswerRefusal, AnswerRejected, AnswerRejection, ProfileField,
+    PushError, Signing, Target, profile_fields,
 };

@@ -42,7 +42,30 @@ struct Run {
     table: usize,
 }
 
+/// A column of the tables, as [`Places::columns`] returns it.
+pub struct NamedColumn<'p> {
+    /// Its heading.
+    pub heading: &'p str,
+    /// The field that it holds, or `id` or `status`.
+    pub field: &'p str,
+}
+
 impl Places {
+    /// Returns the columns in the order of the file. Of several tables whose columns hold the same field, the first one has the heading.
+    pub fn columns(&self) -> Vec<NamedColumn<'_>> {
+        let mut columns: Vec<NamedColumn> = Vec::new();
+        for table in &self.tables {
+            let mut of_table: Vec<(&String, &Column)> = table.columns.iter().collect();
+            of_table.sort_by_key(|(_, column)| column.position);
+            for (field, Column { heading, .. }) in of_table {
+                if columns.iter().all(|column| column.field != field) {
+                    columns.push(NamedColumn { heading, field });
+                }
+            }
+        }
+        columns
+    }
+
     /// Returns the places in a StartExam body, where employees are known by their order only.
     pub(super) fn of_body() -> Places {
         let table = Table { unit: "employee", sheet: None, columns: HashMap::new() };

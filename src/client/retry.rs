@@ -94,7 +94,8 @@ fn headers(body: &Body) -> io::Result<Vec<(&'static str, String)>> {
     let key = token::random().map_err(io::Error::other)?;
     let expected = body.employees.map(|employees| ("Rollcall-Expected", employees.to_string()));
     let as_of = body.as_of.map(|as_of| ("Rollcall-As-Of", as_of.to_string()));
-    Ok([Some(("Idempotency-Key", format!("{key:?}"))), expected, as_of].into_iter().flatten().collect())
+    let prefer = body.is_lenient.then(|| ("Prefer", "handling=lenient".to_owned()));
+    Ok([Some(("Idempotency-Key", format!("{key:?}"))), expected, as_of, prefer].into_iter().flatten().collect())
 }
 
 /// Calls `ask`, and again as often as `patience` says if the connection breaks.

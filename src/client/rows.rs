@@ -31,7 +31,12 @@ pub struct Columns {
     pub fields: Box<dyn Fn() -> Result<Vec<ProfileField>, PushError>>,
 }
 
+/// The heading of the column that says why an employee was rejected. It is passed over, so that a corrected file can be pushed again.
+pub const REASON: &str = "rejected because";
+
 enum Heading {
+    /// What a client before has written, see [`REASON`].
+    Reason,
     Id,
     Status,
     /// A field's name, as JSON.
@@ -104,13 +109,17 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
             self.known.get_or_init(|| known);
         }
         self.check_all_known(&names).map_err(wrong)?;
-        for (position, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        let is_passed_over = |name: &str| name.is_empty() || name == REASON && !self.has_field(REASON);
+        let held: Vec<(usize, &str)> =
+            names.iter().copied().enumerate().filter(|(_, name)| !is_passed_over(name)).collect();
+        for (position, name) in held {
             self.places.note_column(position, headings[position], name);
         }
         let heading = |name: &&str| match *name {
             "" => Heading::Empty,
             "id" => Heading::Id,
             "status" => Heading::Status,
+            REASON if !self.has_field(REASON) => Heading::Reason,
             name => Heading::Field(json!(name).to_string()),
         };
         self.headings = names.iter().map(heading).collect();
@@ -127,12 +136,17 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
         }
     }
 
+    fn has_field(&self, name: &str) -> bool {
+        self.known.get().is_some_and(|known| known.iter().flatten().any(|field| field == name))
+    }
+
     /// Checks that every heading is a field of the profile, if the server serves that. The error lists those that are not.
     fn check_all_known(&self, names: &[&str]) -> Result<(), String> {
         let Some(Some(fields)) = self.known.get() else {
             return Ok(());
         };
-        let is_unknown = |name: &str| !matches!(name, "" | "id" | "status") && fields.iter().all(|field| field != name);
+        let is_unknown =
+            |name: &str| !matches!(name, "" | "id" | "status" | REASON) && fields.iter().all(|field| field != name);
         let unknown: Vec<(usize, &&str)> = names.iter().enumerate().filter(|(_, name)| is_unknown(name)).collect();
         let first = unknown.iter().take(HEADINGS_LISTED_MAX).map(|(position, name)| {
             let alike = nearest(name, fields.iter().map(String::as_str));
@@ -161,6 +175,7 @@ impl<'o, W: Write, F: FnMut(u64)> Employees<'o, W, F> {
             match self.headings.get(position) {
                 Some(Heading::Id) => id = cell,
                 Some(Heading::Status) => status = trimmed(cell),
+                Some(Heading::Reason) => {}
                 Some(Heading::Field(_)) if cell.is_empty() => {}
                 Some(Heading::Field(name)) => add(&mut data, name, cell)?,
                 Some(Heading::Empty) | None if trimmed(cell).is_empty() => {}

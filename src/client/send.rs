@@ -87,10 +87,33 @@ impl Answer {
         serde_json::from_str(&self.text).ok().filter(|_| self.ok)
     }
 
+    /// Returns the employees that a lenient push was applied without; `None` if there are none.
+    pub fn rejected(&self) -> Option<AnswerRejected> {
+        #[derive(Deserialize)]
+        struct Applied {
+            rejected: AnswerRejected,
+        }
+        serde_json::from_str::<Applied>(&self.text).ok().filter(|_| self.ok).map(|applied| applied.rejected)
+    }
+
     /// Returns why the push was refused, or `None` if this is not one of rollcall's refusals.
     pub fn refusal(&self) -> Option<AnswerRefusal> {
         serde_json::from_str(&self.text).ok()
     }
+}
+
+/// The employees that a lenient push was applied without.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerRejected {
+    /// How many there are.
+    pub employees: u64,
+    /// How many rejections there are, listed or not.
+    pub error_count: u64,
+    /// The first rejections, in the order of the push.
+    pub errors: Vec<AnswerRejection>,
+    /// All rejections by field and rule, the most frequent first.
+    pub causes: Vec<AnswerCause>,
 }
 
 /// What a push that was applied did: numbers of employees.

@@ -46,7 +46,7 @@ use {demo::Demo, push::Push};
 /// environment, and the environment wins over the file.
 ///
 /// Exit codes: 0 if everything was done; 1 if the server, the data or the system refused it, or the result could not be written;
-/// 2 if the command line or the configuration is wrong; 3 if a guard stopped a push.
+/// 2 if the command line or the configuration is wrong; 3 if a guard stopped a push; 4 if a push was applied without some employees.
 #[derive(Parser)]
 #[command(name = "rollcall", version, max_term_width = 100)]
 struct Cli {
@@ -87,6 +87,9 @@ enum Failed {
     /// A guard stopped a push: exit code 3.
     #[cfg(feature = "client")]
     Held(String),
+    /// A lenient push was applied without some employees: exit code 4.
+    #[cfg(feature = "client")]
+    Rejected(String),
 }
 
 impl Failed {
@@ -101,6 +104,8 @@ impl Failed {
             Failed::Usage(message) => Failed::Usage(format!("{done} {message}")),
             Failed::Refused(message) => Failed::Refused(format!("{done} {message}")),
             Failed::Held(message) => Failed::Held(format!("{done} {message}")),
+            #[cfg(feature = "client")]
+            Failed::Rejected(message) => Failed::Rejected(format!("{done} {message}")),
         }
     }
 }
@@ -129,6 +134,8 @@ pub fn run() -> ExitCode {
         Err(Failed::Refused(message)) => (1, message),
         #[cfg(feature = "client")]
         Err(Failed::Held(message)) => (3, message),
+        #[cfg(feature = "client")]
+        Err(Failed::Rejected(message)) => (4, message),
     };
     complain!("rollcall: {message}");
     ExitCode::from(code)

@@ -1,9 +1,10 @@
 //! `rollcall push`
 
-use super::refused::refused;
+use super::refused::{print, refused};
 use super::{Failed, complain, out, push_plan, setting};
 use crate::client::{
-    self, Answer, AnswerCounts, Body, Columns, InputError, Patience, Progress, PushError, RemotePlan, Signing, Target,
+    self, Answer, AnswerCounts, AnswerRejected, Body, Columns, InputError, Patience, Progress, PushError, RemotePlan,
+    Signing, Target,
 };
 use crate::config::{ColumnsOf, Config, PushConfig, Sign};
 use crate::signature::parse_date;
@@ -12,6 +13,8 @@ use clap::builder::FalseyValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -27,7 +30,8 @@ use std::time::{Duration, Instant};
 /// ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names a proxy; NO_PROXY exempts hosts from it.
 ///
 /// Exit codes: 0 if the push was applied, or its plan shown; 1 if the server or the data refused it, there is no answer, or the counts could not be
-/// written; 2 if the command line or the configuration is wrong; 3 if a guard stopped the push, so that somebody has to look at it.
+/// written; 2 if the command line or the configuration is wrong; 3 if a guard stopped the push, so that somebody has to look at it; 4 if the push
+/// left out employees because of --lenient.
 #[derive(Args)]
 pub struct Push {
     /// A StartExam body (.json), a CSV (.csv) or an Excel workbook (.xlsx), plain or compressed (.gz, .zst); - is the standard input
@@ -59,6 +63,13 @@ pub struct Push {
     /// When the list was made, like 2026-01-31T06:00:00Z. A list that is older than the last one applied is refused
     #[arg(long, env = "ROLLCALL_AS_OF", value_name = "TIME", value_parser = time)]
     as_of: Option<Timestamp>,
+    /// Apply the push without the employees that the server rejects; they stay as they are stored
+    #[arg(long, env = "ROLLCALL_LENIENT", value_parser = FalseyValueParser::new())]
+    lenient: bool,
+    /// Where to write the rejected employees, as the input is written (a workbook as CSV) and with what is wrong with each, to be corrected
+    /// and pushed again. The file is replaced by each push that is applied
+    #[arg(long, env = "ROLLCALL_REJECTS", value_name = "FILE")]
+    rejects: Option<PathBuf>,
     /// How requests are signed [default: shared-key]
     #[arg(long, env = "ROLLCALL_SIGN", value_name = "HOW", value_enum)]
     sign: Option<Sign>,
@@ -103,6 +114,8 @@ impl Push {
         let patience = patience(self.timeout, self.retry, &config)?;
         let quiet = self.quiet || config.quiet == Some(true);
         let (mut target, variable) = self.target(&config)?;
+        let is_lenient = self.lenient || config.lenient == Some(true);
+        let rejects = self.rejects(config.rejects, is_lenient)?;
         let mut map: BTreeMap<String, String> = config.map;
         map.extend(self.map);
         let collaborator = self.columns.or(config.columns) == Some(ColumnsOf::Collaborator);
@@ -123,13 +136,16 @@ impl Push {
             complain!("rollcall: {}: {note}", self.file.display());
         }
         body.as_of = self.as_of;
+        body.is_lenient = is_lenient;
         target.dry_run = self.plan;
         let started = Instant::now();
         let mut answer = send(&target, &body, patience, quiet)?;
         let json = self.json || config.json == Some(true);
+        let rejected = answer.rejected();
         if let Some(plan) = RemotePlan::of(&answer, &target, patience.answer).filter(|_| self.plan) {
             if json {
-                return push_plan::print_json(&plan);
+                push_plan::print_json(&plan)?;
+                return report(rejected, &body, rejects.as_deref());
             }
             push_plan::print(&plan)?;
             if let Some(counts) = answer.counts().filter(|_| !quiet) {
@@ -137,7 +153,7 @@ impl Push {
             }
             match push_plan::ask(&plan)? {
                 Some(applied) => answer = applied,
-                None => return Ok(()),
+                None => return report(rejected, &body, rejects.as_deref()),
             }
         } else if self.plan && answer.ok {
             complain!("rollcall: the server is of a version without plans, and has applied the push");
@@ -159,10 +175,19 @@ impl Push {
         } else if answer.sent_before && !quiet {
             complain!("rollcall: an earlier attempt may have been applied; the counts are those of the last one");
         }
-        if counts == AnswerCounts::default() {
+        if counts == AnswerCounts::default() && rejected.is_none() {
             complain!("rollcall: the file has no employees");
         }
-        Ok(())
+        report(rejected, &body, rejects.as_deref())
+    }
+
+    /// Returns where rejected employees are written, which only a lenient push has.
+    fn rejects(&self, configured: Option<PathBuf>, is_lenient: bool) -> Result<Option<PathBuf>, Failed> {
+        if self.rejects.is_some() && !is_lenient {
+            let message = "--rejects is for --lenient: without it a push with a rejected employee is refused";
+            return Err(Failed::Usage(message.into()));
+        }
+        Ok(self.rejects.clone().or(configured).filter(|_| is_lenient))
     }
 
     /// Returns where to push, and the environment variable that has the secret.
@@ -186,6 +211,34 @@ impl Push {
             Some(Sign::Rfc9421) => Signing::Rfc9421,
         };
         Ok((target, variable))
+    }
+}
+
+/// Reports the employees that a push leaves out, and writes them to a file.
+fn report(rejected: Option<AnswerRejected>, body: &Body, rejects: Option<&Path>) -> Result<(), Failed> {
+    let some = rejected.unwrap_or_default();
+    print(&some.errors, &some.causes, body);
+    let mut written = String::new();
+    if let Some(file) = rejects {
+        let write = || client::write_rejects(body, &some, BufWriter::new(File::create(file)?));
+        let employees = write().map_err(|error| {
+            Failed::Refused(format!(
+                "the push was carried out, but the rejected employees cannot be written to {}: {error}",
+                file.display()
+            ))
+        })?;
+        written = match some.employees - employees.min(some.employees) {
+            0 => format!("; they are in {}", file.display()),
+            more => format!(
+                "; {employees} of them are in {}, and the server does not list the other {more}: correct these and push the whole list again",
+                file.display()
+            ),
+        };
+    }
+    match some.employees {
+        0 => Ok(()),
+        1 => Err(Failed::Rejected(format!("the push leaves out 1 employee, see above{written}"))),
+        many => Err(Failed::Rejected(format!("the push leaves out {many} employees, see above{written}"))),
     }
 }
 
@@ -272,7 +325,7 @@ fn explained(answer: &Answer, body: &Body, target: &Target, variable: &str) -> F
     let message = match refused(answer, body) {
         _ if client::is_replaced(answer) => format!("the server answered {}", answer.status),
         Failed::Held(message) => return Failed::Held(format!("{message}{}", client::tried(answer.tries))),
-        Failed::Usage(message) | Failed::Refused(message) => message,
+        Failed::Usage(message) | Failed::Refused(message) | Failed::Rejected(message) => message,
     };
     let advice = client::advice(answer, target, variable).map(|advice| format!("; {advice}")).unwrap_or_default();
     Failed::Refused(format!("{message}{advice}{}", client::tried(answer.tries)))

@@ -244,7 +244,7 @@ pub fn refused(message: &str) -> String {
 /// `row`, and the other that the rejection speaks of in `other_row`.
 pub fn rejected(field: &str, rejection: &Rejection, row: Option<u64>, other_row: Option<u64>) -> String {
     let place = row.map(|row| format!("row {row}: ")).unwrap_or_default();
-    let message = match (field, rejection.rule) {
+    let message = match (field, &*rejection.rule) {
         // Where cells are missing or shifted, what stands for the uid may be another value.
         ("", _) => return format!("{place}{}", rejection.message),
         ("uid", "twice") => "appears twice in the import; send each user once",

@@ -4,6 +4,7 @@ use super::{Error, Held, NewPlan, Plan, PlannedChange, UniqueValue, memory, sqli
 use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
+use crate::rejection::SetAside;
 use crate::roster::{Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Tally};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
@@ -99,6 +100,8 @@ pub struct Earlier {
     pub first: Option<u32>,
     /// What it carried and means nothing here.
     pub ignored: Ignored,
+    /// The employees that it was applied without; `None` if it was not lenient.
+    pub set_aside: Option<Box<SetAside>>,
     /// How many employees it carried.
     pub employees: u64,
     /// The five counts.
@@ -116,6 +119,8 @@ pub struct Remember {
     pub first: Option<u32>,
     /// See [`Earlier::ignored`].
     pub ignored: Ignored,
+    /// See [`Earlier::set_aside`].
+    pub set_aside: Option<Box<SetAside>>,
     /// How many such pushes are remembered of an account. The oldest go first.
     pub kept_max: u64,
 }
@@ -287,6 +292,12 @@ impl Draft<'_> {
     /// at most. Employees that were erased are not among them.
     pub fn changes(&mut self, after: u32, limit: usize) -> Result<Vec<OwnedChange>, Error> {
         forward!(self, draft => draft.changes(after, limit))
+    }
+
+    /// Drops what was appended, and begins again with the same profile, which gets the same numbers. Fails with [`Error::Changed`] if the roster
+    /// was changed meanwhile.
+    pub fn start_over(&mut self, profile: &Profile) -> Result<(), Error> {
+        forward!(self, draft => draft.start_over(profile))
     }
 
     /// Returns for each number the revision of the employee's last change, or `None` if nobody has it.

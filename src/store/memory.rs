@@ -277,10 +277,10 @@ impl Draft<'_> {
         if let Some(seen) = commit.seen {
             self.next.seen.entry(seen.mark.hash).or_insert(seen.fingerprint);
         }
-        if let Some(Remember { retry, first, ignored, .. }) = commit.remember {
+        if let Some(Remember { retry, first, ignored, set_aside, .. }) = commit.remember {
             let (fingerprint, revision) = (retry.fingerprint, self.next.revision);
             let Sync { employees, counts, duration, .. } = commit.sync;
-            let earlier = Earlier { fingerprint, revision, first, ignored, employees, counts, duration };
+            let earlier = Earlier { fingerprint, revision, first, ignored, set_aside, employees, counts, duration };
             self.next.remembered.insert(retry.key, earlier);
         }
         let revision = self.next.revision;
@@ -296,6 +296,16 @@ impl Draft<'_> {
                 OwnedChange { number: *number, before: before.clone(), after }
             })
             .collect())
+    }
+
+    pub(super) fn start_over(&mut self, profile: &Profile) -> Result<(), Error> {
+        let maps = self.roster.maps().clone();
+        if maps.revision != self.next.revision {
+            return Err(Error::Changed { expected: self.next.revision, found: maps.revision });
+        }
+        (self.next, self.before) = (maps, BTreeMap::new());
+        self.enter_profile(profile)?;
+        Ok(())
     }
 
     pub(super) fn revisions(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {

@@ -27,6 +27,7 @@
 //! | [`Draft::changes`] | `SELECT … FROM staged_change LEFT JOIN LATERAL (the version before it) WHERE draft = $1 AND number > $2 ORDER BY number LIMIT $3` |
 //! | [`Draft::keep_as_plan`] | `BEGIN; SELECT revision FROM account WHERE id = $1 FOR SHARE; INSERT INTO plan …; UPDATE staged_change SET plan = $2 WHERE draft = $3; COMMIT`: what is staged stays and gets an owner |
 //! | [`Draft::plan`], [`Draft::plan_part`] | `SELECT … FROM plan WHERE account = $1 AND id = $2`; `SELECT … FROM staged_change WHERE plan = $1 AND number > $2 ORDER BY number LIMIT $3` |
+//! | [`Draft::start_over`] | `DELETE FROM staged_change WHERE draft = $1`, and `SELECT revision FROM account WHERE id = $2`, which must be the one that the draft began with |
 //! | [`Draft::revisions`], [`Draft::has_moved_since`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)` |
 //! | [`Draft::roll_back`] | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!

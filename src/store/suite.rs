@@ -6,6 +6,7 @@ use super::{
 };
 use crate::limits::Limits;
 use crate::profile::{self, Profile};
+use crate::rejection::{Fault, Rejections, SetAside};
 use crate::roster::{Change, Counts, Data, Employee, Ignored, Missing, Status, Tally};
 use std::time::Duration;
 
@@ -203,13 +204,26 @@ fn other_unique_fields_mean_that_nobody_holds_anything<B: Backend>() {
 const SEEN: Seen =
     Seen { mark: Mark { hash: [5; 32], good_until: i64::MAX, is_nonce: false }, fingerprint: [6; 32], kept_max: 9 };
 
+fn set_aside() -> Box<SetAside> {
+    let (rule, message) = ("max", "is too long".to_owned());
+    let mut rejections = Rejections::new(1);
+    (0..2).for_each(|index| rejections.add(Some(index), Some("7"), Fault::of_client("A", rule, message.clone())));
+    Box::new(SetAside::new(2, rejections))
+}
+
 fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>() {
     let mut backend = B::new();
     let as_of = Some("2026-01-31T06:00:00.25Z".parse().unwrap());
     let counts = Counts { created: 2, ..Counts::default() };
     let keyed = |key: &str| {
         let retry = Retry { key: key.into(), fingerprint: [7; 32] };
-        let remember = Remember { retry, first: Some(3), ignored: Ignored::of(&["a\nb".into()]), kept_max: 2 };
+        let remember = Remember {
+            retry,
+            first: Some(3),
+            ignored: Ignored::of(&["a\nb".into()]),
+            set_aside: Some(set_aside()),
+            kept_max: 2,
+        };
         let commit = commit();
         Commit {
             sync: Sync { counts, employees: 2, as_of, ..commit.sync },
@@ -231,6 +245,7 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
         revision: 1,
         first: Some(3),
         ignored: Ignored::of(&["a\nb".into()]),
+        set_aside: Some(set_aside()),
         employees: 2,
         counts,
         duration: Duration::ZERO,
@@ -264,6 +279,11 @@ fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
     let plan = keep(&mut backend);
     assert_eq!(keep(&mut backend).id, plan.id, "the same changes make no other plan");
     let mut draft = backend.begin().unwrap();
+    let numbers = draft.enter_profile(&profile).unwrap();
+    draft.append(&[changed(1, &ada, &renamed), created(3, &eve)]).unwrap();
+    draft.start_over(&profile).unwrap();
+    assert!(draft.changes(0, 9).unwrap().is_empty());
+    assert_eq!(draft.enter_profile(&profile).unwrap(), numbers);
     assert_eq!(everybody(&mut draft), [(1, ada.clone()), (2, bob.clone())]);
     assert_eq!((draft.revision(), draft.revisions(&[2, 9]).unwrap()), (1, vec![Some(1), None]));
     assert_eq!(draft.plan(&plan.id).unwrap(), Some(plan.clone()));

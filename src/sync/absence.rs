@@ -41,6 +41,19 @@ pub fn bring_back(found: &mut [Found], is_list: bool, draft: &mut Draft, index: 
     draft.forget_missing(&on_purpose)
 }
 
+/// What is to be remembered of who is missing, and of who is not any more.
+#[derive(Debug, Default)]
+pub struct Absences {
+    forgotten: Vec<u32>,
+    noted: Vec<Missing>,
+}
+
+/// Remembers who is missing. It comes last, because a push may append its changes twice before.
+pub fn remember(absences: &Absences, draft: &mut Draft) -> Result<(), store::Error> {
+    draft.forget_missing(&absences.forgotten)?;
+    draft.note_missing(&absences.noted)
+}
+
 /// A list of everybody that hides the absent.
 pub struct Hiding {
     /// The account's number of the profile. Employees who were checked by another one are not absent.
@@ -59,17 +72,22 @@ pub fn end(
     indexed: Indexed,
 ) -> Result<(), Failure> {
     let has_everybody = indexed == Indexed::Everybody;
-    if has_everybody && outcome.carried.stored_len() == index.len() && !draft.any_missing() {
+    if has_everybody && outcome.carried.stored_len() == index.len() as u64 && !draft.any_missing() {
         return Ok(());
     }
     let carried = Carried::of(outcome, index, indexed);
     let mut missing = Vec::new();
     if draft.any_missing() {
-        draft.forget_missing(&std::mem::take(&mut outcome.hidden_again))?;
-        let again;
-        (again, missing) =
-            draft.missing()?.into_iter().partition(|missing: &Missing| carried.has(missing.number, outcome));
-        draft.forget_missing(&again.iter().map(|missing: &Missing| missing.number).collect::<Vec<_>>())?;
+        outcome.absences.forgotten = std::mem::take(&mut outcome.hidden_again);
+        outcome.absences.forgotten.sort_unstable();
+        let again: Vec<Missing>;
+        let is_known = |missing: &Missing| outcome.absences.forgotten.binary_search(&missing.number).is_err();
+        (again, missing) = draft
+            .missing()?
+            .into_iter()
+            .filter(is_known)
+            .partition(|missing: &Missing| carried.has(missing.number, outcome));
+        outcome.absences.forgotten.extend(again.iter().map(|missing| missing.number));
     }
     let Some(hiding) = hiding else {
         return Ok(());
@@ -151,7 +169,7 @@ impl Hiding {
             }
         }
         let changes = outcome.hide(&hidden, index)?;
-        draft.append(&changes)?;
-        Ok(draft.note_missing(&noted)?)
+        outcome.absences.noted.extend(noted);
+        Ok(draft.append(&changes)?)
     }
 }

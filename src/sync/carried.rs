@@ -102,14 +102,14 @@ impl Carried {
         self.stored[slot as usize].map(Place::get)
     }
 
-    /// Returns how many stored employees the push has carried.
-    pub fn stored_len(&self) -> usize {
-        self.stored_len
-    }
-
     /// Returns the place of a created employee, by its slot among the created.
     pub fn place_of_created(&self, slot: u32) -> u64 {
         self.created[slot as usize].get()
+    }
+
+    /// Returns how many employees the push has carried that were stored.
+    pub fn stored_len(&self) -> u64 {
+        self.stored_len as u64
     }
 
     /// Returns how many employees the push has created.

@@ -7,6 +7,16 @@ use crate::store::{Draft, Earlier, Mark, Retry, Seen};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
+/// What becomes of a whole push if some of its employees are rejected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handling {
+    /// It is refused.
+    #[default]
+    Strict,
+    /// It is applied without them. They stay as they are stored, and are not absent.
+    Lenient,
+}
+
 /// What a request demands of its push, or says about it. The default is nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Conditions {
@@ -18,6 +28,8 @@ pub struct Conditions {
     pub idempotency_key: Option<String>,
     /// What the request was signed with, if that must not come again.
     pub mark: Option<Mark>,
+    /// What becomes of the push if some of its employees are rejected.
+    pub handling: Handling,
     /// The fingerprint of the request, once all of its body has come. It is computed only if something needs it.
     pub fingerprint: Arc<OnceLock<Fingerprint>>,
 }

@@ -190,6 +190,11 @@ impl Figures {
         &mut self.fields[field]
     }
 
+    /// Notes how many employees a push is applied without.
+    pub fn reject(&mut self, employees: u64) {
+        self.rejected.count = employees;
+    }
+
     /// Returns what the push makes of the tally.
     pub fn tally(&self) -> Tally {
         let fields = (0..).zip(&self.fields).map(|(field, of)| (field, of.filled));

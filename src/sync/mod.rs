@@ -13,6 +13,8 @@ mod failure;
 mod find;
 mod guard;
 mod intake;
+mod lenient;
+mod marks;
 mod outcome;
 mod plan;
 mod recognise;
@@ -26,7 +28,7 @@ mod unique;
 mod verdict;
 
 pub use check::{Checked, Chunk, Finding, Rulebook};
-pub use conditions::Conditions;
+pub use conditions::{Conditions, Handling};
 pub use failure::{BodyError, Failure};
 pub use intake::{Intake, Pieces, Split};
 pub use plan::{ApplyPlan, LeftOut, Moved, MovedPerson, PlanFailure, apply_plan};
@@ -38,11 +40,13 @@ pub use trace::{Times, Trace};
 use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
+use crate::rejection::SetAside;
 use crate::roster::{Counts, Coverage, GuardSettings, Guards, Ignored, Index, Intent, Tripped};
 use crate::store::{self, Commit, Draft, Earlier, IndexUpdate, NewPlan, Numbers, Plan, Remember, Sync, Why};
 use absence::Hiding;
 use find::{Finder, Found};
 use guard::Figures;
+use lenient::Rest;
 use outcome::{Beginning, Outcome};
 use rayon::in_place_scope;
 use reference::References;
@@ -88,14 +92,16 @@ pub struct Receipt {
     pub ignored: Ignored,
     /// The number of its first employee, if its intents came one by one.
     pub first: Option<u32>,
+    /// The employees that it was applied without; `None` if it was not lenient.
+    pub set_aside: Option<Box<SetAside>>,
     /// Whether an earlier request did this, and this one nothing.
     pub is_repeated: bool,
 }
 
 impl From<Earlier> for Receipt {
     fn from(earlier: Earlier) -> Receipt {
-        let Earlier { counts, employees, revision, duration, ignored, first, .. } = earlier;
-        Receipt { counts, employees, revision, duration, ignored, first, is_repeated: true }
+        let Earlier { counts, employees, revision, duration, ignored, first, set_aside, .. } = earlier;
+        Receipt { counts, employees, revision, duration, ignored, first, set_aside, is_repeated: true }
     }
 }
 
@@ -108,6 +114,8 @@ pub struct Planned {
     pub duration: Duration,
     /// What the push carried and means nothing here, see [`Receipt::ignored`].
     pub ignored: Ignored,
+    /// The employees that the plan leaves out; `None` if the push was not lenient.
+    pub set_aside: Option<Box<SetAside>>,
 }
 
 /// Carries out a push: all of it, or nothing. `open` opens the roster, once the profile of the push is known. What is noted about the push
@@ -207,8 +215,9 @@ struct Ready<'r, 'd> {
 impl Ready<'_, '_> {
     /// Applies the push.
     fn commit(self, trace: &mut Trace) -> Result<Receipt, Failure> {
-        let Ready { run: &Run { push, numbers, indexed, .. }, draft, index, applied, started } = self;
-        let Applied { outcome, ignored, first, empties_queue, .. } = applied;
+        let Ready { run: &Run { push, numbers, .. }, mut draft, index, applied, started } = self;
+        let Applied { outcome, indexed, ignored, first, empties_queue, set_aside, .. } = applied;
+        absence::remember(&outcome.absences, &mut draft)?;
         let Outcome { counts, employees, delta, figures, .. } = outcome;
         let (duration, sender) = (started.elapsed(), trace.sender);
         let (as_of, is_usual) = (push.conditions.as_of, push.coverage.is_everybody());
@@ -221,6 +230,7 @@ impl Ready<'_, '_> {
             retry,
             first,
             ignored: ignored.clone(),
+            set_aside: set_aside.clone(),
             kept_max: push.limits.retries_kept_max,
         });
         let seen = push.conditions.seen(push.limits.signatures_kept_max);
@@ -228,7 +238,7 @@ impl Ready<'_, '_> {
         let tally = figures.tally();
         let commit = Commit { sync, index, index_bytes_max, tally, empties_queue, remember, seen, plan: None };
         let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
-        Ok(Receipt { counts, employees, revision, duration, ignored, first, is_repeated: false })
+        Ok(Receipt { counts, employees, revision, duration, ignored, first, set_aside, is_repeated: false })
     }
 
     /// Keeps a push that guards stopped as a plan, if there is room for one.
@@ -245,7 +255,7 @@ impl Ready<'_, '_> {
     /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.
     fn keep(self, why: Why, trace: &mut Trace) -> Result<Planned, Failure> {
         let Ready { run: &Run { push, profile, numbers, .. }, draft, index, applied, started } = self;
-        let Applied { outcome: Outcome { counts, employees, delta, .. }, ignored, .. } = applied;
+        let Applied { outcome: Outcome { counts, employees, delta, .. }, ignored, set_aside, .. } = applied;
         let duration = started.elapsed();
         let as_of = push.conditions.as_of;
         let sync = Sync {
@@ -264,7 +274,7 @@ impl Ready<'_, '_> {
         let (limits, spool_dir) = (push.limits, push.spool_dir);
         let plan = NewPlan { sync, why, profile, numbers, accepted, limits, spool_dir };
         let plan = timed(&mut trace.times.commit, || draft.keep_as_plan(plan))?;
-        Ok(Planned { plan, duration, ignored })
+        Ok(Planned { plan, duration, ignored, set_aside })
     }
 }
 
@@ -279,11 +289,36 @@ struct Run<'a> {
 /// A push that was appended to the draft, and is right.
 struct Applied<'a> {
     outcome: Outcome<'a>,
+    /// Whom its index has.
+    indexed: Indexed,
     ignored: Ignored,
     first: Option<u32>,
     empties_queue: bool,
     /// The guards that it trips.
     tripped: Vec<Tripped>,
+    set_aside: Option<Box<SetAside>>,
+}
+
+impl<'a> Run<'a> {
+    /// Returns the guards that the push trips.
+    fn guard(&self, outcome: &Outcome, draft: &mut Draft) -> Result<Vec<Tripped>, store::Error> {
+        let guards = Guards::default().with(&self.profile.guards).with(&self.push.guards);
+        rules::guard(outcome, &guards, &self.numbers.names, draft)
+    }
+
+    /// Returns the outcome of a push that has carried nobody yet.
+    fn outcome(&self, seed: u64) -> Outcome<'a> {
+        let Run { push: Push { limits, .. }, profile, numbers, .. } = *self;
+        Outcome::new(Beginning {
+            profile: numbers.profile,
+            seed,
+            first_created: numbers.next,
+            uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
+            references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
+            figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
+            listed_max: limits.errors_listed_max,
+        })
+    }
 }
 
 /// Recognises, reads, finds, checks and appends the employees of a push, then checks the roster that comes of it.
@@ -298,36 +333,37 @@ fn apply<'a>(
     let (seed, limits) = (draft.seed(), push.limits);
     let (profile_number, field_numbers) = (numbers.profile, &numbers.fields[..]);
     let rulebook = Rulebook { dialect: push.dialect, profile, profile_number, field_numbers, limits, seed };
-    let mut outcome = Outcome::new(Beginning {
-        profile: numbers.profile,
-        seed,
-        first_created: numbers.next,
-        uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
-        references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
-        figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
-        listed_max: limits.errors_listed_max,
-    });
+    let mut outcome = run.outcome(seed);
     if numbers.unique_changed {
         rules::enter_uniques(&mut outcome, draft, indexed)?;
     }
     let mut stage = Stage { rulebook: &rulebook, outcome: &mut outcome, draft, index, times };
-    let (mut ignored, first, empties_queue) = match arriving {
+    let (ignored, first, empties_queue) = match arriving {
         Arriving::Whole(whole) => (stage.whole(*whole)?, None, false),
         Arriving::Intents(intents) => stage.intents(push, intents)?,
     };
     push.conditions.end(outcome.employees, draft)?;
-    let hides = push.coverage.hides(profile.absent, outcome.employees);
+    let is_lenient = push.conditions.handling == Handling::Lenient && indexed == Indexed::Everybody;
+    // Whoever was rejected without a usable id may be any of the absent.
+    let may_hide = !is_lenient || !outcome.verdict.has_unidentified();
+    let hides = may_hide && push.coverage.hides(profile.absent, outcome.employees);
     let hiding = hides.then_some(Hiding { profile: numbers.profile, grace: profile.grace });
     if push.coverage.is_everybody() {
         absence::end(hiding.as_ref(), &mut outcome, draft, index, indexed)?;
     }
     rules::check(&mut outcome, draft, index, indexed)?;
+    if is_lenient && outcome.verdict.has_rejections() {
+        let Rest { outcome, set_aside } = timed(&mut times.write, || lenient::set_aside(run, outcome, draft, index))?;
+        let (indexed, set_aside) = (Indexed::Carried, Some(Box::new(set_aside)));
+        let tripped = run.guard(&outcome, draft)?;
+        return Ok(Applied { outcome, indexed, ignored, first, empties_queue, set_aside, tripped });
+    }
     if let Some(rejections) = outcome.verdict.take_rejections() {
         return Err(Failure::Rejected(Box::new(rejections)));
     }
-    let guards = Guards::default().with(&profile.guards).with(&push.guards);
-    let tripped = rules::guard(&outcome, &guards, &numbers.names, draft)?;
-    Ok(Applied { outcome, ignored: std::mem::take(&mut ignored), first, empties_queue, tripped })
+    let set_aside = is_lenient.then(Box::default);
+    let tripped = run.guard(&outcome, draft)?;
+    Ok(Applied { outcome, indexed, ignored, first, empties_queue, set_aside, tripped })
 }
 
 /// What the steps of a push work with, batch by batch.

@@ -1,6 +1,7 @@
 //! Outcome: what a push comes to so far, noted employee by employee in the order of the push.
 
 use super::Failure;
+use super::absence::Absences;
 use super::carried::Carried;
 use super::check::{Checked, Chunk, Finding};
 use super::guard::Figures;
@@ -19,6 +20,8 @@ pub struct Outcome<'p> {
     pub employees: u64,
     /// Whom it has carried.
     pub carried: Carried,
+    /// Whom it had carried before the changes were noted again without some employees, by slot in the index of everybody.
+    pub carried_before: Option<Carried>,
     /// The unique values that it adds and takes away.
     pub uniques: Uniques,
     /// The references that it adds.
@@ -31,6 +34,8 @@ pub struct Outcome<'p> {
     pub delta: Delta,
     /// The numbers of hidden employees whom the push carries as hidden, and whose bytes were not known: absence may have hidden them.
     pub hidden_again: Vec<u32>,
+    /// What is to be remembered of the absent.
+    pub absences: Absences,
     /// Entries of the index that are to be replaced at [`Outcome::settle`], by slot.
     replaced: Vec<(u32, Entry)>,
     /// How many changes of a plan were noted.
@@ -66,12 +71,14 @@ impl<'p> Outcome<'p> {
             counts: Counts::default(),
             employees: 0,
             carried: Carried::default(),
+            carried_before: None,
             uniques,
             references,
             figures,
             verdict: Verdict::new(listed_max),
             delta: Delta::default(),
             hidden_again: Vec::new(),
+            absences: Absences::default(),
             replaced: Vec::new(),
             replayed: 0,
             profile,
@@ -255,26 +262,45 @@ impl<'p> Outcome<'p> {
         planned: impl Iterator<Item = (Change<'c>, u128)>,
         index: &mut Index,
     ) -> Result<Vec<Change<'c>>, Failure> {
-        let mut changes = Vec::new();
-        for (mut change, bytes) in planned {
-            let Some(after) = change.after else {
-                changes.push(change);
-                continue;
-            };
+        let replay = |(change, bytes)| {
             let place = self.replayed;
             self.replayed += 1;
-            if change.before.is_some() {
-                let slot = self.enter(change.number, after, bytes, index);
-                self.carried.grow(index);
-                self.carried.stored(place, slot).expect("a plan changes an employee once");
-            } else {
-                let entry = Entry { bytes, ..self.entry(0, after) };
-                change.number = self.create(place, after.id, entry).expect("a plan creates an employee once");
+            self.replay_one(Some(place), change, bytes, index)
+        };
+        planned.map(replay).collect()
+    }
+
+    /// Notes a change that was noted before, of an employee at a place of the push or of one that it does not carry, with the hash of the
+    /// bytes that the employee was accepted with. Returns it with the number that the employee has now.
+    pub fn replay_one<'c>(
+        &mut self,
+        place: Option<u64>,
+        mut change: Change<'c>,
+        bytes: u128,
+        index: &mut Index,
+    ) -> Result<Change<'c>, Failure> {
+        let Some(after) = change.after else {
+            return Ok(change);
+        };
+        if change.before.is_some() {
+            let slot = self.enter(change.number, after, bytes, index);
+            self.carried.grow(index);
+            if let Some(place) = place {
+                self.carried.stored(place, slot).expect("an employee is changed once");
             }
-            self.note_change(Some(place), &change)?;
-            changes.push(change);
+        } else {
+            let entry = Entry { bytes, ..self.entry(0, after) };
+            let place = place.expect("who is created was carried");
+            change.number = self.create(place, after.id, entry).expect("an employee is created once");
         }
-        Ok(changes)
+        self.note_change(place, &change)?;
+        Ok(change)
+    }
+
+    /// Notes that the push has carried an employee, with other bytes, who stays as it is stored. Its entry is added to the index.
+    pub fn accept(&mut self, entry: Entry, index: &mut Index) {
+        self.delta.replaced(index.slots());
+        index.insert(entry);
     }
 
     /// Adds the entry of a stored employee, as it is to be, to the index. Returns its slot.
@@ -325,7 +351,8 @@ impl<'p> Outcome<'p> {
     fn create(&mut self, place: u64, id: &str, entry: Entry) -> Option<u32> {
         let number = self.next_number();
         if let Err(slot) = self.delta.create(place, Entry { number, ..entry }) {
-            self.verdict.created_twice(self.carried.created_before(place, slot), id);
+            let earlier = self.delta.created().get(slot).number;
+            self.verdict.created_twice(self.carried.created_before(place, slot), earlier, id);
             return None;
         }
         self.carried.created(place);

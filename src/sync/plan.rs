@@ -172,6 +172,7 @@ impl Run<'_> {
                 duration,
                 ignored: Ignored::default(),
                 first: None,
+                set_aside: None,
                 is_repeated: false,
             },
             moved,

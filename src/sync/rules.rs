@@ -50,8 +50,8 @@ pub fn check(outcome: &mut Outcome, draft: &mut Draft, index: &Index, indexed: I
         slots.map(|slot| (index.get(slot).number, slot)).collect()
     });
     let first_created = outcome.first_created();
-    let Outcome { carried, uniques, references, verdict, delta, .. } = outcome;
-    let places = Places { carried, first_created, slots };
+    let Outcome { carried, carried_before, uniques, references, verdict, delta, .. } = outcome;
+    let places = Places { carried, before: carried_before.as_ref(), first_created, slots };
     check_uniques(uniques, verdict, draft, &places)?;
     let people = People { index, created: delta.created(), indexed };
     if !references.is_empty() {
@@ -93,6 +93,8 @@ pub fn guard(
 /// Where in the push the employees are.
 struct Places<'o> {
     carried: &'o Carried,
+    /// See [`Outcome::carried_before`].
+    before: Option<&'o Carried>,
     first_created: u32,
     /// The slots of stored employees by number; `None` if the index has everybody.
     slots: Option<HashMap<u32, u32>>,
@@ -105,10 +107,11 @@ impl Places<'_> {
             return Some(self.carried.place_of_created(created));
         }
         let slot = match &self.slots {
-            Some(slots) => *slots.get(&number)?,
-            None => number - 1,
+            Some(slots) => slots.get(&number).copied(),
+            None => Some(number - 1),
         };
-        self.carried.place_of_stored(slot)
+        let place = slot.and_then(|slot| self.carried.place_of_stored(slot));
+        place.or_else(|| self.before?.place_of_stored(number - 1))
     }
 }
 

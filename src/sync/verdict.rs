@@ -1,9 +1,10 @@
 //! Verdict: what is wrong with the employees of a push so far.
 
 use super::carried::Twice;
+use super::marks::Marks;
 use super::reference::What;
 use crate::rejection::{Fault, Rejections};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 const TWICE: &str = "another employee of this push has the same id; send each employee once";
 const SAME_VALUE: &str = "another employee has the same value";
@@ -12,8 +13,16 @@ const SAME_VALUE: &str = "another employee has the same value";
 pub struct Verdict {
     listed_max: usize,
     rejections: Rejections,
-    /// The numbers of the employees that were rejected.
-    rejected: HashSet<u32>,
+    /// The numbers of the employees whose own values were rejected.
+    rejected: Marks,
+    /// The numbers of the employees that were carried twice.
+    twice: Marks,
+    /// The numbers of the employees that break a rule of the whole roster.
+    broken: Marks,
+    /// The places of all that were rejected.
+    places: Marks,
+    /// Whether a rejected employee has no usable id, so that it may be anybody.
+    has_unidentified: bool,
     /// Rejections whose texts name employees, the first in the push first. Their ids are read at the end, for those that are listed.
     unnamed: Vec<Unnamed>,
 }
@@ -85,11 +94,23 @@ impl Verdict {
     /// Nothing is wrong yet; at most `listed_max` rejections will be listed.
     pub fn new(listed_max: usize) -> Verdict {
         let rejections = Rejections::new(listed_max);
-        Verdict { listed_max, rejections, rejected: HashSet::new(), unnamed: Vec::new() }
+        let [rejected, twice, broken, places] = std::array::from_fn(|_| Marks::default());
+        Verdict {
+            listed_max,
+            rejections,
+            rejected,
+            twice,
+            broken,
+            places,
+            has_unidentified: false,
+            unnamed: Vec::new(),
+        }
     }
 
     /// Adds the faults of the employee at a place, which has this id if it has a usable one.
     pub fn invalid(&mut self, place: u64, id: Option<&str>, faults: &[Fault]) {
+        self.places.insert(place);
+        self.has_unidentified |= id.is_none();
         for fault in faults {
             self.rejections.add(Some(place), id, fault.clone());
         }
@@ -97,16 +118,27 @@ impl Verdict {
 
     /// Notes the number of an employee that was rejected.
     pub fn rejected(&mut self, number: u32) {
-        self.rejected.insert(number);
+        self.rejected.insert(number.into());
     }
 
     /// Whether the employee with this number was rejected.
     pub fn has_rejected(&self, number: u32) -> bool {
-        self.rejected.contains(&number)
+        self.rejected.contains(number.into())
+    }
+
+    /// Whether a rejected employee has no usable id, so that it may be anybody.
+    pub fn has_unidentified(&self) -> bool {
+        self.has_unidentified
+    }
+
+    /// Whether anybody was rejected.
+    pub fn has_rejections(&self) -> bool {
+        self.rejections.count() > 0
     }
 
     /// Adds that a new employee, which has this id, was carried twice.
-    pub fn created_twice(&mut self, twice: Twice, id: &str) {
+    pub fn created_twice(&mut self, twice: Twice, number: u32, id: &str) {
+        self.note_twice(twice, number);
         if self.rejections.lists(Some(twice.second)) {
             let fault = Fault::new("id", "twice", TWICE).with_other(Some(twice.first));
             self.rejections.add(Some(twice.second), Some(id), fault);
@@ -117,12 +149,26 @@ impl Verdict {
 
     /// Adds that a stored employee was carried twice.
     pub fn stored_twice(&mut self, twice: Twice, number: u32) {
-        self.add(Some(twice.second), number, "id", Wrong::Twice, Some(twice.first));
+        self.note_twice(twice, number);
+        self.add_unnamed(Some(twice.second), number, "id", Wrong::Twice, Some(twice.first));
     }
 
-    /// Adds what is wrong with the employee with a number, at a place if the push carries it. `other_place` is the place of the employee
-    /// that the message speaks of, if it is one that the push carries.
+    /// Which of the two is right nobody can tell, so both are rejected.
+    fn note_twice(&mut self, twice: Twice, number: u32) {
+        self.twice.insert(number.into());
+        self.places.insert(twice.first);
+        self.places.insert(twice.second);
+    }
+
+    /// Adds that an employee breaks a rule of the whole roster: its number, and its place if the push carries it. `other_place` is the
+    /// place of the employee that the message speaks of, if the push carries that one.
     pub fn add(&mut self, place: Option<u64>, number: u32, field: &str, what: Wrong, other_place: Option<u64>) {
+        self.broken.insert(number.into());
+        place.into_iter().for_each(|place| self.places.insert(place));
+        self.add_unnamed(place, number, field, what, other_place);
+    }
+
+    fn add_unnamed(&mut self, place: Option<u64>, number: u32, field: &str, what: Wrong, other_place: Option<u64>) {
         let order = |place: Option<u64>| place.unwrap_or(u64::MAX);
         let is_full = self.unnamed.len() >= self.listed_max;
         let is_behind = is_full && self.unnamed.last().is_none_or(|last| order(last.place) <= order(place));
@@ -150,6 +196,23 @@ impl Verdict {
             let fault = Fault::new(&field, what.rule(), message).with_other(other_place);
             self.rejections.add(place, Some(&id(number)), fault);
         }
+    }
+
+    /// Takes the numbers of the employees that were rejected before the rules of the whole roster were checked.
+    pub fn take_rejected(&mut self) -> Marks {
+        let mut rejected = std::mem::take(&mut self.rejected);
+        std::mem::take(&mut self.twice).iter().for_each(|number| rejected.insert(number));
+        rejected
+    }
+
+    /// Takes the numbers of the employees that break a rule of the whole roster.
+    pub fn take_broken(&mut self) -> Marks {
+        std::mem::take(&mut self.broken)
+    }
+
+    /// Returns how many employees of the push were rejected.
+    pub fn employees(&self) -> u64 {
+        self.places.len()
     }
 
     /// Takes the rejections, if there are any.

@@ -109,7 +109,7 @@ impl Both {
             Ok(receipt) => Outcome::Applied(receipt.counts),
             Err(Failure::Rejected(rejections)) => {
                 let (listed, _) = rejections.into_parts();
-                let rejected = |r: rollcall::rejection::Rejection| (r.index.unwrap(), r.field, r.rule.to_owned());
+                let rejected = |r: rollcall::rejection::Rejection| (r.index.unwrap(), r.field, r.rule.into_owned());
                 Outcome::Rejected(listed.into_iter().map(rejected).collect())
             }
             Err(Failure::NotJson { .. } | Failure::Wrong(_) | Failure::OverLimit { .. } | Failure::UnknownProfile) => {

@@ -33,6 +33,7 @@ mod guards;
 mod guesses;
 mod head;
 mod index;
+mod lenient;
 mod operator;
 mod patches;
 mod plain;

@@ -96,7 +96,7 @@ fn parts_use_what_they_may() {
 
 /// The steps of a push: functions over a batch. `mod.rs` and `rules.rs` call them, and the store between them.
 const STEPS: &[&str] =
-    &["carried", "check", "find", "outcome", "recognise", "reference", "scan", "split", "unique", "verdict"];
+    &["carried", "check", "find", "marks", "outcome", "recognise", "reference", "scan", "split", "unique", "verdict"];
 
 /// What a step may use of the store: values, no calls.
 const VALUES: &[&str] = &["UniqueValue", "Held", "OF_HIDDEN", "unique_values", "Error"];

@@ -247,7 +247,7 @@ fn refused(failure: Failure, profile: &Profile) -> Refused {
     };
     let message = first.map(|error| {
         let id = error.id.as_deref().map(|id| format!("{ID} {id:?}: ")).unwrap_or_default();
-        let what = match (called(&error.field), error.rule) {
+        let what = match (called(&error.field), &*error.rule) {
             (ID, "twice") => "is queued twice; queue each employee once".to_owned(),
             (ID, _) => error.message.clone(),
             (field, _) => format!("{field} {}", error.message),

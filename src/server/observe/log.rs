@@ -6,6 +6,7 @@ use crate::server::respond::Refusal;
 use crate::store::{Refused, Sender};
 use crate::sync::{Receipt, Trace};
 use hyper::{Method, StatusCode};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -100,7 +101,11 @@ impl Event {
         self.status = Some(status);
         self.rejections = refusal.and_then(|refusal| refusal.rejected.as_ref()).map(|rejected| {
             let mut rules = BTreeMap::new();
-            rejected.causes.iter().for_each(|cause| *rules.entry(cause.rule).or_default() += cause.count);
+            for cause in &rejected.causes {
+                if let Cow::Borrowed(rule) = cause.rule {
+                    *rules.entry(rule).or_default() += cause.count;
+                }
+            }
             (rejected.error_count, rules)
         });
         let held = refusal.into_iter().flat_map(|refusal| &refusal.held).flat_map(|held| &held.tripped);
@@ -179,6 +184,7 @@ impl Drop for Event {
                     dry_run = self.is_dry_run.then_some(true),
                     repeated = receipt.is_some_and(|receipt| receipt.is_repeated).then_some(true),
                     employees = receipt.map(|receipt| receipt.employees),
+                    set_aside = receipt.and_then(|receipt| Some(receipt.set_aside.as_ref()?.employees)),
                     created = counts.map(|counts| counts.created),
                     updated = counts.map(|counts| counts.updated),
                     activated = counts.map(|counts| counts.activated),

@@ -9,7 +9,7 @@ use crate::server::call::parameter;
 use crate::server::respond::Refusal;
 use crate::signature::{DATE_SECONDS_MAX, parse_date};
 use crate::store::Demand;
-use crate::sync::Conditions;
+use crate::sync::{Conditions, Handling};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 use jiff::Timestamp;
@@ -57,9 +57,10 @@ impl Asked {
         let idempotency_key = idempotency_key(&head.headers)?;
         let mark = caller.mark;
         let is_needed = idempotency_key.is_some() || mark.is_some();
-        let fingerprinting = is_needed.then(|| Fingerprinting::new(&target(head)));
+        let handling = handling(&head.headers);
+        let fingerprinting = is_needed.then(|| Fingerprinting::new(&target(head, handling)));
         let as_of = as_of(&head.headers)?;
-        let conditions = Conditions { expected, as_of, idempotency_key, mark, ..Conditions::default() };
+        let conditions = Conditions { expected, as_of, idempotency_key, mark, handling, ..Conditions::default() };
         Ok(Asked { conditions, digests, fingerprinting })
     }
 
@@ -90,9 +91,26 @@ pub fn everybody(head: &Parts, set: Option<Absent>, otherwise: Absent) -> Result
 }
 
 /// What a request asks for. Two requests with the same body may ask for two things.
-fn target(head: &Parts) -> String {
+fn target(head: &Parts, handling: Handling) -> String {
     let query = head.uri.query().unwrap_or_default();
-    format!("{} {}?{query}", head.method, head.uri.path().to_ascii_lowercase())
+    let handling = match handling {
+        Handling::Strict => "",
+        Handling::Lenient => " lenient",
+    };
+    format!("{} {}?{query}{handling}", head.method, head.uri.path().to_ascii_lowercase())
+}
+
+/// Reads the preference `handling` of RFC 7240, of which the first counts. Who prefers what is not known gets what everybody gets.
+fn handling(headers: &HeaderMap) -> Handling {
+    let values = headers.get_all("Prefer").iter().filter_map(|value| value.to_str().ok());
+    let preferences = values.flat_map(|value| value.split(',')).filter_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("handling").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    });
+    match preferences.map(|value| value == "lenient").next() {
+        Some(true) => Handling::Lenient,
+        _ => Handling::Strict,
+    }
 }
 
 fn bad(message: impl Into<String>) -> Refusal {

@@ -9,6 +9,7 @@ pub use refusal::Refusal;
 
 use crate::dialect::JSON;
 use crate::limits::IGNORED_HEADER_BYTES_MAX;
+use crate::rejection::SetAside;
 use crate::roster::Ignored;
 use crate::sync::Receipt;
 use content::Content;
@@ -16,6 +17,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use serde_json::Value;
 
 /// An answer.
 pub type Answer = Response<Content>;
@@ -28,6 +30,12 @@ pub const REVISION: HeaderName = HeaderName::from_static("rollcall-revision");
 
 /// The names of what a push carried that means nothing here.
 const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");
+
+/// Says which preference of the client was applied (RFC 7240).
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// How many employees a lenient push was applied without.
+const REJECTED: HeaderName = HeaderName::from_static("rollcall-rejected");
 
 /// Says that an earlier request did what the answer says, and this one nothing.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -58,6 +66,25 @@ pub fn note(answer: &mut Answer, receipt: &Receipt) {
         answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     note_ignored(answer, &receipt.ignored);
+    note_set_aside(answer, receipt.set_aside.as_deref());
+}
+
+/// Adds to the answer to a lenient push the headers that say so, and how many employees were rejected.
+pub fn note_set_aside(answer: &mut Answer, set_aside: Option<&SetAside>) {
+    if let Some(SetAside { employees, .. }) = set_aside {
+        answer.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("handling=lenient"));
+        answer.headers_mut().insert(REJECTED, (*employees).into());
+    }
+}
+
+/// Makes an answer of counts, which are a JSON object, and of the employees who were rejected, if there are any.
+pub fn answer_without(counts: String, set_aside: Option<&SetAside>) -> Answer {
+    let Some(set_aside) = set_aside.filter(|set_aside| set_aside.employees > 0) else {
+        return json_text(StatusCode::OK, counts);
+    };
+    let mut body: Value = serde_json::from_str(&counts).expect("counts are JSON");
+    body["rejected"] = refusal::shown(set_aside);
+    json(StatusCode::OK, &body)
 }
 
 /// Returns the path of the plan with this id, for the header `Location`.

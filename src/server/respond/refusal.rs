@@ -2,11 +2,12 @@
 
 use super::{Answer, json, text};
 use crate::dialect::Dialect;
-use crate::rejection::{Cause, Rejection};
+use crate::rejection::{Cause, Rejection, SetAside};
 use crate::roster::Tripped;
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A request turned away.
 #[derive(Debug)]
@@ -107,8 +108,22 @@ struct CauseBody<'a> {
     message: &'a str,
 }
 
-impl<'a> From<&'a Rejected> for RejectedBody<'a> {
-    fn from(Rejected { error_count, errors, causes }: &'a Rejected) -> RejectedBody<'a> {
+/// Whom a lenient push was applied without.
+#[derive(Serialize)]
+struct SetAsideBody<'a> {
+    employees: u64,
+    #[serde(flatten)]
+    rejected: RejectedBody<'a>,
+}
+
+/// Shows whom a lenient push was applied without, and what is wrong with them in the form of a refusal.
+pub fn shown(SetAside { employees, error_count, errors, causes }: &SetAside) -> Value {
+    let body = SetAsideBody { employees: *employees, rejected: RejectedBody::new(*error_count, errors, causes) };
+    serde_json::to_value(body).expect("answers are maps with string keys")
+}
+
+impl<'a> RejectedBody<'a> {
+    fn new(error_count: u64, errors: &'a [Rejection], causes: &'a [Cause]) -> RejectedBody<'a> {
         let error = |Rejection { index, id, field, rule, message, other_index }: &'a Rejection| RejectionBody {
             index: *index,
             id: id.as_deref(),
@@ -120,7 +135,7 @@ impl<'a> From<&'a Rejected> for RejectedBody<'a> {
         let cause =
             |Cause { field, rule, count, message, .. }: &'a Cause| CauseBody { field, rule, count: *count, message };
         RejectedBody {
-            error_count: *error_count,
+            error_count,
             errors: errors.iter().map(error).collect(),
             causes: causes.iter().map(cause).collect(),
         }
@@ -131,7 +146,7 @@ impl Rejected {
     /// Returns how many rejections there are by field and rule, for the log: the most frequent. A name that only the client has is not
     /// logged.
     pub fn summary(&self) -> String {
-        let causes = self.causes.iter().take(5).map(|Cause { field, known, rule, count, .. }| match (known, *rule) {
+        let causes = self.causes.iter().take(5).map(|Cause { field, known, rule, count, .. }| match (known, &**rule) {
             (true, _) => format!("{field} {rule}: {count}"),
             (false, "unknown") => format!("a field that the profile does not have: {count}"),
             (false, _) => format!("a field, {rule}: {count}"),
@@ -217,7 +232,10 @@ impl Refusal {
                 &RefusalBody {
                     message: &self.message,
                     guards: self.held.iter().flat_map(|held| &held.tripped).map(TrippedBody::from).collect(),
-                    rejected: self.rejected.as_deref().map(RejectedBody::from),
+                    rejected: self
+                        .rejected
+                        .as_deref()
+                        .map(|rejected| RejectedBody::new(rejected.error_count, &rejected.errors, &rejected.causes)),
                 },
             ),
         };

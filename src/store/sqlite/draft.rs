@@ -11,7 +11,7 @@ use crate::digest::Fingerprint;
 use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Counts, Employee, Index};
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, OptionalExtension as _, ToSql, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, ToSql, params, params_from_iter};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
@@ -37,7 +37,7 @@ pub struct Draft<'a> {
     /// Whether the index is stored as it was returned.
     index_is_stored: bool,
     /// Whether anybody may hold a unique value.
-    any_held: bool,
+    pub(super) any_held: bool,
     /// The number of the first employee that is created; known once a profile was entered.
     pub(super) next: Option<u32>,
     /// Whether anybody is missing.
@@ -56,14 +56,22 @@ pub(super) struct Beginning<'a> {
     pub file: &'a OpenFile,
 }
 
+/// Whether anybody holds a unique value.
+pub(super) fn any_held(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM unique_value)")?.query_row([], |row| row.get(0))
+}
+
+/// Whether anybody is missing.
+pub(super) fn any_missing(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM missing)")?.query_row([], |row| row.get(0))
+}
+
 impl<'a> Draft<'a> {
     pub(super) fn new(beginning: Beginning<'a>) -> Result<Draft<'a>, Error> {
         let Beginning { inner, account, indexes, file } = beginning;
         let super::roster::State { seed, identity, revision, stamp } = super::roster::State::of(&inner)?;
         let before = stamp.map(|stamp| IndexVersion { identity, stamp });
-        let (any_held, any_missing) = inner
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM unique_value), EXISTS (SELECT 1 FROM missing)")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (any_held, any_missing) = (any_held(&inner)?, any_missing(&inner)?);
         let (revision, index_is_stored) = (revision + 1, true);
         Ok(Draft {
             inner,

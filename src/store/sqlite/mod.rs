@@ -33,6 +33,7 @@ mod rows;
 mod schema;
 mod secrets;
 mod server_key;
+mod set_aside;
 mod snapshot;
 mod tally;
 mod versions;

@@ -3,12 +3,13 @@
 //! A plan's changes lie in parts of some 64 KiB. A plan that has ended loses them a few at a time, whenever something is written; its row
 //! stays for a while, so that whoever asks for the plan is told what became of it.
 
-use super::draft::Draft;
+use super::draft::{Draft, any_held, any_missing};
 use super::{
     Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, Why, roster::State, rows, schema,
 };
 use crate::dialect::Dialect;
 use crate::limits::Limits;
+use crate::profile::Profile;
 use crate::roster::{ChangeSet, Counts, OwnedChange, hash, pack, unpack};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
@@ -160,6 +161,13 @@ impl Draft<'_> {
         let stamp_before = self.before.map(|before| before.stamp);
         let is_same = (identity, revision, stamp) == (self.identity, self.revision(), stamp_before);
         if is_same { Ok(()) } else { Err(self.changed()) }
+    }
+
+    pub(in crate::store) fn start_over(&mut self, profile: &Profile) -> Result<(), Error> {
+        self.begin_again()?;
+        (self.any_held, self.any_missing) = (any_held(&self.inner)?, any_missing(&self.inner)?);
+        self.enter_profile(profile)?;
+        Ok(())
     }
 
     fn changed(&self) -> Error {

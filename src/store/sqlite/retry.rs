@@ -1,6 +1,7 @@
 //! Pushes that may come again: what those with an `Idempotency-Key` did, and what signatures were good for.
 
 use super::roster::lock;
+use super::set_aside;
 use super::{Earlier, Error, Mark, Remember, Roster, Seen};
 use crate::digest::Fingerprint;
 use crate::limits::RETRY_SECONDS_MAX;
@@ -11,10 +12,19 @@ use std::time::Duration;
 /// How many outdated rows one push removes at most, so that none takes long. It adds one.
 const REMOVED_MAX: u32 = 100;
 
+/// Of how many lenient pushes the rejections are remembered. Of the others only how many there were is.
+const SET_ASIDE_LISTED_MAX: u32 = 100;
+
+/// Forgets the rejections of the last lenient push that is one too many.
+const SHORTEN: &str = "
+    UPDATE retry SET set_aside = json_set(set_aside, '$.errors', json('[]'), '$.causes', json('[]'))
+    WHERE number = (SELECT number FROM retry WHERE set_aside IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?)";
+
 /// Returns what the push with a key did, if that is still remembered.
 pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earlier>, Error> {
     let mut select = connection.prepare_cached(
-        "SELECT fingerprint, revision, first, ignored, employees, created, updated, activated, hidden, unchanged, duration_ms
+        "SELECT fingerprint, revision, first, ignored, employees, created, updated, activated, hidden, unchanged, duration_ms,
+             set_aside
          FROM retry JOIN sync USING (revision) WHERE key = ? AND made_at > unixepoch() - ?",
     )?;
     Ok(select.query_row(params![key, RETRY_SECONDS_MAX], read).optional()?)
@@ -23,6 +33,7 @@ pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earli
 fn read(row: &Row) -> rusqlite::Result<Earlier> {
     let ignored: String = row.get(3)?;
     let names: Vec<String> = serde_json::from_str(&ignored).unwrap_or_default();
+    let text: Option<String> = row.get(11)?;
     let [created, updated, activated, hidden, unchanged] =
         [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?];
     Ok(Earlier {
@@ -30,6 +41,7 @@ fn read(row: &Row) -> rusqlite::Result<Earlier> {
         revision: row.get(1)?,
         first: row.get(2)?,
         ignored: Ignored::of(&names),
+        set_aside: text.map(|text| Box::new(set_aside::of_text(&text).unwrap_or_default())),
         employees: row.get(4)?,
         counts: Counts { created, updated, activated, hidden, unchanged },
         duration: Duration::from_millis(row.get(10)?),
@@ -38,15 +50,19 @@ fn read(row: &Row) -> rusqlite::Result<Earlier> {
 
 /// Remembers the push that makes a revision, and forgets some of those whose time is over or that are too many.
 pub(super) fn remember(connection: &Connection, revision: u64, push: &Remember) -> Result<(), Error> {
-    let Remember { retry, first, ignored, kept_max } = push;
+    let Remember { retry, first, ignored, set_aside, kept_max } = push;
+    let set_aside = set_aside.as_deref().map(set_aside::to_text);
     let ignored: Vec<&str> = ignored.names().collect();
     let ignored = serde_json::to_string(&ignored).expect("names are text");
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO retry (key, fingerprint, revision, made_at, first, ignored)
-             VALUES (?, ?, ?, unixepoch(), ?, ?)",
+            "INSERT OR REPLACE INTO retry (key, fingerprint, revision, made_at, first, ignored, set_aside)
+             VALUES (?, ?, ?, unixepoch(), ?, ?, ?)",
         )?
-        .execute(params![retry.key, retry.fingerprint, revision, first, ignored])?;
+        .execute(params![retry.key, retry.fingerprint, revision, first, ignored, set_aside])?;
+    if set_aside.is_some() {
+        connection.prepare_cached(SHORTEN)?.execute([SET_ASIDE_LISTED_MAX])?;
+    }
     connection
         .prepare_cached(
             "DELETE FROM retry WHERE number IN (SELECT number FROM retry ORDER BY number LIMIT ?1)

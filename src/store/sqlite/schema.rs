@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY];
+", PLANS, MISSING, TALLY, SET_ASIDE];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -290,6 +290,12 @@ const TALLY: &str = "
     -- 1 for a list of everybody that no guard would have stopped, 0 for other pushes; NULL if that was not recorded, which counts as 1.
     ALTER TABLE sync ADD COLUMN is_usual INTEGER;
     CREATE INDEX sync_usual ON sync (revision) WHERE is_usual IS NOT 0;
+";
+
+/// Whom lenient pushes were applied without.
+const SET_ASIDE: &str = "
+    -- Whom a lenient push was applied without, as store::sqlite::set_aside writes it; NULL of another push.
+    ALTER TABLE retry ADD COLUMN set_aside TEXT;
 ";
 
 /// The first version in which versions of employees are appended.
