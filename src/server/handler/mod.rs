@@ -4,6 +4,7 @@ pub mod collaborator;
 pub mod echospan;
 pub mod export;
 pub mod health;
+mod paging;
 pub mod plans;
 pub mod read;
 pub mod springest;

@@ -2,6 +2,7 @@
 
 pub mod shown;
 
+use super::paging::Paging;
 use crate::dialect::startexam;
 use crate::roster::{Change, Version};
 use crate::server::Server;
@@ -111,13 +112,12 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
 struct Page {
     kind: Option<shown::IsKind>,
     field: Option<String>,
-    after: u32,
-    limit: usize,
+    paging: Paging,
 }
 
 impl Page {
     fn parse(query: &str, limit_max: usize) -> Result<Page, String> {
-        let mut page = Page { kind: None, field: None, after: 0, limit: limit_max.min(100) };
+        let mut page = Page { kind: None, field: None, paging: Paging::first(limit_max) };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 _ if value.is_empty() => {}
@@ -127,15 +127,11 @@ impl Page {
                     page.kind = Some(kind.ok_or_else(|| format!("kind must be one of {}", names()))?.1);
                 }
                 "field" => page.field = Some(value.into_owned()),
-                "cursor" => {
-                    let cursor = value.parse();
-                    page.after = cursor.map_err(|_| "cursor must be the nextCursor of the page before")?;
+                other => {
+                    let unknown =
+                        || Err("there are the parameters kind, field, cursor and limit, and no others".into());
+                    page.paging.set(other, &value).unwrap_or_else(unknown)?;
                 }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=limit_max).contains(limit));
-                    page.limit = limit.ok_or_else(|| format!("limit must be a number from 1 to {limit_max}"))?;
-                }
-                _ => return Err("there are the parameters kind, field, cursor and limit, and no others".into()),
             }
         }
         Ok(page)
@@ -154,7 +150,7 @@ impl Page {
         let is_wanted = |change: &Change| {
             self.kind.is_none_or(|kind| kind(change.kinds())) && field.is_none_or(|field| changes_field(change, field))
         };
-        let (mut shown, mut after, mut next) = (Vec::new(), self.after, None);
+        let (mut shown, mut after, mut next) = (Vec::new(), self.paging.after, None);
         let (mut bytes, mut passed_over) = (0, 0);
         'page: loop {
             let part = reader.plan_part(plan.number, after)?;
@@ -162,7 +158,9 @@ impl Page {
                 break;
             }
             for planned in &part {
-                if shown.len() == self.limit || bytes >= server.limits.page_bytes_max || passed_over == PASSED_OVER_MAX
+                if shown.len() == self.paging.limit
+                    || bytes >= server.limits.page_bytes_max
+                    || passed_over == PASSED_OVER_MAX
                 {
                     next = Some(after.to_string());
                     break 'page;

@@ -1,5 +1,6 @@
 //! What is read back by `GET /v1/…`: employees, their images, profiles.
 
+use super::paging::Paging;
 use crate::dialect::startexam;
 use crate::profile::{Rules, decode_image};
 use crate::roster::{Employee, Names, Status};
@@ -98,7 +99,7 @@ pub async fn employees(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
         .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     disk::read(call.server, key.account, move |server| {
         let roster = server.store.reader(&key)?;
-        let found = roster.page(page.status, page.after, page.limit, server.limits.page_bytes_max)?;
+        let found = roster.page(page.status, page.paging.after, page.paging.limit, server.limits.page_bytes_max)?;
         let next_cursor = found.next.map(|number| number.to_string());
         let names = roster.names()?;
         let mut images = Images::new(server, key.account, &names);
@@ -121,26 +122,20 @@ struct ShownPage<'a> {
 
 struct Page {
     status: Option<Status>,
-    after: u32,
-    limit: usize,
+    paging: Paging,
 }
 
 impl Page {
     fn parse(query: &str, limit_max: usize) -> Result<Page, String> {
-        let mut page = Page { status: None, after: 0, limit: limit_max.min(100) };
+        let mut page = Page { status: None, paging: Paging::first(limit_max) };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 _ if value.is_empty() => {}
                 "status" => page.status = Some(Status::parse(&value).ok_or("status must be active or hidden")?),
-                "cursor" => {
-                    let cursor = value.parse();
-                    page.after = cursor.map_err(|_| "cursor must be the nextCursor of the page before")?;
+                other => {
+                    let unknown = || Err("there are the parameters status, cursor and limit, and no others".into());
+                    page.paging.set(other, &value).unwrap_or_else(unknown)?;
                 }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=limit_max).contains(limit));
-                    page.limit = limit.ok_or_else(|| format!("limit must be a number from 1 to {limit_max}"))?;
-                }
-                _ => return Err("there are the parameters status, cursor and limit, and no others".into()),
             }
         }
         Ok(page)
