@@ -23,7 +23,7 @@ impl Place {
 /// The employees that a push has carried.
 #[derive(Default)]
 pub struct Carried {
-    /// By slot in the index.
+    /// By slot in the index, the first place of each.
     stored: Vec<Option<Place>>,
     /// How many of them there are.
     stored_len: usize,
@@ -53,6 +53,7 @@ impl Carried {
         let (place, before) = (Place::new(place), &mut self.stored[slot as usize]);
         match before {
             None => *before = Some(place),
+            // Recognising is ahead of all that is noted, so the place of before is the first.
             Some(_) => {
                 self.recognised_again.push((place, slot));
                 return false;
@@ -76,7 +77,10 @@ impl Carried {
         let (place, before) = (Place::new(place), &mut self.stored[slot as usize]);
         match *before {
             None => *before = Some(place),
-            Some(first) => return Err(self.twice(first, place)),
+            Some(first) => {
+                *before = Some(place.min(first));
+                return Err(self.twice(first, place));
+            }
         }
         self.stored_len += 1;
         Ok(())

@@ -49,7 +49,7 @@ pub fn set_aside<'a>(
         }
         broken.iter().for_each(|number| left_out.insert(number));
         draft.start_over(run.profile)?;
-        let mut outcome = run.outcome(seed);
+        let mut outcome = super::outcome_of_nobody(run.profile, run.numbers, seed, run.push.limits);
         (outcome.employees, outcome.verdict, outcome.carried_before) = (employees, verdict, carried);
         outcome.absences = absences;
         *index = Index::default();

@@ -299,26 +299,17 @@ struct Applied<'a> {
     set_aside: Option<Box<SetAside>>,
 }
 
-impl<'a> Run<'a> {
-    /// Returns the guards that the push trips.
-    fn guard(&self, outcome: &Outcome, draft: &mut Draft) -> Result<Vec<Tripped>, store::Error> {
-        let guards = Guards::default().with(&self.profile.guards).with(&self.push.guards);
-        rules::guard(outcome, &guards, &self.numbers.names, draft)
-    }
-
-    /// Returns the outcome of a push that has carried nobody yet.
-    fn outcome(&self, seed: u64) -> Outcome<'a> {
-        let Run { push: Push { limits, .. }, profile, numbers, .. } = *self;
-        Outcome::new(Beginning {
-            profile: numbers.profile,
-            seed,
-            first_created: numbers.next,
-            uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
-            references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
-            figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
-            listed_max: limits.errors_listed_max,
-        })
-    }
+/// Returns the outcome of a push that has carried nobody yet.
+fn outcome_of_nobody<'a>(profile: &'a Profile, numbers: &Numbers, seed: u64, limits: &Limits) -> Outcome<'a> {
+    Outcome::new(Beginning {
+        profile: numbers.profile,
+        seed,
+        first_created: numbers.next,
+        uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
+        references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
+        figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
+        listed_max: limits.errors_listed_max,
+    })
 }
 
 /// Recognises, reads, finds, checks and appends the employees of a push, then checks the roster that comes of it.
@@ -333,7 +324,7 @@ fn apply<'a>(
     let (seed, limits) = (draft.seed(), push.limits);
     let (profile_number, field_numbers) = (numbers.profile, &numbers.fields[..]);
     let rulebook = Rulebook { dialect: push.dialect, profile, profile_number, field_numbers, limits, seed };
-    let mut outcome = run.outcome(seed);
+    let mut outcome = outcome_of_nobody(profile, numbers, seed, limits);
     if numbers.unique_changed {
         rules::enter_uniques(&mut outcome, draft, indexed)?;
     }
@@ -351,18 +342,20 @@ fn apply<'a>(
     if push.coverage.is_everybody() {
         absence::end(hiding.as_ref(), &mut outcome, draft, index, indexed)?;
     }
-    rules::check(&mut outcome, draft, index, indexed)?;
-    if is_lenient && outcome.verdict.has_rejections() {
+    // What a rejected employee wanted stands in nobody's way: it is taken back before the rules of the whole roster are checked.
+    if !(is_lenient && outcome.verdict.has_rejections()) {
+        rules::check(&mut outcome, draft, index, indexed)?;
+    }
+    let (outcome, indexed, set_aside) = if is_lenient && outcome.verdict.has_rejections() {
         let Rest { outcome, set_aside } = timed(&mut times.write, || lenient::set_aside(run, outcome, draft, index))?;
-        let (indexed, set_aside) = (Indexed::Carried, Some(Box::new(set_aside)));
-        let tripped = run.guard(&outcome, draft)?;
-        return Ok(Applied { outcome, indexed, ignored, first, empties_queue, set_aside, tripped });
-    }
-    if let Some(rejections) = outcome.verdict.take_rejections() {
+        (outcome, Indexed::Carried, Some(Box::new(set_aside)))
+    } else if let Some(rejections) = outcome.verdict.take_rejections() {
         return Err(Failure::Rejected(Box::new(rejections)));
-    }
-    let set_aside = is_lenient.then(Box::default);
-    let tripped = run.guard(&outcome, draft)?;
+    } else {
+        (outcome, indexed, is_lenient.then(Box::default))
+    };
+    let guards = Guards::default().with(&profile.guards).with(&push.guards);
+    let tripped = rules::guard(&outcome, &guards, &numbers.names, draft)?;
     Ok(Applied { outcome, indexed, ignored, first, empties_queue, set_aside, tripped })
 }
 

@@ -2,12 +2,9 @@
 //!
 //! A plan is applied exactly as it was made, or not at all, unless its caller allows to leave out who has changed since.
 
-use super::guard::Figures;
-use super::outcome::{Beginning, Outcome};
-use super::reference::References;
+use super::outcome::Outcome;
 use super::rules::{self, Indexed};
 use super::trace::timed;
-use super::unique::Uniques;
 use super::{Failure, Receipt, Trace};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
@@ -193,16 +190,7 @@ impl Run<'_> {
             let moved = self.moved(draft)?;
             return Err(PlanFailure::Stale { made, found, moved }.into());
         }
-        let seed = draft.seed();
-        let mut outcome = Outcome::new(Beginning {
-            profile: numbers.profile,
-            seed,
-            first_created: numbers.next,
-            uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
-            references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
-            figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
-            listed_max: limits.errors_listed_max,
-        });
+        let mut outcome = super::outcome_of_nobody(profile, numbers, draft.seed(), limits);
         if numbers.unique_changed {
             rules::enter_uniques(&mut outcome, draft, Indexed::Carried)?;
         }

@@ -133,7 +133,7 @@ impl Verdict {
 
     /// Whether anybody was rejected.
     pub fn has_rejections(&self) -> bool {
-        self.rejections.count() > 0
+        self.rejections.count() > 0 || !self.unnamed.is_empty()
     }
 
     /// Adds that a new employee, which has this id, was carried twice.
