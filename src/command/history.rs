@@ -64,6 +64,7 @@ fn as_json(account: i64, past: &Past) -> Value {
         "time": past.finished_at,
         "account": account,
         "dialect": past.dialect,
+        "key": past.key,
         "peer": past.peer,
         "bytes": past.bytes,
         "durationMs": past.duration_ms,
@@ -96,10 +97,11 @@ fn as_json(account: i64, past: &Past) -> Value {
 
 fn print(pushes: &[(i64, Past)]) -> Result<(), Failed> {
     out!(
-        "{:<20}  {:>8}  {:<12}  {:<15}  {:>6}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:>12}  {:>9}  cause",
+        "{:<20}  {:>8}  {:<12}  {:>6}  {:<15}  {:>6}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:>12}  {:>9}  cause",
         "time",
         "account",
         "dialect",
+        "key",
         "peer",
         "status",
         "created",
@@ -127,9 +129,10 @@ fn print(pushes: &[(i64, Past)]) -> Result<(), Failed> {
         let [created, updated, activated, hidden, unchanged] = counts;
         let (dialect, peer) = (past.dialect.as_deref().unwrap_or("-"), past.peer.as_deref().unwrap_or("-"));
         let bytes = past.bytes.map_or("-".into(), |bytes| bytes.to_string());
+        let key = past.key.map_or("-".into(), |key| key.to_string());
         let (time, seconds) = (&past.finished_at, past.duration_ms as f64 / 1e3);
         let line = format!(
-            "{time:<20}  {account:>8}  {dialect:<12}  {peer:<15}  {status:>6}  {created:>9}  {updated:>9}  {activated:>9}  \
+            "{time:<20}  {account:>8}  {dialect:<12}  {key:>6}  {peer:<15}  {status:>6}  {created:>9}  {updated:>9}  {activated:>9}  \
              {hidden:>9}  {unchanged:>9}  {rejected:>8}  {bytes:>12}  {seconds:>9.3}  {cause}"
         );
         out!("{}", line.trim_end())?;

@@ -91,12 +91,13 @@ async fn dispatch(
         }
         Who::KeyInHead(key_of, handler) => {
             let dialect = Dialect::of_path(path);
-            let (account, caller, head) = look_up(server, move |server| {
+            let (account, key, caller, head) = look_up(server, move |server| {
                 let shown = key_of(server, &head)?;
-                Ok((shown.admitted.key.account, permit(server, dialect, shown, role), head))
+                let (account, key) = (shown.admitted.key.account, shown.admitted.id);
+                Ok((account, key, permit(server, dialect, shown, role), head))
             })
             .await?;
-            event.account = Some(account);
+            (event.account, event.key) = (Some(account), Some(key));
             handler(Call { server, route: path, role, head, body, event }, caller?).await
         }
     }

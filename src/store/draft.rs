@@ -130,6 +130,8 @@ pub struct Remember {
 pub struct Sender {
     /// In whose words it is.
     pub dialect: Option<Dialect>,
+    /// The number of the key that it was sent with, among the account's.
+    pub key: Option<i64>,
     /// From where.
     pub peer: Option<IpAddr>,
     /// The length of its body as it was sent, in bytes.

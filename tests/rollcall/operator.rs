@@ -1,5 +1,6 @@
 //! What the operator sees: metrics, readiness, the times of a push's steps, the history of an account.
 
+use super::golden::Keyed;
 use super::world::{Answer, PEOPLE, PROFILE, Request, SECRET, World, employee, empty_push, run};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -227,6 +228,52 @@ fn history_has_the_last_pushes_and_why_others_were_refused() {
     let missing = run(&["history", "7", "--data", &data]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8(missing.stderr).unwrap().contains("there is no account 7"));
+}
+
+#[test]
+fn the_history_and_plans_name_the_key_that_a_push_was_sent_with() {
+    let keyed = Keyed::new();
+    let (world, data) = (&keyed.world, keyed.world.path("data"));
+    let added = run(&["key", "add", "99", "--dialect", "startexam", "--role", "push", "--data", &data]);
+    let added: Value = serde_json::from_slice(&added.stdout).unwrap();
+    let (secret, nightly) = (added["secret"].as_str().unwrap(), &added["key"]);
+    let listed: Value = serde_json::from_slice(&run(&["key", "list", "99", "--json", "--data", &data]).stdout).unwrap();
+    let key = |of: &str| &listed.as_array().unwrap().iter().find(|key| key["dialect"] == of).unwrap()["key"];
+    let first = key("startexam");
+
+    let body = |mail: &str| {
+        let ada = employee("1", "active", &[("First Name", "Ada"), ("Last Name", "L"), ("Email", mail)]);
+        json!({ "profileId": PROFILE, "employees": [ada] }).to_string()
+    };
+    let push = |mail: &str, query: &str| {
+        let path = format!("/v1/employees{query}");
+        Request::signed_by(secret, "POST", &path, body(mail).as_bytes()).send(world)
+    };
+    assert_eq!(push("ada@example.com", "").status, 200);
+    assert_eq!(push("nobody", "").status, 400);
+    assert_eq!(world.push(body("nobody")).status, 400, "the same push, sent with another key");
+    let plan = push("lovelace@example.com", "?dryRun=true").header("location").unwrap();
+    assert_eq!(world.get(&plan).json()["key"], *nightly);
+    let applied = world.request("POST", &format!("{plan}/apply"), Some(b""));
+    assert_eq!(applied.status, 200, "{}", applied.text);
+    assert_eq!(keyed.springest(&json!({})).status, 400);
+    assert_eq!(keyed.collaborator("batch", &json!({})).status, 400);
+    assert_eq!(keyed.echospan(&[("Cmd", "X")]).status, 451);
+
+    let pushes = until("seven pushes", || Some(history(world, &["99"])).filter(|pushes| pushes.len() == 7));
+    let by = |dialect: &str, status: u16| {
+        let is_so = |push: &&Value| (&push["dialect"], &push["status"]) == (&json!(dialect), &json!(status));
+        let mut keys: Vec<u64> = pushes.iter().filter(is_so).map(|push| push["key"].as_u64().unwrap()).collect();
+        keys.sort_unstable();
+        json!(keys)
+    };
+    assert_eq!(by("startexam", 200), json!([first, nightly]), "whoever released the plan is in the history");
+    assert_eq!(by("startexam", 400), json!([first, nightly]));
+    assert_eq!(by("springest", 400), json!([key("springest")]));
+    assert_eq!(by("collaborator", 400), json!([key("collaborator")]));
+    assert_eq!(by("echospan", 451), json!([key("echospan")]));
+    let table = String::from_utf8(run(&["history", "--data", &data]).stdout).unwrap();
+    assert!(table.contains(&format!("startexam     {:>6}  127.0.0.1", nightly.to_string())), "{table}");
 }
 
 #[test]

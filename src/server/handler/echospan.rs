@@ -158,7 +158,7 @@ async fn carry_out(
     let Sent { form, body } = *sent;
     let admitted = authenticate(server, head, form).await?;
     let account = admitted.key.account;
-    event.account = Some(account);
+    (event.account, event.key) = (Some(account), Some(admitted.id));
     let caller = look_up(server, move |server| permit(server, DIALECT, admitted.into(), role)).await?;
     let asked = Asked::of(head, &caller, Carries::Some)?;
     let one_at_a_time = server.under_way.begin(account, &asked)?;

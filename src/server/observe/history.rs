@@ -74,7 +74,8 @@ impl History {
 }
 
 fn is_same(one: &Refused, other: &Refused) -> bool {
-    (one.dialect, one.status, &one.cause) == (other.dialect, other.status, &other.cause)
+    (one.dialect, one.sender.key, one.status, &one.cause)
+        == (other.dialect, other.sender.key, other.status, &other.cause)
 }
 
 fn write_account(server: &Server, account: i64, refused: &[Refused]) -> Result<(), store::Error> {

@@ -29,6 +29,8 @@ pub struct Event {
     pub id: Uuid,
     /// The account, once a key was shown.
     pub account: Option<i64>,
+    /// The number of that key among the account's.
+    pub key: Option<i64>,
     /// What a push did.
     pub receipt: Option<Receipt>,
     /// What was noted about a push while it was carried out.
@@ -76,6 +78,7 @@ impl Event {
         Event {
             id: Uuid::now_v7(),
             account: None,
+            key: None,
             receipt: None,
             trace: None,
             is_dry_run: false,
@@ -93,7 +96,7 @@ impl Event {
     /// The sender, as the account's history has it.
     pub fn sender(&self) -> Sender {
         let Arrival { push, peer, content_length, .. } = self.arrival;
-        Sender { dialect: push, peer: Some(peer), bytes: content_length }
+        Sender { dialect: push, key: self.key, peer: Some(peer), bytes: content_length }
     }
 
     /// Notes the answer.
@@ -173,6 +176,7 @@ impl Drop for Event {
                     route = self.arrival.route,
                     status = self.status.map(|status| status.as_u16()),
                     account = self.account,
+                    key = self.key,
                     peer = %self.arrival.peer,
                     bytes = self.arrival.content_length,
                     duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -356,8 +356,8 @@ impl<'a> Draft<'a> {
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let mut insert = self.prepared(
             "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
-                 dialect, peer, bytes, as_of, is_usual, finished_at, stamp)
-             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                 dialect, key, peer, bytes, as_of, is_usual, finished_at, stamp)
+             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  max(strftime('%Y-%m-%dT%H:%M:%SZ'),
                      coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
                  randomblob(16))
@@ -374,6 +374,7 @@ impl<'a> Draft<'a> {
             unchanged,
             duration_ms,
             sender.dialect.map(Dialect::name),
+            sender.key,
             sender.peer.map(|peer| peer.to_string()),
             sender.bytes,
             as_of.map(Timestamp::as_microsecond),

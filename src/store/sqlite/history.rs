@@ -37,6 +37,8 @@ pub struct Past {
     pub finished_at: String,
     /// In whose words it was; `None` if it was applied by a version that did not record it.
     pub dialect: Option<String>,
+    /// The number of the key that it was sent with, if that was recorded.
+    pub key: Option<i64>,
     /// From where it came, if that was recorded.
     pub peer: Option<String>,
     /// The length of its body, in bytes, if that was recorded.
@@ -80,8 +82,8 @@ impl Roster {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO refusal (finished_at, requests, dialect, peer, status, rejections, bytes, duration_ms, cause)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO refusal (finished_at, requests, dialect, key, peer, status, rejections, bytes, duration_ms, cause)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             for refused in refused {
                 let Refused { finished_at, requests, dialect, sender, status, rejections, duration, cause } = refused;
@@ -92,6 +94,7 @@ impl Roster {
                     finished_at,
                     requests,
                     dialect,
+                    sender.key,
                     peer,
                     status,
                     rejections,
@@ -108,23 +111,23 @@ impl Roster {
     /// The last pushes, applied and refused, at most `pushes_max`: the latest first.
     pub fn history(&self, pushes_max: usize) -> Result<Vec<Past>, Error> {
         let mut select = self.connection.prepare(
-            "SELECT finished_at, dialect, peer, bytes, duration_ms,
+            "SELECT finished_at, dialect, key, peer, bytes, duration_ms,
                     revision, employees, created, updated, activated, hidden, unchanged
              FROM sync ORDER BY revision DESC LIMIT ?",
         )?;
         let applied = select.query_map([pushes_max], |row| {
             let [created, updated, activated, hidden, unchanged] =
-                [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?];
+                [row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?];
             let counts = Counts { created, updated, activated, hidden, unchanged };
-            past(row, Outcome::Applied { revision: row.get(5)?, employees: row.get(6)?, counts })
+            past(row, Outcome::Applied { revision: row.get(6)?, employees: row.get(7)?, counts })
         })?;
         let mut pushes = applied.collect::<Result<Vec<_>, _>>()?;
         let mut select = self.connection.prepare(
-            "SELECT finished_at, dialect, peer, bytes, duration_ms, requests, status, rejections, cause
+            "SELECT finished_at, dialect, key, peer, bytes, duration_ms, requests, status, rejections, cause
              FROM refusal ORDER BY number DESC LIMIT ?",
         )?;
         let refused = select.query_map([pushes_max], |row| {
-            let (requests, status, rejections, cause) = (row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
+            let (requests, status, rejections, cause) = (row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?);
             past(row, Outcome::Refused { requests, status, rejections, cause })
         })?;
         pushes.extend(refused.collect::<Result<Vec<_>, _>>()?);
@@ -139,9 +142,10 @@ fn past(row: &Row, outcome: Outcome) -> rusqlite::Result<Past> {
     Ok(Past {
         finished_at: row.get(0)?,
         dialect: row.get(1)?,
-        peer: row.get(2)?,
-        bytes: row.get(3)?,
-        duration_ms: row.get(4)?,
+        key: row.get(2)?,
+        peer: row.get(3)?,
+        bytes: row.get(4)?,
+        duration_ms: row.get(5)?,
         outcome,
     })
 }

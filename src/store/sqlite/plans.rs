@@ -34,7 +34,7 @@ const ENDED_MAX: u32 = 100;
 const PLAN: &str = "SELECT number, id, strftime('%Y-%m-%dT%H:%M:%SZ', made_at, 'unixepoch'),
         strftime('%Y-%m-%dT%H:%M:%SZ', expires_at, 'unixepoch'), expires_at <= unixepoch(), ended_at IS NOT NULL, applied,
         guards, revision, next, profile, rules, dialect, peer, body_bytes, employees, created, updated, activated, hidden,
-        unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile), as_of
+        unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile), as_of, key
     FROM plan";
 
 /// Employees that a draft has changed, before and after.
@@ -179,11 +179,11 @@ impl Draft<'_> {
     fn insert(&self, plan: &NewPlan, mut spooled: Spooled) -> Result<String, Error> {
         let Base { revision, next, profile, rules } = plan.base(self.revision());
         let Counts { created, updated, activated, hidden, unchanged } = plan.sync.counts;
-        let Sender { dialect, peer, bytes } = plan.sync.sender;
+        let Sender { dialect, key, peer, bytes } = plan.sync.sender;
         let mut insert = self.prepared(
-            "INSERT INTO plan (id, made_at, expires_at, guards, revision, next, profile, rules, dialect, peer, body_bytes, as_of,
+            "INSERT INTO plan (id, made_at, expires_at, guards, revision, next, profile, rules, dialect, key, peer, body_bytes, as_of,
                  employees, created, updated, activated, hidden, unchanged, changes, bytes, digest, has_parts)
-             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?,
+             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, true)
              RETURNING id, number",
         )?;
@@ -195,6 +195,7 @@ impl Draft<'_> {
             profile,
             rules.to_le_bytes(),
             dialect.map(Dialect::name),
+            key,
             peer.map(|peer| peer.to_string()),
             bytes,
             plan.sync.as_of.map(Timestamp::as_microsecond),
@@ -313,6 +314,7 @@ fn read(row: &Row) -> Result<Plan, Error> {
     let peer: Option<String> = row.get(13)?;
     let sender = Sender {
         dialect: dialect.and_then(|name| Dialect::parse(&name)),
+        key: row.get(24)?,
         peer: peer.and_then(|peer| peer.parse().ok()),
         bytes: row.get(14)?,
     };

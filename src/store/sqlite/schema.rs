@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -298,11 +298,19 @@ const SET_ASIDE: &str = "
     ALTER TABLE retry ADD COLUMN set_aside TEXT;
 ";
 
+/// With which key pushes were sent.
+const SENDER_KEY: &str = "
+    -- The number of the key, see rollcall.db; NULL if that is not known.
+    ALTER TABLE sync ADD COLUMN key INTEGER;
+    ALTER TABLE refusal ADD COLUMN key INTEGER;
+    ALTER TABLE plan ADD COLUMN key INTEGER;
+";
+
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
-/// The first version that has plans.
-const WITH_PLANS: u32 = 7;
+/// The first version whose plans can be read as they are now.
+const WITH_PLANS: u32 = 11;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "

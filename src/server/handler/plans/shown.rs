@@ -27,7 +27,7 @@ pub fn plan(plan: &Plan) -> Value {
     let Plan {
         id, made_at, expires_at, state, why, base, profile, sender, employees, counts: of_plan, changes, ..
     } = plan;
-    let Sender { dialect, peer, bytes } = sender;
+    let Sender { dialect, key, peer, bytes } = sender;
     let mut shown = json!({
         "id": id,
         "state": match state {
@@ -45,6 +45,7 @@ pub fn plan(plan: &Plan) -> Value {
         "revision": base.revision,
         "profileId": profile,
         "dialect": dialect.map(Dialect::name),
+        "key": key,
         "peer": peer,
         "bytes": bytes,
         "employees": employees,
