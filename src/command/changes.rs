@@ -3,6 +3,25 @@
 use super::{Failed, out};
 use serde_json::Value;
 
+/// Prints who sent the push that became a plan, and when.
+pub fn print_plan(plan: &Value) -> Result<(), Failed> {
+    let text = |name: &str| plan[name].as_str().unwrap_or("unknown");
+    let (id, dialect, peer) = (text("id"), text("dialect"), text("peer"));
+    let (made_at, expires_at) = (text("madeAt"), text("expiresAt"));
+    let key = plan["key"].as_i64().map_or("an unknown key".into(), |key| format!("key {key}"));
+    out!("plan {id} of {made_at} waits until {expires_at}; it is for revision {}", plan["revision"])?;
+    out!("sent with {key} from {peer} ({dialect}), {} employees", plan["employees"])
+}
+
+/// Prints the guards that have stopped the push that became a plan, or would stop it.
+pub fn print_guards(plan: &Value) -> Result<(), Failed> {
+    let held = if plan["why"] == "dryRun" { "a guard would stop this push" } else { "a guard stopped this push" };
+    for guard in plan["guards"].as_array().into_iter().flatten() {
+        out!("{held}: {}", guard["message"].as_str().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
 /// Prints a change, as the server shows it: + created, ~ updated, ! hidden, and each field before and after.
 pub fn print(change: &Value) -> Result<(), Failed> {
     let kinds: Vec<&str> = change["kinds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

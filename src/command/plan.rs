@@ -5,7 +5,7 @@ use super::folder::{IfMissing, StoreFolder};
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
-use crate::roster::Counts;
+use crate::roster::{Counts, Tripped};
 use crate::server::{shown_change, shown_plan};
 use crate::store::{self, Error, Key, PlanState, Reader, Store};
 use crate::sync::{ApplyPlan, Failure, LeftOut, Moved, MovedPerson, PlanFailure, Trace, apply_plan};
@@ -117,10 +117,9 @@ fn list(store: &Store, account: Option<i64>, json: bool) -> Result<(), Failed> {
             } else {
                 let store::Plan { id, made_at, expires_at, counts, .. } = &plan;
                 let why = match &plan.why {
-                    store::Why::DryRun => "dry run".to_owned(),
-                    store::Why::Guards(tripped) => {
-                        format!("held: {}", tripped.iter().map(|one| one.guard.name()).collect::<Vec<_>>().join(", "))
-                    }
+                    store::Why::DryRun(tripped) if tripped.is_empty() => "dry run".to_owned(),
+                    store::Why::DryRun(tripped) => format!("dry run, would be held: {}", names(tripped)),
+                    store::Why::Guards(tripped) => format!("held: {}", names(tripped)),
                 };
                 let Counts { created, updated, activated, hidden, .. } = counts;
                 out!(
@@ -132,6 +131,10 @@ fn list(store: &Store, account: Option<i64>, json: bool) -> Result<(), Failed> {
     if json { out!("{:#}", Value::from(listed)) } else { Ok(()) }
 }
 
+fn names(tripped: &[Tripped]) -> String {
+    tripped.iter().map(|one| one.guard.name()).collect::<Vec<_>>().join(", ")
+}
+
 fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
     let plan = reader.plan(id)?.ok_or(PlanFailure::Unknown).map_err(Failed::refused)?;
     if plan.state != PlanState::Waiting {
@@ -139,6 +142,9 @@ fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
     }
     let (names, shown) = (reader.names()?, shown_plan(&plan));
     let mut document = if json { Some(Document::begin(&shown)?) } else { None };
+    if !json {
+        changes::print_plan(&shown)?;
+    }
     let mut after = 0;
     loop {
         let part = reader.plan_part(plan.number, after)?;
@@ -156,7 +162,10 @@ fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
     }
     match document {
         Some(document) => document.end(),
-        None => print_counts(&plan.counts),
+        None => {
+            changes::print_guards(&shown)?;
+            print_counts(&plan.counts)
+        }
     }
 }
 
@@ -200,8 +209,12 @@ fn explained(failure: Failure) -> Failed {
 
 fn named(moved: &LeftOut) -> String {
     let named = moved.people.iter().take(MOVED_NAMED_MAX);
-    let mut named: Vec<String> =
-        named.map(|MovedPerson { id, revision }| format!("{id} by revision {revision}")).collect();
+    let mut named: Vec<String> = named
+        .map(|MovedPerson { id, revision, changed_at }| {
+            let at = changed_at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+            format!("{id} by revision {revision}{at}")
+        })
+        .collect();
     if moved.count > named.len() as u64 {
         named.push("…".into());
     }

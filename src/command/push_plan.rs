@@ -24,8 +24,10 @@ pub fn print_json(plan: &RemotePlan) -> Result<(), Failed> {
     document.end()
 }
 
-/// Shows what a plan changes.
+/// Shows what a plan changes, and which guards would stop the push.
 pub fn print(plan: &RemotePlan) -> Result<(), Failed> {
+    let about = good(plan.read()?)?;
+    let about: Value = serde_json::from_str(&about.text).unwrap_or_default();
     let mut shown = 0;
     refuse(plan.changes(|change| {
         shown += 1;
@@ -34,7 +36,7 @@ pub fn print(plan: &RemotePlan) -> Result<(), Failed> {
     if shown > SHOWN_MAX {
         out!("… and {} more, which --json shows", shown - SHOWN_MAX)?;
     }
-    Ok(())
+    changes::print_guards(&about)
 }
 
 /// Asks whether a plan is to be applied, and does what is answered. Nobody can be asked without a terminal; then the plan waits. Returns the

@@ -68,6 +68,22 @@ impl Coverage {
     }
 }
 
+/// What a push says about who is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Absences {
+    /// The numbers of employees who are not missing any more.
+    pub ended: Vec<u32>,
+    /// Who is missing.
+    pub noted: Vec<Missing>,
+}
+
+impl Absences {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.noted.is_empty()
+    }
+}
+
 /// An employee whom pushes that hide the absent have not carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing {

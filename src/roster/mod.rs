@@ -15,7 +15,7 @@ mod packed;
 mod table;
 mod tally;
 
-pub use absent::{Absent, Coverage, Missing};
+pub use absent::{Absences, Absent, Coverage, Missing};
 pub use change::{Change, Kinds, OwnedChange, Version};
 pub use change_set::ChangeSet;
 pub use data::Data;

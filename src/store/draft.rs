@@ -5,7 +5,7 @@ use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::rejection::SetAside;
-use crate::roster::{Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Tally};
+use crate::roster::{Absences, Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Tally};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -307,6 +307,11 @@ impl Draft<'_> {
         forward!(self, draft => draft.revisions(numbers))
     }
 
+    /// Returns for each revision when its sync ended, RFC 3339 in UTC, or `None` if there is no such sync.
+    pub fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {
+        forward!(self, draft => draft.synced_at(revisions))
+    }
+
     /// Returns the revision that the roster has, without what was appended.
     pub fn revision(&self) -> u64 {
         forward!(self, draft => draft.revision())
@@ -326,6 +331,12 @@ impl Draft<'_> {
     /// end. They are as many as lie together.
     pub fn plan_part(&mut self, plan: u32, after: u32) -> Result<Vec<PlannedChange>, Error> {
         forward!(self, draft => draft.plan_part(plan, after))
+    }
+
+    /// Returns what the plan with this number says about who is missing, part by part: the parts are counted from 0, and the one behind the
+    /// last says nothing.
+    pub fn plan_absences(&mut self, plan: u32, part: u32) -> Result<Absences, Error> {
+        forward!(self, draft => draft.plan_absences(plan, part))
     }
 
     /// Drops what was appended, and keeps it as a plan: durable then. If a plan of the same changes waits, that one is returned. Fails with

@@ -1,11 +1,11 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
 use super::{
-    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue,
+    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue, Why,
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Change, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash};
+use crate::roster::{Absences, Change, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -33,7 +33,15 @@ struct Maps {
     /// What is remembered of pushes by their keys, forever.
     remembered: BTreeMap<String, Earlier>,
     seen: BTreeMap<Fingerprint, Fingerprint>,
-    plans: Vec<(Plan, Vec<PlannedChange>)>,
+    plans: Vec<KeptPlan>,
+}
+
+/// A plan with all that it does.
+#[derive(Debug, Clone)]
+struct KeptPlan {
+    plan: Plan,
+    changes: Vec<PlannedChange>,
+    absences: Absences,
 }
 
 /// See [`super::Draft`].
@@ -270,7 +278,7 @@ impl Draft<'_> {
             self.next.queue.clear();
         }
         if let Some(plan) = commit.plan.and_then(|number| self.next.plans.get_mut(number as usize)) {
-            plan.0.state = PlanState::Applied { revision: self.next.revision + 1 };
+            plan.plan.state = PlanState::Applied { revision: self.next.revision + 1 };
         }
         self.next.syncs.push(commit.sync);
         self.next.revision += 1;
@@ -313,6 +321,11 @@ impl Draft<'_> {
         Ok(numbers.iter().map(revision).collect())
     }
 
+    pub(super) fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {
+        // No clock is asked, so that a model does the same each time.
+        Ok(vec![None; revisions.len()])
+    }
+
     pub(super) fn revision(&self) -> u64 {
         self.next.revision
     }
@@ -322,12 +335,17 @@ impl Draft<'_> {
     }
 
     pub(super) fn plan(&mut self, id: &str) -> Result<Option<Plan>, Error> {
-        Ok(self.next.plans.iter().map(|(plan, _)| plan).find(|plan| plan.id == id).cloned())
+        Ok(self.next.plans.iter().map(|kept| &kept.plan).find(|plan| plan.id == id).cloned())
     }
 
     pub(super) fn plan_part(&mut self, plan: u32, after: u32) -> Result<Vec<PlannedChange>, Error> {
-        let changes = self.next.plans.get(plan as usize).into_iter().flat_map(|(_, changes)| changes);
+        let changes = self.next.plans.get(plan as usize).into_iter().flat_map(|kept| &kept.changes);
         Ok(changes.filter(|planned| planned.change.number > after).take(2).cloned().collect())
+    }
+
+    pub(super) fn plan_absences(&mut self, plan: u32, part: u32) -> Result<Absences, Error> {
+        let kept = self.next.plans.get(plan as usize).filter(|_| part == 0);
+        Ok(kept.map(|kept| kept.absences.clone()).unwrap_or_default())
     }
 
     pub(super) fn keep_as_plan(mut self, plan: NewPlan) -> Result<Plan, Error> {
@@ -345,11 +363,17 @@ impl Draft<'_> {
             maps.profiles.push((plan.profile.id, BTreeMap::new()));
         }
         let base = plan.base(maps.revision);
-        let is_same = |(other, other_changes): &&(Plan, Vec<PlannedChange>)| {
-            other.state == PlanState::Waiting && other.base == base && *other_changes == changes
+        let absences = plan.absences;
+        let is_same = |other: &&mut KeptPlan| {
+            other.plan.state == PlanState::Waiting
+                && other.plan.base == base
+                && (&other.changes, &other.absences) == (&changes, &absences)
         };
-        if let Some((same, _)) = maps.plans.iter().find(is_same) {
-            return Ok(same.clone());
+        if let Some(same) = maps.plans.iter_mut().find(is_same) {
+            if let (Why::DryRun(_), _) | (_, Why::Guards(_)) = (&same.plan.why, &plan.why) {
+                same.plan.why = plan.why;
+            }
+            return Ok(same.plan.clone());
         }
         let number = number(maps.plans.len());
         let kept = Plan {
@@ -367,7 +391,7 @@ impl Draft<'_> {
             counts: plan.sync.counts,
             changes: changes.len() as u64,
         };
-        maps.plans.push((kept.clone(), changes));
+        maps.plans.push(KeptPlan { plan: kept.clone(), changes, absences });
         Ok(kept)
     }
 

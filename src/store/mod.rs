@@ -26,9 +26,9 @@
 //! | [`Draft::commit`] | `BEGIN; UPDATE account SET revision = revision + 1, stamp = $3 WHERE id = $1 AND revision = $2` (no row: [`Error::Changed`]); `INSERT INTO version SELECT … FROM staged_change …`, and into `employee (account, number, id)` those who are new; `DELETE` and `INSERT` of unique values, of the queue and of the index's parts; `INSERT INTO sync …`; `INSERT INTO retry …`, whose key is unique; `UPDATE plan SET applied = …` if it was one; `COMMIT` |
 //! | [`Draft::changes`] | `SELECT … FROM staged_change LEFT JOIN LATERAL (the version before it) WHERE draft = $1 AND number > $2 ORDER BY number LIMIT $3` |
 //! | [`Draft::keep_as_plan`] | `BEGIN; SELECT revision FROM account WHERE id = $1 FOR SHARE; INSERT INTO plan …; UPDATE staged_change SET plan = $2 WHERE draft = $3; COMMIT`: what is staged stays and gets an owner |
-//! | [`Draft::plan`], [`Draft::plan_part`] | `SELECT … FROM plan WHERE account = $1 AND id = $2`; `SELECT … FROM staged_change WHERE plan = $1 AND number > $2 ORDER BY number LIMIT $3` |
+//! | [`Draft::plan`], [`Draft::plan_part`], [`Draft::plan_absences`] | `SELECT … FROM plan WHERE account = $1 AND id = $2`; `SELECT … FROM staged_change WHERE plan = $1 AND number > $2 ORDER BY number LIMIT $3`; the same of `staged_missing` |
 //! | [`Draft::start_over`] | `DELETE FROM staged_change WHERE draft = $1`, and `SELECT revision FROM account WHERE id = $2`, which must be the one that the draft began with |
-//! | [`Draft::revisions`], [`Draft::has_moved_since`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)` |
+//! | [`Draft::revisions`], [`Draft::has_moved_since`], [`Draft::synced_at`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)`; `SELECT revision, finished_at FROM sync WHERE account = $1 AND revision = ANY($2)` |
 //! | [`Draft::roll_back`] | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an

@@ -3,7 +3,7 @@
 use super::{Error, Numbers, Sender, Sync};
 use crate::limits::Limits;
 use crate::profile::Profile;
-use crate::roster::{Counts, Guard, OwnedChange, Tripped};
+use crate::roster::{Absences, Counts, Guard, OwnedChange, Tripped};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -59,10 +59,19 @@ pub enum PlanState {
 /// Why a plan waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// The push only asked what it would do.
-    DryRun,
+    /// The push only asked what it would do. These guards would stop it.
+    DryRun(Vec<Tripped>),
     /// Guards stopped the push.
     Guards(Vec<Tripped>),
+}
+
+/// Why a plan waits, as it is stored: JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct StoredWhy {
+    /// The guards that stopped the push; `None` for a dry run.
+    pub guards: Option<String>,
+    /// The guards that would stop a push that was a dry run; `None` if none would.
+    pub would_trip: Option<String>,
 }
 
 /// What a plan was made against.
@@ -90,6 +99,8 @@ pub struct NewPlan<'a> {
     pub numbers: &'a Numbers,
     /// By number the hash of the bytes that each changed employee was accepted with, in ascending order. Who is not among them has none.
     pub accepted: Vec<(u32, u128)>,
+    /// What the push says about who is missing.
+    pub absences: Absences,
     /// The limits of plans.
     pub limits: &'a Limits,
     /// Where many changes wait while they are moved.
@@ -120,22 +131,38 @@ impl NewPlan<'_> {
 }
 
 impl Why {
-    /// Returns the form in which it is stored; `None` for a dry run.
-    pub(super) fn to_text(&self) -> Option<String> {
-        let Why::Guards(tripped) = self else {
-            return None;
+    /// Returns the guards that stopped the push, or would stop it.
+    pub fn guards(&self) -> &[Tripped] {
+        match self {
+            Why::DryRun(tripped) | Why::Guards(tripped) => tripped,
+        }
+    }
+
+    /// Returns the form in which it is stored.
+    pub(super) fn to_stored(&self) -> StoredWhy {
+        let text = |tripped: &[Tripped]| {
+            let tripped = tripped.iter().map(|Tripped { guard, field, count, of, limit, ids }| {
+                json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
+            });
+            Some(Value::from_iter(tripped).to_string())
         };
-        let tripped = tripped.iter().map(|Tripped { guard, field, count, of, limit, ids }| {
-            json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
-        });
-        Some(Value::from_iter(tripped).to_string())
+        match self {
+            Why::DryRun(tripped) if tripped.is_empty() => StoredWhy::default(),
+            Why::DryRun(tripped) => StoredWhy { would_trip: text(tripped), ..StoredWhy::default() },
+            Why::Guards(tripped) => StoredWhy { guards: text(tripped), ..StoredWhy::default() },
+        }
     }
 
     /// Reads the form in which it is stored.
-    pub(super) fn of_text(text: Option<&str>) -> Result<Why, Error> {
-        let Some(text) = text else {
-            return Ok(Why::DryRun);
-        };
+    pub(super) fn of_stored(stored: &StoredWhy) -> Result<Why, Error> {
+        match stored {
+            StoredWhy { guards: Some(text), .. } => Ok(Why::Guards(Why::read(text)?)),
+            StoredWhy { would_trip: Some(text), .. } => Ok(Why::DryRun(Why::read(text)?)),
+            StoredWhy { .. } => Ok(Why::DryRun(Vec::new())),
+        }
+    }
+
+    fn read(text: &str) -> Result<Vec<Tripped>, Error> {
         let stored: Vec<Value> = serde_json::from_str(text).map_err(Error::damaged)?;
         let tripped = |stored: &Value| {
             let text = |name: &str| stored[name].as_str().map(str::to_owned);
@@ -152,7 +179,7 @@ impl Why {
                 ids: ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
             })
         };
-        stored.iter().map(tripped).collect::<Result<_, _>>().map(Why::Guards)
+        stored.iter().map(tripped).collect()
     }
 }
 
@@ -163,9 +190,11 @@ mod tests {
     #[test]
     fn why_a_plan_waits_survives_being_stored() {
         let (guard, field, ids) = (Guard::Empty, Some("E-mail".to_owned()), vec!["7".to_owned()]);
-        let guards = Why::Guards(vec![Tripped { guard, field, count: 30, of: 100, limit: 25, ids }]);
-        for why in [Why::DryRun, Why::Guards(Vec::new()), guards] {
-            assert_eq!(Why::of_text(why.to_text().as_deref()).unwrap(), why);
+        let tripped = vec![Tripped { guard, field, count: 30, of: 100, limit: 25, ids }];
+        for tripped in [Vec::new(), tripped] {
+            for why in [Why::DryRun(tripped.clone()), Why::Guards(tripped)] {
+                assert_eq!(Why::of_stored(&why.to_stored()).unwrap(), why);
+            }
         }
     }
 }

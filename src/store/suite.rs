@@ -7,7 +7,7 @@ use super::{
 use crate::limits::Limits;
 use crate::profile::{self, Profile};
 use crate::rejection::{Fault, Rejections, SetAside};
-use crate::roster::{Change, Counts, Data, Employee, Ignored, Missing, Status, Tally};
+use crate::roster::{Absences, Change, Counts, Data, Employee, Ignored, Missing, Status, Tally};
 use std::time::Duration;
 
 const PROFILE: &str = r#"
@@ -256,6 +256,10 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
     assert_eq!(draft.seen(&Mark { hash: [1; 32], ..SEEN.mark }).unwrap(), None);
 }
 
+fn absences() -> Absences {
+    Absences { ended: vec![9], noted: vec![Missing { number: 2, pushes: 1, is_hidden: false }] }
+}
+
 fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
     let mut backend = B::new();
     let (ada, bob) = (person("ada", "x"), person("bob", "y"));
@@ -272,8 +276,9 @@ fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
         assert_eq!(draft.changes(0, 1).unwrap(), expected[..1]);
         assert_eq!(draft.changes(1, 9).unwrap(), expected[1..]);
         let (sync, spool_dir) = (commit().sync, &std::env::temp_dir());
-        let (why, accepted) = (Why::DryRun, vec![(3, 7)]);
-        let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, limits: &limits, spool_dir };
+        let (why, accepted) = (Why::DryRun(Vec::new()), vec![(3, 7)]);
+        let absences = absences();
+        let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, absences, limits: &limits, spool_dir };
         draft.keep_as_plan(plan).unwrap()
     };
     let plan = keep(&mut backend);
@@ -295,6 +300,8 @@ fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
         changes.into_iter().zip([0, 7]).map(|(change, bytes)| PlannedChange { change, bytes }).collect::<Vec<_>>()
     );
     assert!(draft.plan_part(plan.number, 3).unwrap().is_empty());
+    assert_eq!(draft.plan_absences(plan.number, 0).unwrap(), absences());
+    assert!(draft.plan_absences(plan.number, 1).unwrap().is_empty());
     assert!(!draft.has_moved_since(1, 3).unwrap());
     draft.enter_profile(&profile).unwrap();
     draft.append(&[changed(1, &ada, &renamed)]).unwrap();

@@ -7,15 +7,20 @@ use super::Failure;
 use super::find::Found;
 use super::outcome::Outcome;
 use super::rules::{BATCH, Indexed};
-use crate::roster::{Employee, Index, Missing, Status};
+use crate::roster::{Absences, Employee, Index, Missing, Status};
 use crate::store::{self, Draft};
 use std::collections::HashSet;
 
-/// Makes those active whom absence has hidden and whom a list carries again without a status. Whoever is carried as hidden is hidden on
-/// purpose from now on.
-pub fn bring_back(found: &mut [Found], is_list: bool, draft: &mut Draft, index: &Index) -> Result<(), store::Error> {
+/// Makes those active whom absence has hidden and whom a list carries again without a status. Returns the numbers of those whom absence has
+/// hidden and who are carried as hidden: they are hidden on purpose from now on.
+pub fn bring_back(
+    found: &mut [Found],
+    is_list: bool,
+    draft: &mut Draft,
+    index: &Index,
+) -> Result<Vec<u32>, store::Error> {
     if !draft.any_missing() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let is_meant = |found: &Found| match found.intent.status {
         Some(status) => status == Status::Hidden,
@@ -38,19 +43,21 @@ pub fn bring_back(found: &mut [Found], is_list: bool, draft: &mut Draft, index: 
             Some(_) => on_purpose.push(*number),
         }
     }
-    draft.forget_missing(&on_purpose)
+    Ok(on_purpose)
 }
 
-/// What is to be remembered of who is missing, and of who is not any more.
-#[derive(Debug, Default)]
-pub struct Absences {
-    forgotten: Vec<u32>,
-    noted: Vec<Missing>,
+/// Takes what the push says about who is missing.
+pub fn take(outcome: &mut Outcome, draft: &Draft) -> Absences {
+    let mut absences = std::mem::take(&mut outcome.absences);
+    if draft.any_missing() {
+        absences.ended.append(&mut outcome.hidden_again);
+    }
+    absences
 }
 
 /// Remembers who is missing. It comes last, because a push may append its changes twice before.
 pub fn remember(absences: &Absences, draft: &mut Draft) -> Result<(), store::Error> {
-    draft.forget_missing(&absences.forgotten)?;
+    draft.forget_missing(&absences.ended)?;
     draft.note_missing(&absences.noted)
 }
 
@@ -78,16 +85,10 @@ pub fn end(
     let carried = Carried::of(outcome, index, indexed);
     let mut missing = Vec::new();
     if draft.any_missing() {
-        outcome.absences.forgotten = std::mem::take(&mut outcome.hidden_again);
-        outcome.absences.forgotten.sort_unstable();
         let again: Vec<Missing>;
-        let is_known = |missing: &Missing| outcome.absences.forgotten.binary_search(&missing.number).is_err();
-        (again, missing) = draft
-            .missing()?
-            .into_iter()
-            .filter(is_known)
-            .partition(|missing: &Missing| carried.has(missing.number, outcome));
-        outcome.absences.forgotten.extend(again.iter().map(|missing| missing.number));
+        (again, missing) =
+            draft.missing()?.into_iter().partition(|missing: &Missing| carried.has(missing.number, outcome));
+        outcome.absences.ended = again.iter().map(|missing| missing.number).collect();
     }
     let Some(hiding) = hiding else {
         return Ok(());

@@ -38,7 +38,7 @@ pub fn set_aside<'a>(
 ) -> Result<Rest<'a>, Failure> {
     let (seed, employees) = (draft.seed(), outcome.employees);
     let mut applied = Applied::take(run, &mut outcome, draft, index)?;
-    let Outcome { carried, mut verdict, mut absences, .. } = outcome;
+    let Outcome { carried, mut verdict, mut absences, hidden_again, .. } = outcome;
     let carried_stored = carried.stored_len();
     let mut carried = Some(carried);
     let mut left_out = verdict.take_rejected();
@@ -66,6 +66,8 @@ pub fn set_aside<'a>(
             applied.accept(&left_out, &mut outcome, index);
             let employees = outcome.verdict.employees();
             outcome.figures.reject(employees);
+            outcome.hidden_again = hidden_again;
+            outcome.hidden_again.retain(|number| !left_out.contains((*number).into()));
             let rejections = outcome.verdict.take_rejections().expect("somebody was rejected");
             return Ok(Rest { outcome, set_aside: SetAside::new(employees, rejections) });
         }

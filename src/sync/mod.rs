@@ -141,7 +141,10 @@ pub fn plan<'d>(
     trace: &mut Trace,
 ) -> Result<Planned, Failure> {
     carry_out(push, source, open, trace, |reached, trace| match reached {
-        Reached::Ending(ready) => ready.keep(Why::DryRun, trace),
+        Reached::Ending(mut ready) => {
+            let tripped = std::mem::take(&mut ready.applied.tripped);
+            ready.keep(Why::DryRun(tripped), trace)
+        }
         // The push that had this key was applied.
         Reached::Repeated(_) => Err(Failure::OtherBody),
     })
@@ -216,8 +219,8 @@ impl Ready<'_, '_> {
     /// Applies the push.
     fn commit(self, trace: &mut Trace) -> Result<Receipt, Failure> {
         let Ready { run: &Run { push, numbers, .. }, mut draft, index, applied, started } = self;
-        let Applied { outcome, indexed, ignored, first, empties_queue, set_aside, .. } = applied;
-        absence::remember(&outcome.absences, &mut draft)?;
+        let Applied { mut outcome, indexed, ignored, first, empties_queue, set_aside, .. } = applied;
+        absence::remember(&absence::take(&mut outcome, &draft), &mut draft)?;
         let Outcome { counts, employees, delta, figures, .. } = outcome;
         let (duration, sender) = (started.elapsed(), trace.sender);
         let (as_of, is_usual) = (push.conditions.as_of, push.coverage.is_everybody());
@@ -255,7 +258,9 @@ impl Ready<'_, '_> {
     /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.
     fn keep(self, why: Why, trace: &mut Trace) -> Result<Planned, Failure> {
         let Ready { run: &Run { push, profile, numbers, .. }, draft, index, applied, started } = self;
-        let Applied { outcome: Outcome { counts, employees, delta, .. }, ignored, set_aside, .. } = applied;
+        let Applied { mut outcome, ignored, set_aside, .. } = applied;
+        let absences = absence::take(&mut outcome, &draft);
+        let Outcome { counts, employees, delta, .. } = outcome;
         let duration = started.elapsed();
         let as_of = push.conditions.as_of;
         let sync = Sync {
@@ -272,7 +277,7 @@ impl Ready<'_, '_> {
         drop((index, delta));
         accepted.sort_unstable();
         let (limits, spool_dir) = (push.limits, push.spool_dir);
-        let plan = NewPlan { sync, why, profile, numbers, accepted, limits, spool_dir };
+        let plan = NewPlan { sync, why, profile, numbers, accepted, absences, limits, spool_dir };
         let plan = timed(&mut trace.times.commit, || draft.keep_as_plan(plan))?;
         Ok(Planned { plan, duration, ignored, set_aside })
     }
@@ -426,7 +431,9 @@ impl Stage<'_, '_, '_> {
                 return Err(Failure::OverLimit { limit: "employees_max", max: push.limits.employees_max });
             }
             let mut found = self.find(&mut finder, batch)?;
-            absence::bring_back(&mut found, push.coverage.is_everybody(), self.draft, self.index)?;
+            let is_list = push.coverage.is_everybody();
+            let hidden_again = absence::bring_back(&mut found, is_list, self.draft, self.index)?;
+            self.outcome.hidden_again.extend(hidden_again);
             first = first.or_else(|| {
                 let stored = found.first()?.stored.as_ref();
                 Some(stored.map_or(self.outcome.first_created(), |(slot, _)| self.index.get(*slot).number))

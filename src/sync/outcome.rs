@@ -1,7 +1,6 @@
 //! Outcome: what a push comes to so far, noted employee by employee in the order of the push.
 
 use super::Failure;
-use super::absence::Absences;
 use super::carried::Carried;
 use super::check::{Checked, Chunk, Finding};
 use super::guard::Figures;
@@ -9,7 +8,7 @@ use super::reference::References;
 use super::unique::Uniques;
 use super::verdict::Verdict;
 use crate::json::NotJson;
-use crate::roster::{Change, Counts, Data, Delta, Employee, Entry, Index, Status, Version, data_hash};
+use crate::roster::{Absences, Change, Counts, Data, Delta, Employee, Entry, Index, Status, Version, data_hash};
 use crate::store;
 
 /// What a push comes to so far.
@@ -32,9 +31,9 @@ pub struct Outcome<'p> {
     pub verdict: Verdict,
     /// What it makes of the index, beside the entries that are replaced.
     pub delta: Delta,
-    /// The numbers of hidden employees whom the push carries as hidden, and whose bytes were not known: absence may have hidden them.
+    /// The numbers of hidden employees whom the push carries as hidden. If absence has hidden them, they are hidden on purpose now.
     pub hidden_again: Vec<u32>,
-    /// What is to be remembered of the absent.
+    /// What the push says about the others who are missing, or were.
     pub absences: Absences,
     /// Entries of the index that are to be replaced at [`Outcome::settle`], by slot.
     replaced: Vec<(u32, Entry)>,

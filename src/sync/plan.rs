@@ -5,7 +5,7 @@
 use super::outcome::Outcome;
 use super::rules::{self, Indexed};
 use super::trace::timed;
-use super::{Failure, Receipt, Trace};
+use super::{Failure, Receipt, Trace, absence};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::roster::{Change, Counts, Ignored, Index};
@@ -52,6 +52,8 @@ pub struct MovedPerson {
     pub id: String,
     /// The revision that changed the employee last.
     pub revision: u64,
+    /// When that was, RFC 3339 in UTC.
+    pub changed_at: Option<String>,
 }
 
 /// Why a plan cannot be applied.
@@ -69,6 +71,8 @@ pub enum PlanFailure {
         made: u64,
         /// The revision that the roster has.
         found: u64,
+        /// When it was made, RFC 3339 in UTC.
+        found_at: Option<String>,
         /// The employees of the plan that have changed.
         moved: LeftOut,
     },
@@ -89,12 +93,15 @@ impl fmt::Display for PlanFailure {
             PlanFailure::OtherRules => f.write_str(
                 "the plan was checked by a profile that has changed since, or is gone; nothing was applied; push the list again",
             ),
-            PlanFailure::Stale { made, found, moved } => write!(
-                f,
-                "the roster has changed since the plan was made: the plan is for revision {made}, the roster has revision {found}, and \
-                 {} employees of the plan have changed; nothing was applied",
-                moved.count
-            ),
+            PlanFailure::Stale { made, found, found_at, moved } => {
+                let since = found_at.as_ref().map(|at| format!(" since {at}")).unwrap_or_default();
+                write!(
+                    f,
+                    "the roster has changed since the plan was made: the plan is for revision {made}, the roster has revision \
+                     {found}{since}, and {} employees of the plan have changed; nothing was applied",
+                    moved.count
+                )
+            }
         }
     }
 }
@@ -143,7 +150,7 @@ impl Run<'_> {
         let (outcome, moved) = self.replay(&mut draft, &mut index, trace)?;
         let Outcome { counts, delta, figures, .. } = outcome;
         let counts = Counts { unchanged: plan.counts.unchanged, ..counts };
-        let (employees, duration) = (plan.employees.saturating_sub(moved.count), started.elapsed());
+        let (employees, duration) = (plan.employees, started.elapsed());
         let is_usual = false;
         let sync =
             Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of, is_usual };
@@ -188,7 +195,8 @@ impl Run<'_> {
         let has_moved = draft.has_moved_since(made, plan.base.next)?;
         if has_moved && *moved == Moved::Refuse {
             let moved = self.moved(draft)?;
-            return Err(PlanFailure::Stale { made, found, moved }.into());
+            let found_at = draft.synced_at(&[found])?.pop().flatten();
+            return Err(PlanFailure::Stale { made, found, found_at, moved }.into());
         }
         let mut outcome = super::outcome_of_nobody(profile, numbers, draft.seed(), limits);
         if numbers.unique_changed {
@@ -211,11 +219,33 @@ impl Run<'_> {
             let changes = outcome.replay(planned, index)?;
             timed(&mut trace.times.write, || draft.append(&changes))?;
         }
+        left_out.date(draft)?;
+        self.replay_absences(draft, has_moved)?;
         rules::check(&mut outcome, draft, index, Indexed::Carried)?;
         match outcome.verdict.take_rejections() {
             Some(rejections) => Err(Failure::Rejected(Box::new(rejections))),
             None => Ok((outcome, left_out)),
         }
+    }
+
+    /// Notes who is missing, as the push would have. Whoever has changed since the plan was made is as that change says.
+    fn replay_absences(&self, draft: &mut Draft, has_moved: bool) -> Result<(), Failure> {
+        let (made, found) = (self.plan.base.revision, draft.revision());
+        for part in 0.. {
+            let mut absences = draft.plan_absences(self.plan.number, part)?;
+            if absences.is_empty() {
+                break;
+            }
+            if has_moved {
+                let numbers: Vec<u32> = absences.noted.iter().map(|missing| missing.number).collect();
+                let mut revisions = draft.revisions(&numbers)?.into_iter();
+                // What the plan itself changes has a revision that is not committed yet.
+                let has_moved = |revision: u64| revision > made && revision <= found;
+                absences.noted.retain(|_| !revisions.next().flatten().is_none_or(has_moved));
+            }
+            absence::remember(&absences, draft)?;
+        }
+        Ok(())
     }
 
     /// Returns who has changed since the plan was made.
@@ -224,6 +254,7 @@ impl Run<'_> {
         loop {
             let part = draft.plan_part(self.plan.number, after)?;
             let Some(last) = part.last() else {
+                left_out.date(draft)?;
                 return Ok(left_out);
             };
             after = last.change.number;
@@ -273,8 +304,17 @@ impl LeftOut {
             if let Some(employee) =
                 change.before.as_ref().or(change.after.as_ref()).filter(|_| self.people.len() < listed_max)
             {
-                self.people.push(MovedPerson { id: employee.id.clone(), revision });
+                self.people.push(MovedPerson { id: employee.id.clone(), revision, changed_at: None });
             }
         }
+    }
+
+    /// Says of those who are listed when they were changed.
+    fn date(&mut self, draft: &mut Draft) -> Result<(), store::Error> {
+        let revisions: Vec<u64> = self.people.iter().map(|person| person.revision).collect();
+        for (person, changed_at) in self.people.iter_mut().zip(draft.synced_at(&revisions)?) {
+            person.changed_at = changed_at;
+        }
+        Ok(())
     }
 }

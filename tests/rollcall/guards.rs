@@ -1,7 +1,7 @@
 //! Guards: a push that would do much waits until somebody has looked at it. Each guard just below and just above its limit, and the
 //! accidents that they are for.
 
-use super::world::{ACCOUNT, Answer, PROFILE, Request, World, rollcall};
+use super::world::{ACCOUNT, Answer, PROFILE, Request, World, employee, rollcall, run};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::Output;
@@ -423,4 +423,73 @@ fn guards_hold_in_every_dialect_and_answer_in_its_form() {
     let one = Request::new("POST", &format!("/users.json?api_key={springest}"), user.as_bytes());
     let one = one.header("Content-Type", "application/json").send(&world);
     assert_ne!(one.status, 409, "{}", one.text);
+}
+
+#[test]
+fn a_dry_run_says_which_guards_would_stop_the_push() {
+    let world = World::with(STAFF, "");
+    let people = staff(100);
+    assert_eq!(push(&world, &people).status, 200);
+    let dry_run = |people: &[Person]| {
+        world.request("POST", "/v1/employees?dryRun=true&absent=hide", Some(body(people).as_bytes()))
+    };
+    let usual = dry_run(&people[1..]);
+    assert_eq!((usual.status, usual.json().get("guards")), (200, None), "{}", usual.text);
+    assert_eq!(world.get(&usual.header("location").unwrap()).json()["guards"], json!([]));
+
+    let cut = dry_run(&people[30..]);
+    assert_eq!((cut.status, cut.counts()), (200, [0, 0, 0, 30, 70]));
+    let (answered, guard) = (cut.json(), json!("hide"));
+    let tripped = &answered["guards"][0];
+    assert_eq!((&tripped["guard"], &tripped["count"], &tripped["limit"]), (&guard, &json!(30), &json!(25)));
+    let plan = cut.header("location").unwrap();
+    let shown = world.get(&plan).json();
+    assert_eq!((&shown["why"], &shown["guards"][0]["ids"]), (&json!("dryRun"), &tripped["ids"]));
+    let (data, id) = (world.path("data"), plan.rsplit('/').next().unwrap());
+    let printed = run(&["plan", "show", "99", id, "--data", &data]).stdout;
+    let printed = String::from_utf8(printed).unwrap();
+    let said = "a guard would stop this push: it would hide 30 of 100 active employees, and the guard hide lets 25 pass";
+    assert!(printed.lines().any(|line| line == said), "{printed}");
+    let listed = String::from_utf8(run(&["plan", "list", "99", "--data", &data]).stdout).unwrap();
+    assert!(listed.contains("dry run, would be held: hide"), "{listed}");
+
+    // What was a dry run waits for that reason once it is pushed, and the client shows the guard before it asks.
+    is_held(&hide(&world, &people[30..]), "hide", [30, 100, 25]);
+    let held = world.get(&plan).json();
+    assert_eq!((&held["why"], &held["guards"]), (&json!("guards"), &shown["guards"]));
+    let mut moved = people.clone();
+    moved.iter_mut().for_each(|person| person.status = "hidden");
+    let file = world.file("all.json", body(&moved));
+    let shown = world.push_file(&file, &["--plan"]);
+    let out = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.status.success() && out.contains("a guard would stop this push: it would hide 100 of 100"), "{out}");
+}
+
+#[test]
+fn whoever_a_released_list_has_missed_is_absent() {
+    let profile = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/employees.toml")).unwrap();
+    let world = World::with(&profile, "");
+    let bearer = format!("Bearer {}", token(&world, &["collaborator"]));
+    let csv = |people: std::ops::Range<usize>| {
+        let rows: String = people.map(|n| format!("p{n};L;F;;p{n};p{n}@example.com\r\n")).collect();
+        let body = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n\
+             uid;secondname;firstname;patronymic;login;email\r\n{rows}\r\n--x--\r\n"
+        );
+        Request::new("POST", "/api/v2/users-import/csv", body.as_bytes())
+            .header("Authorization", &bearer)
+            .header("Content-Type", "multipart/form-data; boundary=x")
+            .send(&world)
+    };
+    assert_eq!(csv(0..100).status, 200);
+    let held = csv(30..100);
+    assert_eq!(held.status, 409, "{}", held.text);
+    let plan = held.header("location").unwrap();
+    // One of them has changed since the list was held, and stays as that says.
+    let on_purpose = json!([employee("p0", "hidden", &[])]);
+    assert_eq!(world.push_employees(on_purpose).counts(), [0, 0, 0, 1, 0]);
+    let released = world.request("POST", &format!("{plan}/apply?rebase=true"), Some(b""));
+    assert_eq!(released.counts(), [0, 0, 0, 29, 70], "{}", released.text);
+    assert_eq!(csv(0..100).json()["unblocked_count"], 29, "they come back with a list that has no status");
+    assert_eq!(world.get("/v1/employees/p0").json()["status"], "hidden");
 }

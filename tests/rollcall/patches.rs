@@ -109,9 +109,9 @@ fn step() -> impl Strategy<Value = Step> {
     let way = || prop_oneof![Just(Way::Directly), Just(Way::AfterDryRun), Just(Way::AsPlan)];
     prop_oneof![
         6 => (prop::collection::vec(row(), 1..4), prop::bool::weighted(0.2), way())
-            .prop_map(|(rows, hide, way)| Step::Patch(rows, hide, if hide { Way::AfterDryRun } else { way })),
+            .prop_map(|(rows, hide, way)| Step::Patch(rows, hide, way)),
         3 => (prop::collection::vec(row(), 1..5), prop::bool::weighted(0.4), way())
-            .prop_map(|(rows, hide, way)| Step::Whole(rows, hide, if hide { Way::AfterDryRun } else { way })),
+            .prop_map(|(rows, hide, way)| Step::Whole(rows, hide, way)),
         1 => Just(Step::Restart),
     ]
 }
@@ -126,11 +126,9 @@ fn plain(
     rows: &[Row],
     whole: bool,
     hide_absent: bool,
-    way: Way,
 ) -> Option<(Plain, Counts)> {
     let (mut after, mut counts, mut carried) = (before.clone(), Counts::default(), BTreeSet::new());
-    // A plan does not remember who was missing.
-    let (is_list, is_plan) = (whole || hide_absent, way == Way::AsPlan);
+    let is_list = whole || hide_absent;
     let mut absent = absences.clone();
     for row in rows {
         let stored = before.get(&row.id);
@@ -147,7 +145,7 @@ fn plain(
         if stored.is_some_and(|(before, _)| *before != status)
             || absent
                 .get(&row.id)
-                .is_some_and(|(_, is_hidden)| !is_plan && if *is_hidden { is_named_hidden } else { is_list })
+                .is_some_and(|(_, is_hidden)| if *is_hidden { is_named_hidden } else { is_list })
         {
             absent.remove(&row.id);
         }
@@ -356,8 +354,8 @@ proptest! {
                     patched.store = Store::open(patched.folder.path(), None).unwrap();
                     continue;
                 }
-                Step::Patch(rows, hide, way) => (rows, plain(&expected, &mut absences, rows, false, *hide, *way)),
-                Step::Whole(rows, hide, way) => (rows, plain(&expected, &mut absences, rows, true, *hide, *way)),
+                Step::Patch(rows, hide, _) => (rows, plain(&expected, &mut absences, rows, false, *hide)),
+                Step::Whole(rows, hide, _) => (rows, plain(&expected, &mut absences, rows, true, *hide)),
             };
             match (patched.step(&step), planned) {
                 (Ok(receipt), Some((after, counts))) => {

@@ -105,8 +105,14 @@ fn a_plan_is_stale_once_somebody_has_changed_and_the_rest_can_be_applied() {
     world.push_employees(json!([ada("c@example.com"), new("3")]));
     let stale = apply(&world, &plan);
     assert_eq!(stale.status, 412, "{}", stale.text);
-    let moved = json!({ "count": 2, "employees": [{ "id": "1", "revision": 3 }, { "id": "3", "revision": 3 }] });
+    let changed_at = stale.json()["changedAt"].clone();
+    let time: jiff::Timestamp = changed_at.as_str().unwrap().parse().unwrap();
+    assert!(jiff::Timestamp::now().duration_since(time).as_secs() < 60, "{changed_at}");
+    let person = |id: &str| json!({ "id": id, "revision": 3, "changedAt": changed_at });
+    let moved = json!({ "count": 2, "employees": [person("1"), person("3")] });
     assert_eq!((&stale.json()["revision"], &stale.json()["moved"]), (&json!(3), &moved));
+    let since = format!("the roster has revision 3 since {}", changed_at.as_str().unwrap());
+    assert!(stale.message().contains(&since), "{}", stale.text);
     assert!(stale.message().starts_with("the roster has changed since the plan was made"), "{}", stale.text);
 
     let rebased = world.request("POST", &format!("{plan}/apply?rebase=true"), Some(b""));
@@ -406,8 +412,12 @@ fn the_program_lists_shows_applies_and_discards_beside_the_server() {
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((&listed[0]["id"], &listed[0]["account"]), (&json!(id), &json!(99)));
     let (code, shown, _) = plan(&["show", "99", &id]);
+    let (about, changes) = shown.split_at(shown.find("~ 1").unwrap());
+    let about: Vec<&str> = about.lines().collect();
+    assert!(about[0].starts_with(&format!("plan {id} of ")) && about[0].ends_with("; it is for revision 1"), "{shown}");
+    assert_eq!(about[1..], ["sent with key 1 from 127.0.0.1 (startexam), 3 employees"]);
     assert_eq!(
-        (code, shown.as_str()),
+        (code, changes),
         (
             0,
             "~ 1  updated\n    Email: \"a@example.com\" → \"ada@example.com\"\n! 2  hidden\n    status: \"active\" → \"hidden\"\n\
@@ -421,13 +431,14 @@ fn the_program_lists_shows_applies_and_discards_beside_the_server() {
     world.push_employees(json!([ada("other@example.com")]));
     let (code, _, said) = plan(&["apply", "99", &id, "--profiles", &profiles]);
     assert_eq!(code, 1);
-    assert!(said.contains("(1 by revision 2); push the list again, or apply the rest with --rebase"), "{said}");
+    assert!(said.contains("(1 by revision 2 at 20"), "{said}");
+    assert!(said.contains("Z); push the list again, or apply the rest with --rebase"), "{said}");
     let (code, said, left_out) = plan(&["apply", "99", &id, "--rebase", "--profiles", &profiles]);
     assert_eq!(
         (code, said.as_str()),
         (0, "created 1, updated 0, activated 0, hidden 1, unchanged 0\napplied as revision 3\n")
     );
-    assert!(left_out.contains("1 employees have changed since and were left out: 1 by revision 2"), "{left_out}");
+    assert!(left_out.contains("1 employees have changed since and were left out: 1 by revision 2 at 20"), "{left_out}");
     let everybody = json!([ada("other@example.com"), bob("hidden"), employee("3", "active", &[("First Name", "Cy")])]);
     assert_eq!(world.push_employees(everybody).counts(), [0, 0, 0, 0, 3], "the server sees what the program applied");
 

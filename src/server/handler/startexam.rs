@@ -9,7 +9,7 @@ use crate::server::body::{BytesMax, receive};
 use crate::server::call::{Call, parameter};
 use crate::server::push::apply::apply;
 use crate::server::push::asked::{Asked, Carries, everybody};
-use crate::server::respond::{Answer, Refusal, answer_without, location, note, note_ignored, note_set_aside};
+use crate::server::respond::{Answer, Besides, Refusal, answer_with, location, note, note_ignored, note_set_aside};
 use crate::store::Roster;
 use crate::sync::{self, Body, Conditions, Failure, Format, Pieces, Planned, Push, Receipt, Source, Trace, sync};
 use hyper::StatusCode;
@@ -63,7 +63,8 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let applying = apply(server, turn, event, body_bytes, |server, roster, trace| carried.sync(server, roster, trace));
     receive::receive(body, &server.limits, sender).await;
     let receipt = applying.result(event).await??;
-    let mut answer = answer_without(startexam::answer(&receipt.counts), receipt.set_aside.as_deref());
+    let besides = Besides { set_aside: receipt.set_aside.as_deref(), tripped: &[] };
+    let mut answer = answer_with(startexam::answer(&receipt.counts), &besides);
     note(&mut answer, &receipt);
     Ok(answer)
 }
@@ -119,10 +120,11 @@ impl Carried {
     }
 }
 
-/// The answer to a push that was kept as a plan: what it would do, and where the plan is.
+/// The answer to a push that was kept as a plan: what it would do, which guards would stop it, and where the plan is.
 fn planned(planned: &Planned) -> Answer {
     let Planned { plan, ignored, set_aside, .. } = planned;
-    let mut answer = answer_without(startexam::answer(&plan.counts), set_aside.as_deref());
+    let besides = Besides { set_aside: set_aside.as_deref(), tripped: plan.why.guards() };
+    let mut answer = answer_with(startexam::answer(&plan.counts), &besides);
     answer.headers_mut().insert(LOCATION, location(&plan.id));
     note_ignored(&mut answer, ignored);
     note_set_aside(&mut answer, set_aside.as_deref());

@@ -1,5 +1,6 @@
 //! Apply: a push in its account's turn, on a thread of its own.
 
+use crate::roster::Counts;
 use crate::server::Server;
 use crate::server::memory;
 use crate::server::observe::history;
@@ -80,7 +81,8 @@ pub fn apply<T: Done>(
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
         let left_bytes = match receipt {
             Some(receipt) if !receipt.is_repeated => {
-                let changed = receipt.employees - receipt.counts.unchanged;
+                let Counts { created, updated, activated, hidden, .. } = receipt.counts;
+                let changed = created + updated + activated + hidden;
                 usize::try_from(changed).unwrap_or(usize::MAX).saturating_mul(EMPLOYEE_BYTES)
             }
             _ => body_bytes,

@@ -212,11 +212,16 @@ impl From<PlanFailure> for Refusal {
             }
             PlanFailure::Ended(_) => Refusal::new(StatusCode::GONE, failure.to_string()),
             PlanFailure::OtherRules => Refusal::new(StatusCode::PRECONDITION_FAILED, failure.to_string()),
-            PlanFailure::Stale { found, moved, .. } => {
+            PlanFailure::Stale { found, found_at, moved, .. } => {
                 let message = format!(
                     "{failure}; push the list again, or add ?rebase=true to leave those employees out and apply the rest"
                 );
-                let body = json!({ "message": message, "revision": found, "moved": shown_left_out(moved) });
+                let body = json!({
+                    "message": message,
+                    "revision": found,
+                    "changedAt": found_at,
+                    "moved": shown_left_out(moved),
+                });
                 let text = format!("{body:#}");
                 Refusal::new(StatusCode::PRECONDITION_FAILED, message).in_form(JSON, text)
             }
@@ -224,9 +229,11 @@ impl From<PlanFailure> for Refusal {
     }
 }
 
-/// Shows who has changed since a plan was made: how many, and the first of them, each with the revision that changed it last.
+/// Shows who has changed since a plan was made: how many, and the first of them, each with the revision that changed it last, and when.
 pub fn shown_left_out(moved: &LeftOut) -> Value {
-    let person = |MovedPerson { id, revision }: &MovedPerson| json!({ "id": id, "revision": revision });
+    let person = |MovedPerson { id, revision, changed_at }: &MovedPerson| {
+        json!({ "id": id, "revision": revision, "changedAt": changed_at })
+    };
     json!({ "count": moved.count, "employees": Value::from_iter(moved.people.iter().map(person)) })
 }
 

@@ -10,7 +10,7 @@ pub use refusal::Refusal;
 use crate::dialect::JSON;
 use crate::limits::IGNORED_HEADER_BYTES_MAX;
 use crate::rejection::SetAside;
-use crate::roster::Ignored;
+use crate::roster::{Ignored, Tripped};
 use crate::sync::Receipt;
 use content::Content;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -77,13 +77,27 @@ pub fn note_set_aside(answer: &mut Answer, set_aside: Option<&SetAside>) {
     }
 }
 
-/// Makes an answer of counts, which are a JSON object, and of the employees who were rejected, if there are any.
-pub fn answer_without(counts: String, set_aside: Option<&SetAside>) -> Answer {
-    let Some(set_aside) = set_aside.filter(|set_aside| set_aside.employees > 0) else {
+/// What an answer says beside the counts.
+pub struct Besides<'a> {
+    /// The employees that a lenient push leaves out.
+    pub set_aside: Option<&'a SetAside>,
+    /// The guards that would stop a push that was a dry run.
+    pub tripped: &'a [Tripped],
+}
+
+/// Makes an answer of counts, which are a JSON object, and of what there is besides. If there is nothing, the counts are all of it.
+pub fn answer_with(counts: String, besides: &Besides) -> Answer {
+    let set_aside = besides.set_aside.filter(|set_aside| set_aside.employees > 0);
+    if set_aside.is_none() && besides.tripped.is_empty() {
         return json_text(StatusCode::OK, counts);
-    };
+    }
     let mut body: Value = serde_json::from_str(&counts).expect("counts are JSON");
-    body["rejected"] = refusal::shown(set_aside);
+    if let Some(set_aside) = set_aside {
+        body["rejected"] = refusal::shown(set_aside);
+    }
+    if !besides.tripped.is_empty() {
+        body["guards"] = refusal::shown_guards(besides.tripped);
+    }
     json(StatusCode::OK, &body)
 }
 

@@ -122,6 +122,12 @@ pub fn shown(SetAside { employees, error_count, errors, causes }: &SetAside) -> 
     serde_json::to_value(body).expect("answers are maps with string keys")
 }
 
+/// Shows guards in the form of a refusal.
+pub fn shown_guards(tripped: &[Tripped]) -> Value {
+    let guards: Vec<TrippedBody> = tripped.iter().map(TrippedBody::from).collect();
+    serde_json::to_value(guards).expect("answers are maps with string keys")
+}
+
 impl<'a> RejectedBody<'a> {
     fn new(error_count: u64, errors: &'a [Rejection], causes: &'a [Cause]) -> RejectedBody<'a> {
         let error = |Rejection { index, id, field, rule, message, other_index }: &'a Rejection| RejectionBody {

@@ -22,6 +22,7 @@ mod kept;
 mod keys;
 mod log;
 mod missing;
+mod plan_absences;
 mod plans;
 mod private;
 mod reader;
@@ -53,5 +54,5 @@ pub use snapshot::{Filter, Since, Snapshot};
 
 use super::{
     Base, Commit, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN, Plan, PlanState, PlannedChange,
-    Remember, Seen, Sender, Sync, UniqueValue, Why, unique_values,
+    Remember, Seen, Sender, Sync, UniqueValue, Why, plan::StoredWhy, unique_values,
 };

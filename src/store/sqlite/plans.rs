@@ -5,7 +5,8 @@
 
 use super::draft::{Draft, any_held, any_missing};
 use super::{
-    Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, Why, roster::State, rows, schema,
+    Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, StoredWhy, Why, plan_absences,
+    roster::State, rows, schema,
 };
 use crate::dialect::Dialect;
 use crate::limits::Limits;
@@ -34,7 +35,8 @@ const ENDED_MAX: u32 = 100;
 const PLAN: &str = "SELECT number, id, strftime('%Y-%m-%dT%H:%M:%SZ', made_at, 'unixepoch'),
         strftime('%Y-%m-%dT%H:%M:%SZ', expires_at, 'unixepoch'), expires_at <= unixepoch(), ended_at IS NOT NULL, applied,
         guards, revision, next, profile, rules, dialect, peer, body_bytes, employees, created, updated, activated, hidden,
-        unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile), as_of, key
+        unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile), as_of, key,
+        would_trip
     FROM plan";
 
 /// Employees that a draft has changed, before and after.
@@ -67,22 +69,6 @@ impl Draft<'_> {
         Ok(changes)
     }
 
-    pub(in crate::store) fn revisions(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
-        let mut select = self.prepared("SELECT revision FROM roster WHERE number = ?")?;
-        let revision = |number| select.query_row([number], |row| row.get(0)).optional();
-        Ok(numbers.iter().map(revision).collect::<Result<_, _>>()?)
-    }
-
-    pub(in crate::store) fn revision(&self) -> u64 {
-        self.revision - 1
-    }
-
-    pub(in crate::store) fn has_moved_since(&mut self, revision: u64, next: u32) -> Result<bool, Error> {
-        let moved = "SELECT EXISTS (SELECT 1 FROM version WHERE place >= (?1 + 1) << 32)
-            OR EXISTS (SELECT 1 FROM employee WHERE number >= ?2)";
-        Ok(self.prepared(moved)?.query_row(params![revision, next], |row| row.get(0))?)
-    }
-
     pub(in crate::store) fn plan(&mut self, id: &str) -> Result<Option<Plan>, Error> {
         plan(&self.inner, id)
     }
@@ -108,8 +94,9 @@ impl Draft<'_> {
         let same = self.prepared(waiting)?.query_row([spooled.digest], |row| row.get(0)).optional()?;
         let id: String = match same {
             Some(id) => {
-                let because = "UPDATE plan SET guards = coalesce(?, guards) WHERE id = ?";
-                self.prepared(because)?.execute(params![plan.why.to_text(), id])?;
+                let StoredWhy { guards, would_trip } = plan.why.to_stored();
+                let because = "UPDATE plan SET guards = coalesce(?, guards), would_trip = ? WHERE id = ?";
+                self.prepared(because)?.execute(params![guards, would_trip, id])?;
                 id
             }
             None => {
@@ -128,7 +115,9 @@ impl Draft<'_> {
 
     /// Takes what was appended out of the transaction, which ends before the plan is written.
     fn spool(&mut self, plan: &NewPlan) -> Result<Spooled, Error> {
-        let bytes_max = plan.limits.plans_bytes_max;
+        let max = plan.limits.plans_bytes_max;
+        let within =
+            |bytes| if bytes > max { Err(Error::PlansFull { limit: "plans_bytes_max", max }) } else { Ok(()) };
         let Base { revision, profile, rules, .. } = plan.base(self.revision());
         let about = [revision.to_le_bytes(), plan.sync.employees.to_le_bytes(), u64::from(profile).to_le_bytes()];
         let mut digest = hash(self.seed, &[about.as_flattened(), &rules.to_le_bytes()].concat());
@@ -137,7 +126,12 @@ impl Draft<'_> {
         loop {
             let batch = self.changes(after, BATCH)?;
             let Some(last) = batch.last() else {
-                return Ok(Spooled { changes, bytes, digest: digest.to_le_bytes() });
+                let absences = plan_absences::pack(&plan.absences);
+                let absences_bytes = absences.iter().map(plan_absences::Part::bytes).sum::<u64>();
+                digest = absences.iter().fold(digest, |digest, part| part.digest(self.seed, digest));
+                bytes += absences_bytes;
+                within(bytes)?;
+                return Ok(Spooled { changes, absences, bytes, digest: digest.to_le_bytes() });
             };
             after = last.number;
             packed.clear();
@@ -148,9 +142,7 @@ impl Draft<'_> {
             }
             digest = hash(self.seed, &packed);
             bytes += packed.len() as u64;
-            if bytes > bytes_max {
-                return Err(Error::PlansFull { limit: "plans_bytes_max", max: bytes_max });
-            }
+            within(bytes)?;
         }
     }
 
@@ -180,16 +172,18 @@ impl Draft<'_> {
         let Base { revision, next, profile, rules } = plan.base(self.revision());
         let Counts { created, updated, activated, hidden, unchanged } = plan.sync.counts;
         let Sender { dialect, key, peer, bytes } = plan.sync.sender;
+        let StoredWhy { guards, would_trip } = plan.why.to_stored();
         let mut insert = self.prepared(
-            "INSERT INTO plan (id, made_at, expires_at, guards, revision, next, profile, rules, dialect, key, peer, body_bytes, as_of,
+            "INSERT INTO plan (id, made_at, expires_at, guards, would_trip, revision, next, profile, rules, dialect, key, peer, body_bytes, as_of,
                  employees, created, updated, activated, hidden, unchanged, changes, bytes, digest, has_parts)
-             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, true)
              RETURNING id, number",
         )?;
         let values = params![
             plan.limits.plan_seconds_max,
-            plan.why.to_text(),
+            guards,
+            would_trip,
             revision,
             next,
             profile,
@@ -226,6 +220,7 @@ impl Draft<'_> {
         if !changes.is_empty() {
             insert.execute(params![number, last, changes, accepted])?;
         }
+        plan_absences::insert(&self.inner, number, &spooled.absences)?;
         Ok(id)
     }
 }
@@ -233,6 +228,7 @@ impl Draft<'_> {
 /// Changes on their way from one transaction to the next.
 struct Spooled {
     changes: ChangeSet,
+    absences: Vec<plan_absences::Part>,
     bytes: u64,
     digest: [u8; 16],
 }
@@ -285,7 +281,7 @@ pub(super) fn sweep(connection: &Connection) -> Result<(), Error> {
          )",
         [number, SWEPT_PARTS],
     )?;
-    if removed < SWEPT_PARTS as usize {
+    if removed < SWEPT_PARTS as usize && plan_absences::sweep(connection, number, SWEPT_PARTS)? {
         connection.execute("UPDATE plan SET has_parts = false WHERE number = ?", [number])?;
         connection.execute(
             "DELETE FROM plan WHERE NOT has_parts AND number <= (SELECT max(number) FROM plan) - ?",
@@ -326,7 +322,7 @@ fn read(row: &Row) -> Result<Plan, Error> {
         made_at: row.get(2)?,
         expires_at: row.get(3)?,
         state,
-        why: Why::of_text(row.get::<_, Option<String>>(7)?.as_deref())?,
+        why: Why::of_stored(&StoredWhy { guards: row.get(7)?, would_trip: row.get(25)? })?,
         base,
         profile: Uuid::parse_str(&row.get::<_, String>(22)?).unwrap_or_default(),
         sender,

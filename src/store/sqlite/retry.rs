@@ -25,7 +25,7 @@ pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earli
     let mut select = connection.prepare_cached(
         "SELECT fingerprint, revision, first, ignored, employees, created, updated, activated, hidden, unchanged, duration_ms,
              set_aside
-         FROM retry JOIN sync USING (revision) WHERE key = ? AND made_at > unixepoch() - ?",
+         FROM retry JOIN sync USING (revision) WHERE retry.key = ? AND made_at > unixepoch() - ?",
     )?;
     Ok(select.query_row(params![key, RETRY_SECONDS_MAX], read).optional()?)
 }

@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -306,11 +306,19 @@ const SENDER_KEY: &str = "
     ALTER TABLE plan ADD COLUMN key INTEGER;
 ";
 
+/// What a plan says beside its changes.
+const PLAN_CONSEQUENCES: &str = "
+    -- The guards that would stop a push that was a dry run, as JSON; NULL if none would.
+    ALTER TABLE plan ADD COLUMN would_trip TEXT;
+    -- What plans say about who is missing, see store::sqlite::plan_absences. place: the plan's number times 2³², plus that of the part.
+    CREATE TABLE plan_absence (place INTEGER PRIMARY KEY, ended BLOB NOT NULL, noted BLOB NOT NULL) STRICT;
+";
+
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
 /// The first version whose plans can be read as they are now.
-const WITH_PLANS: u32 = 11;
+const WITH_PLANS: u32 = 12;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "

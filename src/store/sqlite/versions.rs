@@ -2,7 +2,7 @@
 
 use super::{Draft, Error};
 use crate::roster::{Change, Status, Version};
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 /// Removes an employee with all its versions.
 const ERASE: &[&str] = &[
@@ -63,6 +63,28 @@ impl Draft<'_> {
             }
         }
         Ok(())
+    }
+
+    pub(in crate::store) fn revisions(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        let mut select = self.prepared("SELECT revision FROM roster WHERE number = ?")?;
+        let revision = |number| select.query_row([number], |row| row.get(0)).optional();
+        Ok(numbers.iter().map(revision).collect::<Result<_, _>>()?)
+    }
+
+    pub(in crate::store) fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {
+        let mut select = self.prepared("SELECT finished_at FROM sync WHERE revision = ?")?;
+        let finished_at = |revision| select.query_row([revision], |row| row.get(0)).optional();
+        Ok(revisions.iter().map(finished_at).collect::<Result<_, _>>()?)
+    }
+
+    pub(in crate::store) fn revision(&self) -> u64 {
+        self.revision - 1
+    }
+
+    pub(in crate::store) fn has_moved_since(&mut self, revision: u64, next: u32) -> Result<bool, Error> {
+        let moved = "SELECT EXISTS (SELECT 1 FROM version WHERE place >= (?1 + 1) << 32)
+            OR EXISTS (SELECT 1 FROM employee WHERE number >= ?2)";
+        Ok(self.prepared(moved)?.query_row(params![revision, next], |row| row.get(0))?)
     }
 
     fn erase(&self, number: u32) -> Result<(), Error> {

@@ -39,9 +39,10 @@ pub fn plan(plan: &Plan) -> Value {
         "madeAt": made_at,
         "expiresAt": expires_at,
         "why": match why {
-            Why::DryRun => "dryRun",
+            Why::DryRun(_) => "dryRun",
             Why::Guards(_) => "guards",
         },
+        "guards": why.guards().iter().map(guard).collect::<Value>(),
         "revision": base.revision,
         "profileId": profile,
         "dialect": dialect.map(Dialect::name),
@@ -54,9 +55,6 @@ pub fn plan(plan: &Plan) -> Value {
     if let PlanState::Applied { revision } = state {
         shown["appliedAs"] = (*revision).into();
     }
-    if let Why::Guards(tripped) = why {
-        shown["guards"] = tripped.iter().map(guard).collect();
-    }
     for (name, count) in counts(of_plan).as_object().into_iter().flatten() {
         shown[name] = count.clone();
     }
@@ -65,7 +63,10 @@ pub fn plan(plan: &Plan) -> Value {
 
 fn guard(tripped: &Tripped) -> Value {
     let Tripped { guard, field, count, of, limit, ids } = tripped;
-    json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
+    let message = tripped.figures();
+    json!({
+        "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids, "message": message,
+    })
 }
 
 /// Shows the five counts, named as in the answer to a push.
