@@ -70,6 +70,34 @@ impl Block {
     }
 }
 
+/// The least number of replaced entries that an index keeps as they were; it keeps at least an eighth of its entries.
+const KEPT_MIN: usize = 1_024;
+
+/// What was done to an index, so that it can be taken back.
+#[derive(Debug)]
+enum Since {
+    /// These entries were replaced; they are as they were, the first first.
+    Replaced(Vec<Replaced>),
+    /// More than can be taken back: entries were added, or many were replaced.
+    More,
+}
+
+/// An entry as it was in its slot before it was replaced.
+#[derive(Debug)]
+struct Replaced {
+    slot: u32,
+    number_and_status: u32,
+    id: Halves,
+    data: Halves,
+    bytes: Halves,
+}
+
+impl Default for Since {
+    fn default() -> Since {
+        Since::Replaced(Vec::new())
+    }
+}
+
 /// All employees of a roster, each in a slot of its own, and the order in which the last push had them.
 ///
 /// What is looked at together lies together: recognising reads the order and the bytes, and nothing else.
@@ -85,8 +113,8 @@ pub struct Index {
     blocks: Vec<Block>,
     /// Whether an employee of a block may have changed since the block was made.
     blocks_outdated: bool,
-    /// Whether entries were added or replaced since [`Index::settle`].
-    unsettled: bool,
+    /// What was done since [`Index::settle`].
+    since: Since,
     by_id: OnceLock<Table>,
     by_bytes: OnceLock<Table>,
 }
@@ -102,7 +130,7 @@ impl Index {
             order: Vec::new(),
             blocks: Vec::new(),
             blocks_outdated: false,
-            unsettled: false,
+            since: Since::default(),
             by_id: OnceLock::new(),
             by_bytes: OnceLock::new(),
         }
@@ -228,21 +256,40 @@ impl Index {
         self.bytes.push(halves(entry.bytes));
         self.data.push(halves(entry.data));
         self.numbers.push(entry.number_and_status());
-        self.unsettled = true;
+        self.since = Since::More;
     }
 
     /// Replaces what is known of the employee in a slot. [`Index::find_bytes`] does not find the new bytes until
     /// [`Index::settle`], and the old ones no more.
     pub fn update(&mut self, slot: u32, entry: Entry) {
+        self.note_replaced(slot);
+        let number_and_status = entry.number_and_status();
+        let (id, data, bytes) = (halves(entry.id), halves(entry.data), halves(entry.bytes));
+        self.set(Replaced { slot, number_and_status, id, data, bytes });
+    }
+
+    fn set(&mut self, Replaced { slot, number_and_status, id, data, bytes }: Replaced) {
         let slot = slot as usize;
-        if self.ids[slot] != halves(entry.id) {
-            self.ids[slot] = halves(entry.id);
+        if self.ids[slot] != id {
+            self.ids[slot] = id;
             self.by_id.take();
         }
-        self.bytes[slot] = halves(entry.bytes);
-        self.data[slot] = halves(entry.data);
-        self.numbers[slot] = entry.number_and_status();
-        self.unsettled = true;
+        (self.bytes[slot], self.data[slot], self.numbers[slot]) = (bytes, data, number_and_status);
+    }
+
+    /// Keeps the entry in a slot as it is, unless too many are kept already.
+    fn note_replaced(&mut self, slot: u32) {
+        let kept_max = KEPT_MIN.max(self.len() / 8);
+        let Since::Replaced(replaced) = &mut self.since else {
+            return;
+        };
+        if replaced.len() == kept_max {
+            self.since = Since::More;
+            return;
+        }
+        let at = slot as usize;
+        let (id, data, bytes) = (self.ids[at], self.data[at], self.bytes[at]);
+        replaced.push(Replaced { slot, number_and_status: self.numbers[at], id, data, bytes });
     }
 
     /// Replaces the entries of employees that are there, and adds those of the others, each in its [`Entry::slot`].
@@ -260,14 +307,22 @@ impl Index {
 
     /// Says that what was added and replaced so far is to stay.
     pub fn settle(&mut self) {
-        if std::mem::take(&mut self.unsettled) {
-            self.by_bytes.take();
+        match std::mem::take(&mut self.since) {
+            Since::Replaced(replaced) if replaced.is_empty() => {}
+            Since::Replaced(_) | Since::More => drop(self.by_bytes.take()),
         }
     }
 
-    /// Whether entries were added or replaced since the last [`Index::settle`].
-    pub fn is_settled(&self) -> bool {
-        !self.unsettled
+    /// Takes back what was done since the last [`Index::settle`]. Returns false if that is too much; then the index cannot be used any more.
+    pub fn take_back(&mut self) -> bool {
+        let Since::Replaced(replaced) = std::mem::take(&mut self.since) else {
+            return false;
+        };
+        if !replaced.is_empty() {
+            self.by_bytes.take();
+        }
+        replaced.into_iter().rev().for_each(|replaced| self.set(replaced));
+        true
     }
 
     /// Remembers the order of a push: the slots of its employees. Those that it did not carry keep their order behind them, and blocks

@@ -351,8 +351,9 @@ impl Draft<'_> {
         forward!(self, draft => draft.commit(commit))
     }
 
-    /// Drops what was appended. The index that [`Draft::index`] returned, if it was called, may be used again if it is as it was.
-    pub fn roll_back(self, index: Option<Index>, index_bytes_max: usize) {
-        forward!(self, draft => draft.roll_back(index, index_bytes_max));
+    /// Gives back the index that [`Draft::index`] returned, which is taken back to what it was, for a commit that has no index or for the
+    /// account's next push. Indexes that wait for their account's next push may take `index_bytes_max` bytes of memory.
+    pub fn return_index(&mut self, index: Index, index_bytes_max: usize) {
+        forward!(self, draft => draft.return_index(index, index_bytes_max));
     }
 }

@@ -395,5 +395,5 @@ impl Draft<'_> {
         Ok(kept)
     }
 
-    pub(super) fn roll_back(self, _: Option<Index>, _: usize) {}
+    pub(super) fn return_index(&mut self, _: Index, _: usize) {}
 }

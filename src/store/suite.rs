@@ -232,8 +232,6 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
             ..commit
         }
     };
-    let draft = backend.begin().unwrap();
-    draft.roll_back(None, 0);
     let mut draft = backend.begin().unwrap();
     draft.enter_profile(&suite_profile()).unwrap();
     assert_eq!((draft.earlier("one").unwrap(), draft.last_as_of().unwrap()), (None, None));

@@ -38,6 +38,8 @@ pub fn set_aside<'a>(
 ) -> Result<Rest<'a>, Failure> {
     let (seed, employees) = (draft.seed(), outcome.employees);
     let mut applied = Applied::take(run, &mut outcome, draft, index)?;
+    // What is left replaces little of the index of everybody, which is amended by it.
+    draft.return_index(std::mem::take(index), run.push.limits.index_bytes_max);
     let Outcome { carried, mut verdict, mut absences, hidden_again, .. } = outcome;
     let carried_stored = carried.stored_len();
     let mut carried = Some(carried);

@@ -178,7 +178,7 @@ fn carry_out_timed<'d, T>(
     let mut draft = open()?;
     if let Some(earlier) = push.conditions.begin(&mut draft)? {
         // Nobody needs to wait for the rest of a body that changes nothing.
-        draft.roll_back(None, push.limits.index_bytes_max);
+        drop(draft);
         push.conditions.repeat(arriving, &earlier)?;
         return ending(Reached::Repeated(earlier), trace);
     }
@@ -191,7 +191,9 @@ fn carry_out_timed<'d, T>(
     match apply(&run, arriving, &mut draft, &mut index, &mut trace.times) {
         Ok(applied) => ending(Reached::Ending(Ready { run: &run, draft, index, applied, started }), trace),
         Err(failure) => {
-            draft.roll_back((indexed == Indexed::Everybody).then_some(index), push.limits.index_bytes_max);
+            if indexed == Indexed::Everybody {
+                draft.return_index(index, push.limits.index_bytes_max);
+            }
             Err(failure)
         }
     }
@@ -257,8 +259,8 @@ impl Ready<'_, '_> {
 
     /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.
     fn keep(self, why: Why, trace: &mut Trace) -> Result<Planned, Failure> {
-        let Ready { run: &Run { push, profile, numbers, .. }, draft, index, applied, started } = self;
-        let Applied { mut outcome, ignored, set_aside, .. } = applied;
+        let Ready { run: &Run { push, profile, numbers, .. }, mut draft, index, applied, started } = self;
+        let Applied { mut outcome, indexed, ignored, set_aside, .. } = applied;
         let absences = absence::take(&mut outcome, &draft);
         let Outcome { counts, employees, delta, .. } = outcome;
         let duration = started.elapsed();
@@ -274,9 +276,13 @@ impl Ready<'_, '_> {
         };
         let mut accepted: Vec<(u32, u128)> =
             delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
-        drop((index, delta));
-        accepted.sort_unstable();
+        drop(delta);
         let (limits, spool_dir) = (push.limits, push.spool_dir);
+        if indexed == Indexed::Everybody {
+            // The roster stays as it is, so the next push need not read the index again.
+            draft.return_index(index, limits.index_bytes_max);
+        }
+        accepted.sort_unstable();
         let plan = NewPlan { sync, why, profile, numbers, accepted, absences, limits, spool_dir };
         let plan = timed(&mut trace.times.commit, || draft.keep_as_plan(plan))?;
         Ok(Planned { plan, duration, ignored, set_aside })

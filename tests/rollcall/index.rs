@@ -1,6 +1,7 @@
 //! The index is a cache: if it is lost or wrong, pushes have the same counts and store the same.
 
-use super::world::{PEOPLE, World, employee};
+use super::operator::{metrics, value, with_metrics};
+use super::world::{PEOPLE, PROFILE, Request, World, employee};
 use serde_json::{Value, json};
 
 /// So many that unexpected employees are looked up in the whole index.
@@ -71,4 +72,39 @@ fn the_stored_index_does_not_grow_by_nights_of_changes() {
     let entries: u64 =
         database.query_row("SELECT sum(length(entries)) / 56 FROM index_part", [], |row| row.get(0)).unwrap();
     assert!(entries <= EMPLOYEES + EMPLOYEES / 2 + 16_384, "{entries}");
+}
+
+/// Whoever is in memory need not be read again.
+#[test]
+fn what_changes_nothing_leaves_the_index_in_memory() {
+    let world = with_metrics(World::stopped(PEOPLE, ""));
+    let in_memory = || value(&metrics(&world), "rollcall_index_memory_bytes").unwrap();
+    assert_eq!(world.push_employees(roster("0")).counts(), [EMPLOYEES, 0, 0, 0, 0]);
+    let before = in_memory();
+    assert!(before > 0.0);
+    let body = |employees: &Value| json!({ "profileId": PROFILE, "employees": employees }).to_string();
+    let mut with_twice = roster("1");
+    let again = with_twice[0].clone();
+    with_twice.as_array_mut().unwrap().push(again);
+    let mut with_wrong = roster("2");
+    with_wrong[0]["data"][0]["value"] = json!("");
+    let lenient = Request::new("POST", "/v1/employees", body(&with_wrong).as_bytes())
+        .header("Prefer", "handling=lenient");
+    for (request, status) in [
+        (Request::new("POST", "/v1/employees?dryRun=true", body(&roster("1")).as_bytes()), 200),
+        (Request::new("POST", "/v1/employees", body(&with_twice).as_bytes()), 400),
+        (Request::new("POST", "/v1/employees", body(&with_wrong).as_bytes()), 400),
+        (lenient, 200),
+    ] {
+        let answer = request.send(&world);
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert!(in_memory() >= before, "{}", answer.text);
+        if answer.header("rollcall-rejected").is_none() {
+            let unchanged = world.push_employees(roster("0"));
+            assert_eq!(unchanged.counts(), [0, 0, 0, 0, EMPLOYEES], "the index is as it was");
+        }
+    }
+    let after = roster("2");
+    assert_eq!(world.push_employees(after.clone()).counts(), [0, 0, 0, 0, EMPLOYEES]);
+    assert_eq!(world.push_employees(after).counts(), [0, 0, 0, 0, EMPLOYEES]);
 }

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Returns a server that also serves its metrics.
-fn with_metrics(world: World) -> World {
+pub fn with_metrics(world: World) -> World {
     let mut command = world.serve();
     command.args(["--metrics", "127.0.0.1:0"]);
     let world = world.started_by(command);
@@ -26,7 +26,7 @@ fn ask_metrics(world: &World, head: &str) -> Answer {
     Answer::read(&mut stream)
 }
 
-fn metrics(world: &World) -> String {
+pub fn metrics(world: &World) -> String {
     let answer = ask_metrics(world, "GET /metrics");
     assert_eq!(answer.status, 200);
     assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
@@ -34,7 +34,7 @@ fn metrics(world: &World) -> String {
 }
 
 /// Returns the value of a metric, which is named with all its labels.
-fn value(metrics: &str, name: &str) -> Option<f64> {
+pub fn value(metrics: &str, name: &str) -> Option<f64> {
     metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 

@@ -384,9 +384,8 @@ impl<'a> Draft<'a> {
         Ok(IndexVersion { identity: self.identity, stamp })
     }
 
-    pub(in crate::store) fn roll_back(self, index: Option<Index>, index_bytes_max: usize) {
-        drop(self.inner);
-        if let Some(index) = index.filter(|index| self.index_is_stored && index.is_settled()) {
+    pub(in crate::store) fn return_index(&mut self, mut index: Index, index_bytes_max: usize) {
+        if self.index_is_stored && index.take_back() && !index.is_empty() {
             self.indexes.keep(self.account, self.before, index, index_bytes_max);
         }
     }
