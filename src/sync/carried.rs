@@ -29,8 +29,8 @@ pub struct Carried {
     stored_len: usize,
     /// Of the employees that the push has created, in their order.
     created: Vec<Place>,
-    /// Employees that were recognised and had been carried before: their places, and slots in the index.
-    recognised_again: Vec<(Place, u32)>,
+    /// Employees that were stored and are carried more than once: each place but the first, and the slot in the index.
+    again: Vec<(Place, u32)>,
 }
 
 /// An employee that was carried before.
@@ -55,7 +55,7 @@ impl Carried {
             None => *before = Some(place),
             // Recognising is ahead of all that is noted, so the place of before is the first.
             Some(_) => {
-                self.recognised_again.push((place, slot));
+                self.again.push((place, slot));
                 return false;
             }
         }
@@ -63,27 +63,29 @@ impl Carried {
         true
     }
 
-    /// Takes the employees that were recognised and had been carried before: where, and their slots.
-    pub fn take_recognised_again(&mut self) -> Vec<(Twice, u32)> {
-        let again = std::mem::take(&mut self.recognised_again);
+    /// Takes the employees that were stored and are carried more than once, with their slots. To be called when all have come: an employee
+    /// that is recognised is ahead of those that have to be checked, so only then the first place is known.
+    pub fn take_again(&mut self) -> Vec<(Twice, u32)> {
+        let again = std::mem::take(&mut self.again);
         again
             .into_iter()
             .filter_map(|(place, slot)| Some((self.twice(self.stored[slot as usize]?, place), slot)))
             .collect()
     }
 
-    /// Notes that the employee in a slot is carried at a place.
-    pub fn stored(&mut self, place: u64, slot: u32) -> Result<(), Twice> {
+    /// Notes that the employee in a slot is carried at a place. Returns false if it had been carried before.
+    pub fn stored(&mut self, place: u64, slot: u32) -> bool {
         let (place, before) = (Place::new(place), &mut self.stored[slot as usize]);
         match *before {
             None => *before = Some(place),
-            Some(first) => {
-                *before = Some(place.min(first));
-                return Err(self.twice(first, place));
+            Some(other) => {
+                *before = Some(place.min(other));
+                self.again.push((place.max(other), slot));
+                return false;
             }
         }
         self.stored_len += 1;
-        Ok(())
+        true
     }
 
     /// Notes that a new employee is carried at a place; its slot among the created is the next one.
@@ -96,7 +98,6 @@ impl Carried {
         self.twice(self.created[slot as usize], Place::new(place))
     }
 
-    /// An employee that was recognised can be noted before one that came earlier and had to be checked.
     fn twice(&self, one: Place, other: Place) -> Twice {
         Twice { first: one.min(other).get(), second: one.max(other).get() }
     }

@@ -24,6 +24,7 @@ mod scan;
 mod source;
 mod split;
 mod trace;
+mod twice;
 mod unique;
 mod verdict;
 
@@ -344,6 +345,7 @@ fn apply<'a>(
         Arriving::Whole(whole) => (stage.whole(*whole)?, None, false),
         Arriving::Intents(intents) => stage.intents(push, intents)?,
     };
+    outcome.end(index);
     push.conditions.end(outcome.employees, draft)?;
     let is_lenient = push.conditions.handling == Handling::Lenient && indexed == Indexed::Everybody;
     // Whoever was rejected without a usable id may be any of the absent.
@@ -355,6 +357,9 @@ fn apply<'a>(
     }
     // What a rejected employee wanted stands in nobody's way: it is taken back before the rules of the whole roster are checked.
     if !(is_lenient && outcome.verdict.has_rejections()) {
+        if outcome.verdict.has_any_twice() {
+            twice::leave_out(&mut outcome, draft, index)?;
+        }
         rules::check(&mut outcome, draft, index, indexed)?;
     }
     let (outcome, indexed, set_aside) = if is_lenient && outcome.verdict.has_rejections() {

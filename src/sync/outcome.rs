@@ -111,9 +111,6 @@ impl<'p> Outcome<'p> {
         stored: &'c [Option<Employee>],
         index: &Index,
     ) -> Result<Vec<Change<'c>>, Failure> {
-        for (twice, slot) in self.carried.take_recognised_again() {
-            self.verdict.stored_twice(twice, index.get(slot).number);
-        }
         let mut changes = Vec::new();
         let mut stored = stored.iter();
         for chunk in chunks {
@@ -144,7 +141,7 @@ impl<'p> Outcome<'p> {
                 self.verdict.invalid(place, id, faults);
                 let number = match (slot, id) {
                     (_, None) => None,
-                    (Some(slot), Some(_)) => self.first_time(place, *slot, index).then(|| index.get(*slot).number),
+                    (Some(slot), Some(_)) => self.first_time(place, *slot).then(|| index.get(*slot).number),
                     (None, Some(id)) => self.create(place, id, Entry::of_id(id_hash)),
                 };
                 if let Some(number) = number {
@@ -153,7 +150,7 @@ impl<'p> Outcome<'p> {
                 Ok(None)
             }
             &Finding::Unchanged(slot) => {
-                if self.first_time(place, slot, index) {
+                if self.first_time(place, slot) {
                     self.counts.unchanged += 1;
                     if let Some(bytes) = bytes.filter(|bytes| !index.has_bytes(slot, *bytes)) {
                         let entry = index.get(slot);
@@ -171,7 +168,7 @@ impl<'p> Outcome<'p> {
                     return self.note_new(place, id, entry, sent);
                 };
                 let before = stored.next().and_then(Option::as_ref);
-                if !self.first_time(place, slot, index) {
+                if !self.first_time(place, slot) {
                     return Ok(None);
                 }
                 let Some(before) = before else {
@@ -285,7 +282,7 @@ impl<'p> Outcome<'p> {
             let slot = self.enter(change.number, after, bytes, index);
             self.carried.grow(index);
             if let Some(place) = place {
-                self.carried.stored(place, slot).expect("an employee is changed once");
+                assert!(self.carried.stored(place, slot), "an employee is changed once");
             }
         } else {
             let entry = Entry { bytes, ..self.entry(0, after) };
@@ -335,14 +332,15 @@ impl<'p> Outcome<'p> {
     }
 
     /// Whether the push has not carried the employee in a slot before; it has now.
-    fn first_time(&mut self, place: u64, slot: u32, index: &Index) -> bool {
+    fn first_time(&mut self, place: u64, slot: u32) -> bool {
         self.delta.carried(place, slot);
-        match self.carried.stored(place, slot) {
-            Ok(()) => true,
-            Err(twice) => {
-                self.verdict.stored_twice(twice, index.get(slot).number);
-                false
-            }
+        self.carried.stored(place, slot)
+    }
+
+    /// Notes who was carried twice, once all employees have come.
+    pub fn end(&mut self, index: &Index) {
+        for (twice, slot) in self.carried.take_again() {
+            self.verdict.stored_twice(twice, index.get(slot).number);
         }
     }
 

@@ -67,6 +67,13 @@ struct Link {
     before_bytes: Option<u32>,
 }
 
+impl Link {
+    /// How many bytes of the text are its own.
+    fn text_bytes(&self) -> usize {
+        self.value_bytes as usize + self.before_bytes.unwrap_or_default() as usize
+    }
+}
+
 /// An employee who holds a unique value that somebody else has given up.
 struct Heir {
     holder: Member,
@@ -250,6 +257,20 @@ impl<'p> References<'p> {
         Ok(())
     }
 
+    /// Leaves out the references of some employees, before any are checked.
+    pub fn leave_out(&mut self, is_left_out: impl Fn(u32) -> bool) {
+        let (links, text) = (std::mem::take(&mut self.links), std::mem::take(&mut self.text));
+        let mut rest = text.as_str();
+        for link in links {
+            let of_link;
+            (of_link, rest) = rest.split_at(link.text_bytes());
+            if !is_left_out(link.number) {
+                self.text.push_str(of_link);
+                self.links.push(link);
+            }
+        }
+    }
+
     /// Returns the next links to be resolved, which have about `targets_max` targets; `None` if there are no more.
     pub fn next_links(&self, targets_max: usize) -> Option<LinkBatch> {
         let (from, mut at) = (self.checked_links, self.checked_text);
@@ -301,7 +322,7 @@ impl<'p> References<'p> {
                 self.steps.insert(Member { field: link.field, number: link.number }, step);
                 self.ahead.extend(last.map(|number| Member { field: link.field, number }));
             }
-            self.checked_text += link.value_bytes as usize + link.before_bytes.unwrap_or_default() as usize;
+            self.checked_text += link.text_bytes();
         }
         self.checked_links = links.end;
     }

@@ -73,6 +73,12 @@ impl Uniques {
         }
     }
 
+    /// Leaves out what was noted of some employees.
+    pub fn leave_out(&mut self, is_left_out: impl Fn(u32) -> bool) {
+        self.added.retain(|added| !is_left_out(added.held.number));
+        self.removed.retain(|held| !is_left_out(held.number));
+    }
+
     /// Brings the values into the order of the store's keys; what an employee takes from itself and gets back counts as nothing.
     pub fn sort(&mut self) {
         self.removed.sort_unstable();

@@ -121,9 +121,19 @@ impl Verdict {
         self.rejected.insert(number.into());
     }
 
-    /// Whether the employee with this number was rejected.
+    /// Whether the employee with this number was rejected before the rules of the whole roster were checked.
     pub fn has_rejected(&self, number: u32) -> bool {
-        self.rejected.contains(number.into())
+        self.rejected.contains(number.into()) || self.has_twice(number)
+    }
+
+    /// Whether the employee with this number was carried twice.
+    pub fn has_twice(&self, number: u32) -> bool {
+        self.twice.contains(number.into())
+    }
+
+    /// Whether anybody was carried twice.
+    pub fn has_any_twice(&self) -> bool {
+        self.twice.len() > 0
     }
 
     /// Whether a rejected employee has no usable id, so that it may be anybody.

@@ -119,3 +119,39 @@ fn many_with_the_same_value_are_counted() {
     assert_eq!((answer.json()["errorCount"].as_u64(), answer.errors().len()), (Some(2_999), 1_000));
     assert_eq!(answer.errors()[0], "1 1 Badge unique");
 }
+
+/// Whoever is carried twice decides nothing about others, whether one of the two is recognised by its bytes or not.
+#[test]
+fn what_is_said_of_others_does_not_depend_on_who_is_recognised() {
+    let managers = "[[field]]\nname = \"Manager\"\ntype = \"reference\"\nto = \"Badge\"\nactive = true\nacyclic = true\n";
+    let person = |id: &str, status: &str, badge: &str, manager: &str| {
+        employee(id, status, &[("Badge", badge), ("Manager", manager)]).to_string()
+    };
+    let a = person("a", "active", "1", "");
+    let stored = [a.clone(), person("b", "active", "2", ""), person("c", "active", "3", "")];
+    let list = |people: &[String]| format!("{{\"profileId\":\"{PROFILE}\",\"employees\":[{}]}}", people.join(","));
+    for (changed, others) in [
+        // Another wants the badge that one of the two has.
+        (person("a", "active", "9", ""), vec![person("d", "active", "9", "")]),
+        (person("a", "active", "9", ""), vec![person("d", "active", "1", "")]),
+        // Another names one of the two, who is hidden, has another badge, or closes a circle.
+        (person("a", "hidden", "1", ""), vec![person("d", "active", "4", "1")]),
+        (person("a", "active", "9", ""), vec![person("d", "active", "4", "9")]),
+        (person("a", "active", "9", ""), vec![person("d", "active", "4", "1")]),
+        (person("a", "active", "1", "2"), vec![person("b", "active", "2", "1")]),
+        (person("a", "active", "1", "2"), vec![person("b", "active", "2", "3"), person("c", "active", "3", "1")]),
+    ] {
+        // The bytes of the second are those that were stored, or others that say the same.
+        let answers = [&a, &a.replacen('{', "{ ", 1)].map(|second| {
+            let world = World::with(&format!("{UNIQUE}{managers}"), "");
+            assert_eq!(world.push(list(&stored)).counts(), [3, 0, 0, 0, 0]);
+            let people = [std::slice::from_ref(&changed), &others, std::slice::from_ref(second)].concat();
+            let first = world.push(list(&people));
+            let people = [&people[..], std::slice::from_ref(&changed), std::slice::from_ref(second)].concat();
+            let four_times = world.push(list(&people));
+            assert_eq!((first.status, four_times.status), (400, 400), "{}", first.text);
+            (first.text, four_times.text)
+        });
+        assert_eq!(answers[0], answers[1], "{changed}");
+    }
+}
