@@ -206,12 +206,29 @@ impl User {
     }
 }
 
-/// The answer to an import.
-pub fn answer(counts: &Counts) -> String {
+/// Whom an import was applied without.
+pub struct Rejected {
+    /// How many users there are.
+    pub users: u64,
+    /// What is wrong with them, in words: the first things.
+    pub errors: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// The answer to an import. If it was applied without some users, it has two members more.
+pub fn answer(counts: &Counts, rejected: Option<Rejected>) -> String {
     let Counts { created, updated, activated, hidden, .. } = counts;
+    let rejected = rejected.map(|Rejected { users, mut errors, more }| {
+        if more > 0 {
+            errors.push(format!("and {more} more"));
+        }
+        format!(",\"rejected_count\":{users},\"errors\":{}", json!(errors))
+    });
     format!(
         "{{\"created_count\":{created},\"updated_count\":{updated},\"blocked_count\":{hidden},\
-         \"unblocked_count\":{activated}}}"
+         \"unblocked_count\":{activated}{}}}",
+        rejected.unwrap_or_default()
     )
 }
 

@@ -5,7 +5,9 @@ use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::rejection::SetAside;
-use crate::roster::{Absences, Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Tally};
+use crate::roster::{
+    Absences, Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Tally,
+};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -65,6 +67,26 @@ pub struct Retry {
     pub key: String,
     /// What its request asks for, with the body.
     pub fingerprint: Fingerprint,
+}
+
+/// A command that changes the queue, and must be carried out once however often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// Its key and fingerprint.
+    pub retry: Retry,
+    /// See [`Remember::kept_max`].
+    pub kept_max: u64,
+}
+
+/// Whether a request with a key came before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It did not, or it has no key.
+    First,
+    /// It did, and was carried out then.
+    Again,
+    /// Another request with the same key did.
+    AsAnother,
 }
 
 /// What a request was signed with, by its hash.

@@ -1,11 +1,14 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
 use super::{
-    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue, Why,
+    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue,
+    Why,
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
-use crate::roster::{Absences, Change, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash};
+use crate::roster::{
+    Absences, Change, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash,
+};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};

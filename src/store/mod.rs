@@ -46,7 +46,7 @@ pub mod sqlite;
 mod suite;
 mod unique;
 
-pub use draft::{Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Remember, Retry, Seen, Sender, Sync};
+pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};

@@ -276,7 +276,8 @@ fn a_plan_is_what_was_appended_and_the_roster_stays<B: Backend>() {
         let (sync, spool_dir) = (commit().sync, &std::env::temp_dir());
         let (why, accepted) = (Why::DryRun(Vec::new()), vec![(3, 7)]);
         let absences = absences();
-        let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, absences, limits: &limits, spool_dir };
+        let plan =
+            NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, absences, limits: &limits, spool_dir };
         draft.keep_as_plan(plan).unwrap()
     };
     let plan = keep(&mut backend);

@@ -4,9 +4,10 @@
 //! those who are carried.
 
 use super::Failure;
+use super::carried::Indexed;
 use super::find::Found;
 use super::outcome::Outcome;
-use super::rules::{BATCH, Indexed};
+use super::rules::BATCH;
 use crate::roster::{Absences, Employee, Index, Missing, Status};
 use crate::store::{self, Draft};
 use std::collections::HashSet;

@@ -1,6 +1,7 @@
 //! Carried: whom a push has carried so far, and at which place, so that nobody is carried twice.
 
 use crate::roster::Index;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 /// A place in the push, counted from 0, in four bytes also where there may be none.
@@ -31,6 +32,54 @@ pub struct Carried {
     created: Vec<Place>,
     /// Employees that were stored and are carried more than once: each place but the first, and the slot in the index.
     again: Vec<(Place, u32)>,
+}
+
+/// Whom a push had carried before some employees were set aside.
+pub struct CarriedBefore {
+    pub carried: Carried,
+    pub slots: Slots,
+}
+
+impl CarriedBefore {
+    /// Returns the place of a stored employee; `None` if the push had not carried it.
+    pub fn place_of(&self, number: u32) -> Option<u64> {
+        self.carried.place_of_stored(self.slots.of(number)?)
+    }
+}
+
+/// In which slots of the index of a push stored employees are.
+pub enum Slots {
+    /// The index has everybody. The slot is the number less one.
+    Everybody,
+    /// The index has only some, by number.
+    Some(HashMap<u32, u32>),
+}
+
+impl Slots {
+    /// Returns the slots of an index that has everybody, or only some.
+    pub fn new(index: &Index, indexed: Indexed) -> Slots {
+        match indexed {
+            Indexed::Everybody => Slots::Everybody,
+            Indexed::Carried => Slots::Some((0..index.slots()).map(|slot| (index.get(slot).number, slot)).collect()),
+        }
+    }
+
+    /// Returns the slot of a stored employee; `None` if the index does not have it.
+    pub fn of(&self, number: u32) -> Option<u32> {
+        match self {
+            Slots::Everybody => Some(number - 1),
+            Slots::Some(slots) => slots.get(&number).copied(),
+        }
+    }
+}
+
+/// Which employees the index of a push has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Indexed {
+    /// Everybody who was stored before the push. An employee's slot is its number less one.
+    Everybody,
+    /// Only those that the push carries.
+    Carried,
 }
 
 /// An employee that was carried before.

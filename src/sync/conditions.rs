@@ -7,7 +7,7 @@ use crate::store::{Draft, Earlier, Mark, Retry, Seen};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
-/// What becomes of a whole push if some of its employees are rejected.
+/// What becomes of a push if some of its employees are rejected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Handling {
     /// It is refused.
@@ -53,8 +53,9 @@ impl Conditions {
 
     /// Receives the rest of a push that came before, and checks that it is the same.
     pub(super) fn repeat(&self, arriving: Arriving, earlier: &Earlier) -> Result<(), Failure> {
-        if let Arriving::Whole(mut whole) = arriving {
-            whole.intake.pass_over()?;
+        match arriving {
+            Arriving::Whole(mut whole) => whole.intake.pass_over()?,
+            Arriving::Intents(intents) => intents.pass_over(),
         }
         if self.fingerprint.get() == Some(&earlier.fingerprint) { Ok(()) } else { Err(Failure::OtherBody) }
     }
@@ -81,7 +82,7 @@ impl Conditions {
     }
 
     /// Returns what the store is to remember of a push that has come whole.
-    pub(super) fn retry(&self) -> Option<Retry> {
+    pub fn retry(&self) -> Option<Retry> {
         let (key, fingerprint) = self.idempotency_key.clone().zip(self.fingerprint.get().copied())?;
         Some(Retry { key, fingerprint })
     }

@@ -4,10 +4,10 @@
 //! some of the employees others may break a rule of the whole roster: they refer to somebody who was not created, or want a value that
 //! somebody keeps. They are set aside as well, until nobody breaks a rule.
 
-use super::carried::Place;
+use super::carried::{CarriedBefore, Indexed, Place, Slots};
 use super::marks::Marks;
 use super::outcome::Outcome;
-use super::rules::{self, Indexed};
+use super::rules;
 use super::{Failure, Run};
 use crate::limits::LENIENT_ROUNDS_MAX;
 use crate::rejection::SetAside;
@@ -27,7 +27,7 @@ pub struct Rest<'a> {
     pub set_aside: SetAside,
 }
 
-/// Drops what a whole push has appended, and appends again what is left of it without those who were rejected. `index` becomes the index of
+/// Drops what a push has appended, and appends again what is left of it without those who were rejected. `index` becomes the index of
 /// those who are left. Fails with the rejections if somebody breaks a rule who was not changed by the push, or if after
 /// [`LENIENT_ROUNDS_MAX`] rounds still somebody breaks one.
 pub fn set_aside<'a>(
@@ -37,12 +37,15 @@ pub fn set_aside<'a>(
     index: &mut Index,
 ) -> Result<Rest<'a>, Failure> {
     let (seed, employees) = (draft.seed(), outcome.employees);
-    let mut applied = Applied::take(run, &mut outcome, draft, index)?;
-    // What is left replaces little of the index of everybody, which is amended by it.
-    draft.return_index(std::mem::take(index), run.push.limits.index_bytes_max);
+    let slots = Slots::new(index, run.indexed);
+    let mut applied = Applied::take(run, &mut outcome, draft, index, &slots)?;
+    if run.indexed == Indexed::Everybody {
+        // What is left replaces little of the index of everybody, which is amended by it.
+        draft.return_index(std::mem::take(index), run.push.limits.index_bytes_max);
+    }
     let Outcome { carried, mut verdict, mut absences, hidden_again, .. } = outcome;
     let carried_stored = carried.stored_len();
-    let mut carried = Some(carried);
+    let mut carried = Some(CarriedBefore { carried, slots });
     let mut left_out = verdict.take_rejected();
     let mut broken = verdict.take_broken();
     for _ in 0..LENIENT_ROUNDS_MAX {
@@ -108,7 +111,13 @@ struct Source {
 }
 
 impl Applied {
-    fn take(run: &Run, outcome: &mut Outcome, draft: &mut Draft, index: &Index) -> Result<Applied, Failure> {
+    fn take(
+        run: &Run,
+        outcome: &mut Outcome,
+        draft: &mut Draft,
+        index: &Index,
+        slots: &Slots,
+    ) -> Result<Applied, Failure> {
         let changes = ChangeSet::new(SPOOLED_IN_MEMORY_BYTES, run.push.spool_dir);
         let mut applied = Applied { changes, sources: Vec::new(), carried: Marks::default(), accepted: Vec::new() };
         let first_created = outcome.first_created();
@@ -125,7 +134,10 @@ impl Applied {
                     Some(slot) => {
                         (Some(outcome.carried.place_of_created(slot)), outcome.delta.created().get(slot).bytes)
                     }
-                    None => (outcome.carried.place_of_stored(number - 1), index.get(number - 1).bytes),
+                    None => {
+                        let slot = slots.of(*number).expect("whoever is changed is in the index");
+                        (outcome.carried.place_of_stored(slot), index.get(slot).bytes)
+                    }
                 };
                 if place.is_some() {
                     applied.carried.insert((*number).into());

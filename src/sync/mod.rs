@@ -45,13 +45,13 @@ use crate::rejection::SetAside;
 use crate::roster::{Counts, Coverage, GuardSettings, Guards, Ignored, Index, Intent, Tripped};
 use crate::store::{self, Commit, Draft, Earlier, IndexUpdate, NewPlan, Numbers, Plan, Remember, Sync, Why};
 use absence::Hiding;
+use carried::Indexed;
 use find::{Finder, Found};
 use guard::Figures;
 use lenient::Rest;
 use outcome::{Beginning, Outcome};
 use rayon::in_place_scope;
 use reference::References;
-use rules::Indexed;
 use source::{Arriving, Intents, Whole};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -347,7 +347,7 @@ fn apply<'a>(
     };
     outcome.end(index);
     push.conditions.end(outcome.employees, draft)?;
-    let is_lenient = push.conditions.handling == Handling::Lenient && indexed == Indexed::Everybody;
+    let is_lenient = push.conditions.handling == Handling::Lenient;
     // Whoever was rejected without a usable id may be any of the absent.
     let may_hide = !is_lenient || !outcome.verdict.has_unidentified();
     let hides = may_hide && push.coverage.hides(profile.absent, outcome.employees);

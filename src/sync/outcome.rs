@@ -1,7 +1,7 @@
 //! Outcome: what a push comes to so far, noted employee by employee in the order of the push.
 
 use super::Failure;
-use super::carried::Carried;
+use super::carried::{Carried, CarriedBefore};
 use super::check::{Checked, Chunk, Finding};
 use super::guard::Figures;
 use super::reference::References;
@@ -19,8 +19,8 @@ pub struct Outcome<'p> {
     pub employees: u64,
     /// Whom it has carried.
     pub carried: Carried,
-    /// Whom it had carried before the changes were noted again without some employees, by slot in the index of everybody.
-    pub carried_before: Option<Carried>,
+    /// Whom it had carried before the changes were noted again without some employees.
+    pub carried_before: Option<CarriedBefore>,
     /// The unique values that it adds and takes away.
     pub uniques: Uniques,
     /// The references that it adds.

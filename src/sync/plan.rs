@@ -2,8 +2,9 @@
 //!
 //! A plan is applied exactly as it was made, or not at all, unless its caller allows to leave out who has changed since.
 
+use super::carried::Indexed;
 use super::outcome::Outcome;
-use super::rules::{self, Indexed};
+use super::rules;
 use super::trace::timed;
 use super::{Failure, Receipt, Trace, absence};
 use crate::limits::Limits;

@@ -3,7 +3,7 @@
 //! Each asks the store for a batch and then calls a step with it, by turns, so that the steps themselves need no store.
 
 use super::Failure;
-use super::carried::Carried;
+use super::carried::{Carried, CarriedBefore, Indexed, Slots};
 use super::guard::{Before, Stop};
 use super::outcome::Outcome;
 use super::reference::{Directory, References, Target, WrongReference};
@@ -15,15 +15,6 @@ use std::collections::{HashMap, HashSet};
 
 /// How many values, or employees, the store is asked for at a time.
 pub const BATCH: usize = 4_096;
-
-/// Which employees the index of a push has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Indexed {
-    /// Everybody who was stored before the push. An employee's slot is its number less one.
-    Everybody,
-    /// Only those that the push carries.
-    Carried,
-}
 
 /// Enters the unique values of everybody who is stored. That is necessary when other fields have become unique.
 pub fn enter_uniques(outcome: &mut Outcome, draft: &mut Draft, indexed: Indexed) -> Result<(), Failure> {
@@ -45,10 +36,7 @@ pub fn enter_uniques(outcome: &mut Outcome, draft: &mut Draft, indexed: Indexed)
 
 /// Checks unique values and references, and puts the ids of other employees into the rejections.
 pub fn check(outcome: &mut Outcome, draft: &mut Draft, index: &Index, indexed: Indexed) -> Result<(), Failure> {
-    let slots = (indexed == Indexed::Carried).then(|| {
-        let slots = 0..u32::try_from(index.len()).expect("a roster has fewer than 2³² employees");
-        slots.map(|slot| (index.get(slot).number, slot)).collect()
-    });
+    let slots = Slots::new(index, indexed);
     let first_created = outcome.first_created();
     let Outcome { carried, carried_before, uniques, references, verdict, delta, .. } = outcome;
     let places = Places { carried, before: carried_before.as_ref(), first_created, slots };
@@ -94,10 +82,9 @@ pub fn guard(
 struct Places<'o> {
     carried: &'o Carried,
     /// See [`Outcome::carried_before`].
-    before: Option<&'o Carried>,
+    before: Option<&'o CarriedBefore>,
     first_created: u32,
-    /// The slots of stored employees by number; `None` if the index has everybody.
-    slots: Option<HashMap<u32, u32>>,
+    slots: Slots,
 }
 
 impl Places<'_> {
@@ -106,12 +93,8 @@ impl Places<'_> {
         if let Some(created) = number.checked_sub(self.first_created) {
             return Some(self.carried.place_of_created(created));
         }
-        let slot = match &self.slots {
-            Some(slots) => slots.get(&number).copied(),
-            None => Some(number - 1),
-        };
-        let place = slot.and_then(|slot| self.carried.place_of_stored(slot));
-        place.or_else(|| self.before?.place_of_stored(number - 1))
+        let place = self.slots.of(number).and_then(|slot| self.carried.place_of_stored(slot));
+        place.or_else(|| self.before?.place_of(number))
     }
 }
 

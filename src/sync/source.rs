@@ -165,6 +165,14 @@ impl Intents<'_> {
         }
     }
 
+    /// Reads all that are given, though nothing is done with them: whoever reads them may note where each of them is.
+    pub fn pass_over(self) {
+        match self {
+            Intents::Given(intents) => intents.for_each(drop),
+            Intents::Queued { .. } => {}
+        }
+    }
+
     /// Returns whether they come from the account's queue.
     pub fn is_queue(&self) -> bool {
         matches!(self, Intents::Queued { .. })

@@ -71,11 +71,11 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
         .execute_batch(
             "DROP TABLE identity; ALTER TABLE sync DROP COLUMN stamp; ALTER TABLE index_part DROP COLUMN digest;
              DROP VIEW roster; DROP VIEW restored; DROP TABLE version; DROP TABLE latest; DROP TABLE hidden; DROP TABLE former_id;
-             DROP INDEX sync_as_of; ALTER TABLE sync DROP COLUMN as_of; DROP TABLE retry; DROP TABLE seen; DROP TABLE plan; DROP TABLE plan_part;
+             DROP INDEX sync_as_of; ALTER TABLE sync DROP COLUMN as_of; DROP TABLE retry; DROP TABLE seen; DROP TABLE plan; DROP TABLE plan_part; DROP TABLE plan_absence;
              DROP TABLE missing; DROP TABLE tally; DROP TABLE value_tally; ALTER TABLE profile DROP COLUMN guarded;
              DROP INDEX sync_usual; ALTER TABLE sync DROP COLUMN is_usual;
              DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;
-             ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes;
+             ALTER TABLE sync DROP COLUMN key; ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes;
              ALTER TABLE index_order DROP COLUMN blocks; ALTER TABLE index_order DROP COLUMN digest; PRAGMA user_version = 1",
         )
         .unwrap();

@@ -448,7 +448,8 @@ fn a_dry_run_says_which_guards_would_stop_the_push() {
     let (data, id) = (world.path("data"), plan.rsplit('/').next().unwrap());
     let printed = run(&["plan", "show", "99", id, "--data", &data]).stdout;
     let printed = String::from_utf8(printed).unwrap();
-    let said = "a guard would stop this push: it would hide 30 of 100 active employees, and the guard hide lets 25 pass";
+    let said =
+        "a guard would stop this push: it would hide 30 of 100 active employees, and the guard hide lets 25 pass";
     assert!(printed.lines().any(|line| line == said), "{printed}");
     let listed = String::from_utf8(run(&["plan", "list", "99", "--data", &data]).stdout).unwrap();
     assert!(listed.contains("dry run, would be held: hide"), "{listed}");

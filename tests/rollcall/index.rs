@@ -88,8 +88,8 @@ fn what_changes_nothing_leaves_the_index_in_memory() {
     with_twice.as_array_mut().unwrap().push(again);
     let mut with_wrong = roster("2");
     with_wrong[0]["data"][0]["value"] = json!("");
-    let lenient = Request::new("POST", "/v1/employees", body(&with_wrong).as_bytes())
-        .header("Prefer", "handling=lenient");
+    let lenient =
+        Request::new("POST", "/v1/employees", body(&with_wrong).as_bytes()).header("Prefer", "handling=lenient");
     for (request, status) in [
         (Request::new("POST", "/v1/employees?dryRun=true", body(&roster("1")).as_bytes()), 200),
         (Request::new("POST", "/v1/employees", body(&with_twice).as_bytes()), 400),

@@ -34,6 +34,7 @@ mod guesses;
 mod head;
 mod index;
 mod lenient;
+mod lenient_dialects;
 mod operator;
 mod patches;
 mod plain;

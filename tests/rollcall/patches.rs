@@ -143,9 +143,7 @@ fn plain(
         };
         let is_named_hidden = status == Status::Hidden && (whole || row.status.is_some());
         if stored.is_some_and(|(before, _)| *before != status)
-            || absent
-                .get(&row.id)
-                .is_some_and(|(_, is_hidden)| if *is_hidden { is_named_hidden } else { is_list })
+            || absent.get(&row.id).is_some_and(|(_, is_hidden)| if *is_hidden { is_named_hidden } else { is_list })
         {
             absent.remove(&row.id);
         }

@@ -123,7 +123,8 @@ fn many_with_the_same_value_are_counted() {
 /// Whoever is carried twice decides nothing about others, whether one of the two is recognised by its bytes or not.
 #[test]
 fn what_is_said_of_others_does_not_depend_on_who_is_recognised() {
-    let managers = "[[field]]\nname = \"Manager\"\ntype = \"reference\"\nto = \"Badge\"\nactive = true\nacyclic = true\n";
+    let managers =
+        "[[field]]\nname = \"Manager\"\ntype = \"reference\"\nto = \"Badge\"\nactive = true\nacyclic = true\n";
     let person = |id: &str, status: &str, badge: &str, manager: &str| {
         employee(id, status, &[("Badge", badge), ("Manager", manager)]).to_string()
     };

@@ -9,8 +9,8 @@ use crate::dialect::collaborator::headings::KnownBy;
 use crate::dialect::{Dialect, JSON};
 use crate::json::{Elements, Unreadable};
 use crate::profile::Profile;
-use crate::rejection::Rejection;
-use crate::roster::{Absent, Coverage};
+use crate::rejection::{Fault, Rejection};
+use crate::roster::{Absent, Coverage, Intent};
 use crate::server::Server;
 use crate::server::authenticate::{Caller, Shown, token_holder};
 use crate::server::body::BytesMax;
@@ -19,7 +19,7 @@ use crate::server::call::{Call, parameter};
 use crate::server::push::asked::{Carries, everybody};
 use crate::server::push::import::{Carried, Import, Intents, Received, receive, run, served, unreadable, wire_field};
 use crate::server::respond::{Answer, Refusal, json_text, note};
-use crate::sync::Failure;
+use crate::sync::{Failure, Handling};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -85,7 +85,11 @@ pub async fn import(call: Call<'_>, caller: Caller, kind: Kind) -> Result<Answer
     let account = caller.key.account;
     let max = BytesMax { limit: "import_bytes_max", bytes: server.limits.import_bytes_max as u64 };
     let is_csv = kind == Kind::Csv || boundary(&head.headers).is_some();
-    let carries = if is_csv { Carries::Everybody } else { Carries::Some };
+    let carries = match kind {
+        _ if is_csv => Carries::Everybody,
+        Kind::Single => Carries::One,
+        Kind::Batch | Kind::Csv => Carries::Some,
+    };
     let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, carries).await?;
     let users = Users::of(kind, &head.headers, body).await?;
     let served = served(server, account, DIALECT).await?;
@@ -95,17 +99,24 @@ pub async fn import(call: Call<'_>, caller: Caller, kind: Kind) -> Result<Answer
         Users::Single(_) | Users::Batch(_) => Coverage::Some,
     };
     let profile = served.profile;
+    let handling = conditions.handling;
     let import =
         Import { dialect: DIALECT, profile: profile.clone(), coverage, body_bytes: users.bytes(), conditions, guards };
     let rows: Arc<Mutex<Rows>> = Arc::default();
-    let carried = users.carried(server.limits.columns_max, coverage, rows.clone());
+    let carried = users.carried(server.limits.columns_max, coverage, handling, rows.clone());
     let result = run(server, turn, import, carried, event).await?;
     let rows = rows.lock().expect("no holder of the lock panics");
     let mut receipt = result.map_err(|failure| refused(failure, &profile, &rows))?;
     if parameter(&head, "prefix").is_some() {
         receipt.ignored.add("prefix");
     }
-    let mut answer = json_text(StatusCode::OK, collaborator::answer(&receipt.counts));
+    let rejected = receipt.set_aside.as_deref().filter(|set_aside| set_aside.employees > 0);
+    let rejected = rejected.map(|set_aside| {
+        let errors = set_aside.errors.iter().map(|error| in_words(error, &profile, &rows)).collect();
+        let more = set_aside.error_count - set_aside.errors.len() as u64;
+        collaborator::Rejected { users: set_aside.employees, errors, more }
+    });
+    let mut answer = json_text(StatusCode::OK, collaborator::answer(&receipt.counts, rejected));
     answer.headers_mut().extend(rows.columns());
     note(&mut answer, &receipt);
     Ok(answer)
@@ -144,10 +155,10 @@ impl Users {
     }
 
     /// The users as intents. Where they are in the import is noted in `rows` as they are read.
-    fn carried(self, columns_max: usize, coverage: Coverage, rows: Arc<Mutex<Rows>>) -> Carried {
+    fn carried(self, columns_max: usize, coverage: Coverage, handling: Handling, rows: Arc<Mutex<Rows>>) -> Carried {
         match self {
             Users::Single(body) => Carried::one(move || collaborator::user(&body).map_err(unreadable)),
-            Users::Batch(body) => Carried::Intents(Box::new(move || batch(body, rows))),
+            Users::Batch(body) => Carried::Intents(Box::new(move || batch(body, handling, rows))),
             Users::Csv(csv) => Carried::Intents(Box::new(move || csv_users(csv, columns_max, coverage, rows))),
         }
     }
@@ -196,7 +207,7 @@ fn csv_users(csv: Vec<u8>, columns_max: usize, coverage: Coverage, rows: Arc<Mut
     })))
 }
 
-fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
+fn batch(body: Vec<u8>, handling: Handling, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
     let mut users = Elements::new(body).map_err(|error| match error {
         Unreadable::Wrong(_) => Failure::Wrong("a batch must be a JSON array of users".into()),
         not_json @ Unreadable::NotJson(_) => unreadable(not_json),
@@ -206,11 +217,23 @@ fn batch(body: Vec<u8>, rows: Arc<Mutex<Rows>>) -> Result<Intents, Failure> {
     Ok(Box::new(std::iter::from_fn(move || {
         row += 1;
         let user = users.next(collaborator::user)?;
-        Some(user.map_err(|error| match error {
-            Unreadable::Wrong(message) => Failure::Wrong(format!("row {row}: it {message}")),
-            not_json @ Unreadable::NotJson(_) => unreadable(not_json),
-        }))
+        Some(match user {
+            Ok(user) => Ok(user),
+            Err(Unreadable::Wrong(message)) if handling == Handling::Lenient => {
+                let fault = Fault::new("", "object", format!("it {message}"));
+                Ok(Intent { faults: vec![fault], ..Intent::default() })
+            }
+            Err(Unreadable::Wrong(message)) => Err(Failure::Wrong(format!("row {row}: it {message}"))),
+            Err(not_json @ Unreadable::NotJson(_)) => Err(unreadable(not_json)),
+        })
     })))
+}
+
+/// Says what is wrong with a user, and in which row.
+fn in_words(error: &Rejection, profile: &Profile, rows: &Rows) -> String {
+    let row = |index: Option<u64>| index.and_then(|index| rows.row(index));
+    let field = wire_field(profile, DIALECT, &error.field);
+    collaborator::rejected(field, error, row(error.index), row(error.other_index))
 }
 
 /// Makes the refusal of an import, in the dialect's form: the first thing that is wrong, and how many more there are.
@@ -220,11 +243,7 @@ fn refused(failure: Failure, profile: &Profile, rows: &Rows) -> Refusal {
     let Some(rejected) = &refusal.rejected else {
         return refusal;
     };
-    let in_words = |error: &Rejection| {
-        let row = |index: Option<u64>| index.and_then(|index| rows.row(index));
-        let field = wire_field(profile, DIALECT, &error.field);
-        collaborator::rejected(field, error, row(error.index), row(error.other_index))
-    };
+    let in_words = |error: &Rejection| in_words(error, profile, rows);
     // What a single user lacks is answered as the documents have it, and nothing else.
     let lacking =
         rejected.errors.iter().find(|error| error.field.is_empty() && error.rule == collaborator::REQUIRED_RULE);

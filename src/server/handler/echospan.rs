@@ -3,6 +3,7 @@
 use crate::dialect::echospan::{self, Code, Command, EMAIL, Form, ID, Record};
 use crate::dialect::{Dialect, TEXT};
 use crate::profile::Profile;
+use crate::rejection::{Rejection, SetAside};
 use crate::role::Role;
 use crate::roster::Coverage;
 use crate::server::Server;
@@ -15,10 +16,10 @@ use crate::server::observe::log::Event;
 use crate::server::push::asked::{Asked, Carries};
 use crate::server::push::import::{Carried, Import, run, served, wire_field};
 use crate::server::push::turn::Turn;
-use crate::server::respond::{Answer, Refusal, note, text};
+use crate::server::respond::{Answer, Refusal, note, note_repeated, text};
 use crate::server::share::disk::look_up;
 use crate::server::share::pace::Pace;
-use crate::store::{self, Admitted, Ended};
+use crate::store::{self, Admitted, Came, Ended, Once};
 use crate::sync::{Failure, Receipt};
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -60,6 +61,19 @@ impl From<store::Error> for Refused {
     }
 }
 
+/// What a command has done.
+enum Done {
+    /// It has changed the queue, unless it came before.
+    Queue(Came),
+    /// It has applied the queue.
+    Processed {
+        /// What that did.
+        receipt: Box<Receipt>,
+        /// What is wrong with employees that were left out, in words; `None` if nobody was.
+        rejected: Option<String>,
+    },
+}
+
 /// A command as it was sent.
 struct Sent<'a> {
     form: &'a Form,
@@ -83,11 +97,14 @@ pub async fn command(call: Call<'_>) -> Result<Answer, Refusal> {
         None => advice.unwrap_or_default().to_owned(),
     };
     match carry_out(server, &head, role, &Sent { form: &form, body: &sent }, event).await {
-        Ok(receipt) => {
+        Ok(Done::Queue(came)) => {
             let mut answer = text(StatusCode::OK, TEXT, words(Some(Code::Successful), None));
-            if let Some(receipt) = receipt {
-                note(&mut answer, &receipt);
-            }
+            note_repeated(&mut answer, came == Came::Again);
+            Ok(answer)
+        }
+        Ok(Done::Processed { receipt, rejected }) => {
+            let mut answer = text(StatusCode::OK, TEXT, words(Some(Code::Successful), rejected.as_deref()));
+            note(&mut answer, &receipt);
             Ok(answer)
         }
         Err(Refused { code, refusal }) => {
@@ -147,66 +164,72 @@ async fn authenticate(server: &Arc<Server>, head: &Parts, form: &Form) -> Result
     })
 }
 
-/// Carries out the command of a form. Returns what a P did.
+/// Carries out the command of a form.
 async fn carry_out(
     server: &Arc<Server>,
     head: &Parts,
     role: Option<Role>,
     sent: &Sent<'_>,
     event: &mut Event,
-) -> Result<Option<Receipt>, Refused> {
+) -> Result<Done, Refused> {
     let Sent { form, body } = *sent;
     let admitted = authenticate(server, head, form).await?;
     let account = admitted.key.account;
     (event.account, event.key) = (Some(account), Some(admitted.id));
     let caller = look_up(server, move |server| permit(server, DIALECT, admitted.into(), role)).await?;
-    let asked = Asked::of(head, &caller, Carries::Some)?;
+    let command = form.command();
+    let carries = if command == Ok(Command::Process) { Carries::Some } else { Carries::One };
+    let asked = Asked::of(head, &caller, carries)?;
     let one_at_a_time = server.under_way.begin(account, &asked)?;
     let conditions = asked.of_body(body);
     let guards = caller.settings.guards.clone();
-    let command = form.command().map_err(|advice| Refused::new(Code::BadRecord, advice))?;
+    let command = command.map_err(|advice| Refused::new(Code::BadRecord, advice))?;
     let profile = served(server, account, DIALECT).await?.profile;
     if let Command::Queue(record) = command {
         check(form, record, &profile)?;
     }
     // Who waits for a P waits here, and not on a thread.
     let turn = server.turns.take(caller.key, &Pace::of_request()).await?.holding(one_at_a_time);
+    let kept_max = server.limits.retries_kept_max;
+    let once = conditions.retry().map(|retry| Once { retry, kept_max });
     match command {
-        Command::Queue(record) => {
-            enqueue(server, turn, form.record(record)).await?;
-            Ok(None)
-        }
+        Command::Queue(record) => enqueue(server, turn, form.record(record), once).await.and_then(changed_queue),
         Command::Delete => {
-            look_up(server, move |server| {
-                server.store.roster(&turn.key)?.empty_queue()?;
-                Ok(())
-            })
-            .await?;
-            Ok(None)
+            let emptied =
+                look_up(server, move |server| Ok(server.store.roster(&turn.key)?.empty_queue(once.as_ref())?));
+            changed_queue(emptied.await?)
         }
         Command::Process => {
             let (profile, coverage) = (profile.clone(), Coverage::Some);
             let import =
                 Import { dialect: DIALECT, profile: profile.clone(), coverage, body_bytes: 0, conditions, guards };
             let result = run(server, turn, import, Carried::Queue(echospan::queued), event).await?;
-            result.map(Some).map_err(|failure| refused(failure, &profile))
+            let receipt = Box::new(result.map_err(|failure| refused(failure, &profile))?);
+            let rejected = receipt.set_aside.as_deref().and_then(|set_aside| left_out(set_aside, &profile));
+            Ok(Done::Processed { receipt, rejected })
         }
     }
 }
 
-async fn enqueue(server: &Arc<Server>, turn: Turn, record: Vec<u8>) -> Result<(), Refused> {
+fn changed_queue(came: Came) -> Result<Done, Refused> {
+    match came {
+        Came::First | Came::Again => Ok(Done::Queue(came)),
+        Came::AsAnother => Err(Refusal::from(Failure::OtherBody).into()),
+    }
+}
+
+async fn enqueue(server: &Arc<Server>, turn: Turn, record: Vec<u8>, once: Option<Once>) -> Result<Came, Refused> {
     let queued = look_up(server, move |server| {
         let mut roster = server.store.roster(&turn.key)?;
-        let queued = roster.enqueue(&record, server.limits.queued_per_day_max)?;
+        let queued = roster.enqueue(&record, server.limits.queued_per_day_max, once.as_ref())?;
         drop(turn);
         roster.checkpoint_if_large()?;
         server.store.keep_open(roster, server.limits.rosters_open_max);
         Ok(queued)
     });
-    if !queued.await? {
-        return Err(Refused::new(Code::DailyLimit, "The limit is queued_per_day_max; it begins anew at 0:00 UTC."));
-    }
-    Ok(())
+    queued
+        .await?
+        .ok_or_else(|| Refused::new(Code::DailyLimit, "The limit is queued_per_day_max; it begins anew at 0:00 UTC."))
 }
 
 /// Checks the values of a record before it is queued, as far as that can be done without the roster.
@@ -245,16 +268,32 @@ fn refused(failure: Failure, profile: &Profile) -> Refused {
     } else {
         (Code::BadRecord, rejected.errors.first())
     };
-    let message = first.map(|error| {
-        let id = error.id.as_deref().map(|id| format!("{ID} {id:?}: ")).unwrap_or_default();
-        let what = match (called(&error.field), &*error.rule) {
-            (ID, "twice") => "is queued twice; queue each employee once".to_owned(),
-            (ID, _) => error.message.clone(),
-            (field, _) => format!("{field} {}", error.message),
-        };
-        format!("{id}{what}; nothing was stored, and the queue stays")
-    });
+    let message = first.map(|error| format!("{}; nothing was stored, and the queue stays", in_words(error, profile)));
     let mut refusal = refusal.with_status(status(code));
     refusal.message = message.unwrap_or_default();
     Refused { code: Some(code), refusal }
+}
+
+/// Says what is wrong with a queued employee.
+fn in_words(error: &Rejection, profile: &Profile) -> String {
+    let id = error.id.as_deref().map(|id| format!("{ID} {id:?}: ")).unwrap_or_default();
+    let what = match (wire_field(profile, DIALECT, &error.field), &*error.rule) {
+        (ID, "twice") => "is queued twice; queue each employee once".to_owned(),
+        (ID, _) => error.message.clone(),
+        (field, _) => format!("{field} {}", error.message),
+    };
+    format!("{id}{what}")
+}
+
+/// Says whom a P has left out, a line for each thing that is wrong; `None` if nobody was.
+fn left_out(set_aside: &SetAside, profile: &Profile) -> Option<String> {
+    let SetAside { employees, error_count, errors, .. } = set_aside;
+    if *employees == 0 {
+        return None;
+    }
+    let mut lines = vec![format!("{employees} records were rejected and left out; correct them and queue them again:")];
+    lines.extend(errors.iter().map(|error| in_words(error, profile)));
+    let more = error_count - errors.len() as u64;
+    lines.extend((more > 0).then(|| format!("and {more} more")));
+    Some(lines.join("\n"))
 }

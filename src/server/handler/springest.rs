@@ -46,7 +46,7 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
     let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, Carries::Some).await?;
+    let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, Carries::One).await?;
     let Served { profile, .. } = served(server, account, DIALECT).await?;
     let import = Import {
         dialect: DIALECT,

@@ -24,6 +24,8 @@ pub enum Carries {
     Everybody,
     /// Some.
     Some,
+    /// One: there is nothing to apply without it.
+    One,
 }
 
 /// What the head of a push asks.
@@ -57,7 +59,7 @@ impl Asked {
         let idempotency_key = idempotency_key(&head.headers)?;
         let mark = caller.mark;
         let is_needed = idempotency_key.is_some() || mark.is_some();
-        let handling = handling(&head.headers);
+        let handling = if carries == Carries::One { Handling::Strict } else { handling(&head.headers) };
         let fingerprinting = is_needed.then(|| Fingerprinting::new(&target(head, handling)));
         let as_of = as_of(&head.headers)?;
         let conditions = Conditions { expected, as_of, idempotency_key, mark, handling, ..Conditions::default() };

@@ -231,9 +231,7 @@ impl From<PlanFailure> for Refusal {
 
 /// Shows who has changed since a plan was made: how many, and the first of them, each with the revision that changed it last, and when.
 pub fn shown_left_out(moved: &LeftOut) -> Value {
-    let person = |MovedPerson { id, revision, changed_at }: &MovedPerson| {
-        json!({ "id": id, "revision": revision, "changedAt": changed_at })
-    };
+    let person = |MovedPerson { id, revision, changed_at }: &MovedPerson| json!({ "id": id, "revision": revision, "changedAt": changed_at });
     json!({ "count": moved.count, "employees": Value::from_iter(moved.people.iter().map(person)) })
 }
 

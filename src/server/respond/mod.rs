@@ -62,11 +62,16 @@ pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Ans
 /// Adds to an answer the headers that say what a push did.
 pub fn note(answer: &mut Answer, receipt: &Receipt) {
     answer.headers_mut().insert(REVISION, receipt.revision.into());
-    if receipt.is_repeated {
-        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    }
+    note_repeated(answer, receipt.is_repeated);
     note_ignored(answer, &receipt.ignored);
     note_set_aside(answer, receipt.set_aside.as_deref());
+}
+
+/// Adds to an answer the header that says so if an earlier request did what it says.
+pub fn note_repeated(answer: &mut Answer, is_repeated: bool) {
+    if is_repeated {
+        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
 }
 
 /// Adds to the answer to a lenient push the headers that say so, and how many employees were rejected.

@@ -53,6 +53,6 @@ pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 
 use super::{
-    Base, Commit, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN, Plan, PlanState, PlannedChange,
-    Remember, Seen, Sender, Sync, UniqueValue, Why, plan::StoredWhy, unique_values,
+    Base, Came, Commit, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
+    PlannedChange, Remember, Retry, Seen, Sender, Sync, UniqueValue, Why, plan::StoredWhy, unique_values,
 };

@@ -35,8 +35,7 @@ impl Part {
 /// Brings what a push says about who is missing into parts; none if it says nothing.
 pub(super) fn pack(absences: &Absences) -> Vec<Part> {
     let parts = absences.ended.len().max(absences.noted.len()).div_ceil(PART_EMPLOYEES);
-    let (mut ended, mut noted) =
-        (absences.ended.chunks(PART_EMPLOYEES), absences.noted.chunks(PART_EMPLOYEES));
+    let (mut ended, mut noted) = (absences.ended.chunks(PART_EMPLOYEES), absences.noted.chunks(PART_EMPLOYEES));
     let part = |_| Part {
         ended: ended.next().unwrap_or_default().iter().flat_map(|number| number.to_le_bytes()).collect(),
         noted: noted.next().unwrap_or_default().iter().flat_map(pack_missing).collect(),
@@ -50,11 +49,8 @@ fn pack_missing(Missing { number, pushes, is_hidden }: &Missing) -> impl Iterato
 
 fn unpack(Part { ended, noted }: &Part) -> Absences {
     let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-    let missing = |bytes: &[u8]| Missing {
-        number: word(&bytes[..4]),
-        pushes: word(&bytes[4..8]),
-        is_hidden: bytes[8] != 0,
-    };
+    let missing =
+        |bytes: &[u8]| Missing { number: word(&bytes[..4]), pushes: word(&bytes[4..8]), is_hidden: bytes[8] != 0 };
     Absences {
         ended: ended.chunks_exact(ENDED_BYTES).map(word).collect(),
         noted: noted.chunks_exact(NOTED_BYTES).map(missing).collect(),
@@ -84,7 +80,8 @@ pub(super) fn sweep(connection: &Connection, plan: u32, parts_max: u32) -> Resul
 impl Draft<'_> {
     pub(in crate::store) fn plan_absences(&mut self, plan: u32, part: u32) -> Result<Absences, Error> {
         let mut select = self.prepared("SELECT ended, noted FROM plan_absence WHERE place = ?1 << 32 | ?2")?;
-        let part = select.query_row([plan, part], |row| Ok(Part { ended: row.get(0)?, noted: row.get(1)? })).optional()?;
+        let part =
+            select.query_row([plan, part], |row| Ok(Part { ended: row.get(0)?, noted: row.get(1)? })).optional()?;
         Ok(part.map(|part| unpack(&part)).unwrap_or_default())
     }
 }

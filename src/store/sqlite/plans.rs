@@ -116,8 +116,7 @@ impl Draft<'_> {
     /// Takes what was appended out of the transaction, which ends before the plan is written.
     fn spool(&mut self, plan: &NewPlan) -> Result<Spooled, Error> {
         let max = plan.limits.plans_bytes_max;
-        let within =
-            |bytes| if bytes > max { Err(Error::PlansFull { limit: "plans_bytes_max", max }) } else { Ok(()) };
+        let within = |bytes| if bytes > max { Err(Error::PlansFull { limit: "plans_bytes_max", max }) } else { Ok(()) };
         let Base { revision, profile, rules, .. } = plan.base(self.revision());
         let about = [revision.to_le_bytes(), plan.sync.employees.to_le_bytes(), u64::from(profile).to_le_bytes()];
         let mut digest = hash(self.seed, &[about.as_flattened(), &rules.to_le_bytes()].concat());

@@ -2,7 +2,7 @@
 
 use super::roster::lock;
 use super::set_aside;
-use super::{Earlier, Error, Mark, Remember, Roster, Seen};
+use super::{Came, Earlier, Error, Mark, Once, Remember, Retry, Roster, Seen};
 use crate::digest::Fingerprint;
 use crate::limits::RETRY_SECONDS_MAX;
 use crate::roster::{Counts, Ignored};
@@ -23,9 +23,9 @@ const SHORTEN: &str = "
 /// Returns what the push with a key did, if that is still remembered.
 pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earlier>, Error> {
     let mut select = connection.prepare_cached(
-        "SELECT fingerprint, revision, first, ignored, employees, created, updated, activated, hidden, unchanged, duration_ms,
-             set_aside
-         FROM retry JOIN sync USING (revision) WHERE retry.key = ? AND made_at > unixepoch() - ?",
+        "SELECT fingerprint, retry.revision, first, ignored, coalesce(employees, 0), coalesce(created, 0), coalesce(updated, 0),
+             coalesce(activated, 0), coalesce(hidden, 0), coalesce(unchanged, 0), coalesce(duration_ms, 0), set_aside
+         FROM retry LEFT JOIN sync ON sync.revision = retry.revision AND NOT is_command WHERE retry.key = ? AND made_at > unixepoch() - ?",
     )?;
     Ok(select.query_row(params![key, RETRY_SECONDS_MAX], read).optional()?)
 }
@@ -63,6 +63,11 @@ pub(super) fn remember(connection: &Connection, revision: u64, push: &Remember) 
     if set_aside.is_some() {
         connection.prepare_cached(SHORTEN)?.execute([SET_ASIDE_LISTED_MAX])?;
     }
+    forget(connection, *kept_max)
+}
+
+/// Forgets some of those whose time is over, or that are more than `kept_max`.
+fn forget(connection: &Connection, kept_max: u64) -> Result<(), Error> {
     connection
         .prepare_cached(
             "DELETE FROM retry WHERE number IN (SELECT number FROM retry ORDER BY number LIMIT ?1)
@@ -70,6 +75,29 @@ pub(super) fn remember(connection: &Connection, revision: u64, push: &Remember) 
         )?
         .execute(params![REMOVED_MAX, RETRY_SECONDS_MAX, kept_max])?;
     Ok(())
+}
+
+/// Returns whether a command that changes the queue comes for the first time. Then it is remembered, with the transaction.
+pub(super) fn note_command(connection: &Connection, once: Option<&Once>) -> Result<Came, Error> {
+    let Some(Once { retry: Retry { key, fingerprint }, kept_max }) = once else {
+        return Ok(Came::First);
+    };
+    let same = "SELECT fingerprint FROM retry WHERE key = ? AND made_at > unixepoch() - ?";
+    let mut select = connection.prepare_cached(same)?;
+    let before: Option<Fingerprint> = select.query_row(params![key, RETRY_SECONDS_MAX], |row| row.get(0)).optional()?;
+    match before {
+        Some(before) if before == *fingerprint => return Ok(Came::Again),
+        Some(_) => return Ok(Came::AsAnother),
+        None => {}
+    }
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO retry (key, fingerprint, revision, made_at, ignored, is_command)
+             VALUES (?, ?, (SELECT coalesce(max(revision), 0) FROM sync), unixepoch(), '[]', true)",
+        )?
+        .execute(params![key, fingerprint])?;
+    forget(connection, *kept_max)?;
+    Ok(Came::First)
 }
 
 /// Returns the fingerprint of the first request that was signed with a mark, if it is remembered.

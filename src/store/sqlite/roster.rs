@@ -2,7 +2,7 @@
 
 use super::draft::{Beginning, Draft};
 use super::index::Cache;
-use super::{Error, Key, log, schema};
+use super::{Came, Error, Key, Once, log, retry, schema};
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,10 +68,15 @@ impl Roster {
         log::fold_if_large(&self.connection)
     }
 
-    /// Adds a record to the queue, durably. Returns false if `per_day_max` were added today (UTC) already, and then adds nothing.
-    pub fn enqueue(&mut self, record: &[u8], per_day_max: u64) -> Result<bool, Error> {
+    /// Adds a record to the queue, durably, unless the request came before. Returns `None` if `per_day_max` were added today (UTC) already, and
+    /// then adds nothing.
+    pub fn enqueue(&mut self, record: &[u8], per_day_max: u64, once: Option<&Once>) -> Result<Option<Came>, Error> {
         self.reopen_if_replaced()?;
         let transaction = lock(&mut self.connection, &self.file, &self.key, &self.shared)?;
+        let came = retry::note_command(&transaction, once)?;
+        if came != Came::First {
+            return Ok(Some(came));
+        }
         transaction.execute("DELETE FROM request_count WHERE day < date()", [])?;
         let requests: u64 = transaction.query_row(
             "INSERT INTO request_count VALUES (date(), 1) ON CONFLICT DO UPDATE SET requests = requests + 1
@@ -80,17 +85,23 @@ impl Roster {
             |row| row.get(0),
         )?;
         if requests > per_day_max {
-            return Ok(false);
+            return Ok(None);
         }
         transaction.execute("INSERT INTO queue (record) VALUES (?)", [record])?;
         transaction.commit()?;
-        Ok(true)
+        Ok(Some(came))
     }
 
-    /// Empties the queue.
-    pub fn empty_queue(&self) -> Result<(), Error> {
-        self.connection.execute("DELETE FROM queue", [])?;
-        Ok(())
+    /// Empties the queue, unless the request came before.
+    pub fn empty_queue(&mut self, once: Option<&Once>) -> Result<Came, Error> {
+        self.reopen_if_replaced()?;
+        let transaction = lock(&mut self.connection, &self.file, &self.key, &self.shared)?;
+        let came = retry::note_command(&transaction, once)?;
+        if came == Came::First {
+            transaction.execute("DELETE FROM queue", [])?;
+            transaction.commit()?;
+        }
+        Ok(came)
     }
 
     /// A push may have waited between opening the file and writing, while the file was replaced.

@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -312,6 +312,12 @@ const PLAN_CONSEQUENCES: &str = "
     ALTER TABLE plan ADD COLUMN would_trip TEXT;
     -- What plans say about who is missing, see store::sqlite::plan_absences. place: the plan's number times 2³², plus that of the part.
     CREATE TABLE plan_absence (place INTEGER PRIMARY KEY, ended BLOB NOT NULL, noted BLOB NOT NULL) STRICT;
+";
+
+/// Commands with an Idempotency-Key that change the queue.
+const COMMANDS_ONCE: &str = "
+    -- Whether it was such a command. It made no revision, so revision is the last one before it.
+    ALTER TABLE retry ADD COLUMN is_command INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The first version in which versions of employees are appended.

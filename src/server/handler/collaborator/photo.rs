@@ -27,7 +27,7 @@ pub async fn update(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
     let Call { server, head, body, event, .. } = call;
     let account = caller.key.account;
     let max = BytesMax { limit: "employee_bytes_max", bytes: server.limits.employee_bytes_max as u64 };
-    let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, Carries::Some).await?;
+    let Received { turn, body, conditions, guards } = receive(server, caller, &head, body, max, Carries::One).await?;
     let body_bytes = body.len();
     let bad = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
     let boundary = boundary(&head.headers)
