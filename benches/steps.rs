@@ -137,7 +137,7 @@ fn check_compare_and_write(c: &mut Criterion) {
             panic!("the sample is valid: {checked:?}");
         };
         let Checked { id_hash: id, bytes, .. } = checked;
-        index.insert(Entry { id, data: data_hash, bytes: bytes.unwrap(), number: number as u32, status });
+        index.insert(Entry { id, data: data_hash, bytes: bytes.unwrap(), number: number as u32, profile: 0, status });
     }
     let ids: Vec<String> = (0..EMPLOYEES).map(|number| format!("{number:07}")).collect();
     group.bench_function("compare: find each id in the index", |b| {

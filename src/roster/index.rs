@@ -16,6 +16,8 @@ pub struct Entry {
     pub bytes: u128,
     /// The employee's number in the store.
     pub number: u32,
+    /// The account's number of the profile that the employee was checked by.
+    pub profile: u32,
     /// The stored status.
     pub status: Status,
 }
@@ -87,6 +89,7 @@ enum Since {
 struct Replaced {
     slot: u32,
     number_and_status: u32,
+    profile: u32,
     id: Halves,
     data: Halves,
     bytes: Halves,
@@ -108,6 +111,7 @@ pub struct Index {
     data: Vec<Halves>,
     /// See [`Entry::number_and_status`].
     numbers: Vec<u32>,
+    profiles: Vec<u32>,
     order: Vec<u32>,
     /// Parts of the order, one behind the other.
     blocks: Vec<Block>,
@@ -127,6 +131,7 @@ impl Index {
             ids: Vec::with_capacity(employees),
             data: Vec::with_capacity(employees),
             numbers: Vec::with_capacity(employees),
+            profiles: Vec::with_capacity(employees),
             order: Vec::new(),
             blocks: Vec::new(),
             blocks_outdated: false,
@@ -150,7 +155,7 @@ impl Index {
     pub fn memory_bytes(&self) -> usize {
         let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, Table::memory_bytes));
         let blocks = self.blocks.capacity() * size_of::<Block>();
-        self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
+        self.ids.capacity() * (3 * size_of::<Halves>() + 8) + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
     }
 
     /// The slot of the employee whose id has this hash.
@@ -208,12 +213,17 @@ impl Index {
         let slot = slot as usize;
         let (number, status) = Entry::split_number(self.numbers[slot]);
         let (id, data, bytes) = (whole(self.ids[slot]), whole(self.data[slot]), whole(self.bytes[slot]));
-        Entry { id, data, bytes, number, status }
+        Entry { id, data, bytes, number, profile: self.profiles[slot], status }
     }
 
     /// The status of the employee in a slot.
     pub fn status(&self, slot: u32) -> Status {
         Entry::split_number(self.numbers[slot as usize]).1
+    }
+
+    /// The account's number of the profile that the employee in a slot was checked by.
+    pub fn profile(&self, slot: u32) -> u32 {
+        self.profiles[slot as usize]
     }
 
     /// Says that employees with these ids are soon looked for, or added: they wait for memory together then.
@@ -256,6 +266,7 @@ impl Index {
         self.bytes.push(halves(entry.bytes));
         self.data.push(halves(entry.data));
         self.numbers.push(entry.number_and_status());
+        self.profiles.push(entry.profile);
         self.since = Since::More;
     }
 
@@ -265,16 +276,17 @@ impl Index {
         self.note_replaced(slot);
         let number_and_status = entry.number_and_status();
         let (id, data, bytes) = (halves(entry.id), halves(entry.data), halves(entry.bytes));
-        self.set(Replaced { slot, number_and_status, id, data, bytes });
+        self.set(Replaced { slot, number_and_status, profile: entry.profile, id, data, bytes });
     }
 
-    fn set(&mut self, Replaced { slot, number_and_status, id, data, bytes }: Replaced) {
+    fn set(&mut self, Replaced { slot, number_and_status, profile, id, data, bytes }: Replaced) {
         let slot = slot as usize;
         if self.ids[slot] != id {
             self.ids[slot] = id;
             self.by_id.take();
         }
-        (self.bytes[slot], self.data[slot], self.numbers[slot]) = (bytes, data, number_and_status);
+        (self.bytes[slot], self.data[slot]) = (bytes, data);
+        (self.numbers[slot], self.profiles[slot]) = (number_and_status, profile);
     }
 
     /// Keeps the entry in a slot as it is, unless too many are kept already.
@@ -289,7 +301,8 @@ impl Index {
         }
         let at = slot as usize;
         let (id, data, bytes) = (self.ids[at], self.data[at], self.bytes[at]);
-        replaced.push(Replaced { slot, number_and_status: self.numbers[at], id, data, bytes });
+        let (number_and_status, profile) = (self.numbers[at], self.profiles[at]);
+        replaced.push(Replaced { slot, number_and_status, profile, id, data, bytes });
     }
 
     /// Replaces the entries of employees that are there, and adds those of the others, each in its [`Entry::slot`].
@@ -362,7 +375,7 @@ impl Index {
 impl Entry {
     /// An entry of which only the hash of the id is known yet.
     pub fn of_id(id: u128) -> Entry {
-        Entry { id, data: 0, bytes: 0, number: 0, status: Status::Hidden }
+        Entry { id, data: 0, bytes: 0, number: 0, profile: 0, status: Status::Hidden }
     }
 
     /// Where the employee is in the index of the whole roster: numbers begin with 1 and leave none out.

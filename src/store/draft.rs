@@ -236,9 +236,9 @@ impl Draft<'_> {
         forward!(self, draft => draft.scan(after, limit))
     }
 
-    /// Returns the numbers above `after` of the active employees, in ascending order, `limit` of them at most.
-    pub fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
-        forward!(self, draft => draft.active_numbers(after, limit))
+    /// Returns the numbers above `after` of the active employees of a profile, in ascending order, `limit` of them at most.
+    pub fn active_of(&mut self, profile: u32, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+        forward!(self, draft => draft.active_of(profile, after, limit))
     }
 
     /// Returns the records of the account's queue behind a position, with their positions, `limit` of them at most.

@@ -148,7 +148,14 @@ impl Draft<'_> {
         for (number, (employee, _)) in &self.next.employees {
             let id = hash(SEED, employee.id.as_bytes());
             let data = data_hash(SEED, employee.profile, &employee.data);
-            index.insert(Entry { id, data, bytes: 0, number: *number, status: employee.status });
+            index.insert(Entry {
+                id,
+                data,
+                bytes: 0,
+                number: *number,
+                profile: employee.profile,
+                status: employee.status,
+            });
         }
         index.set_order(Vec::new());
         index.settle();
@@ -185,9 +192,11 @@ impl Draft<'_> {
         Ok(employees.map(|(number, (employee, _))| (*number, employee.clone())).collect())
     }
 
-    pub(super) fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+    pub(super) fn active_of(&mut self, profile: u32, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
         let employees = self.next.employees.range(after + 1..);
-        let active = employees.filter(|(_, (employee, _))| employee.status == crate::roster::Status::Active);
+        let active = employees.filter(|(_, (employee, _))| {
+            (employee.status, employee.profile) == (crate::roster::Status::Active, profile)
+        });
         Ok(active.map(|(number, _)| *number).take(limit).collect())
     }
 

@@ -16,7 +16,7 @@
 //! | [`Draft::find_ids`] | `SELECT … FROM unnest($2::text[]) WITH ORDINALITY AS want (id, place) LEFT JOIN employee USING (id) …` |
 //! | [`Draft::holders`] | the same with `unique_value`, `ORDER BY revision DESC`, two for each value, minus `staged_released` |
 //! | [`Draft::read`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) ORDER BY number, revision DESC`, each replaced by its row in `staged_change`, if it has one |
-//! | [`Draft::scan`], [`Draft::active_numbers`], [`Draft::queued`] | `… WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3` |
+//! | [`Draft::scan`], [`Draft::active_of`], [`Draft::queued`] | `… WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3` |
 //! | [`Draft::earlier`], [`Draft::seen`], [`Draft::last_as_of`] | `SELECT … FROM retry JOIN sync … WHERE account = $1 AND key = $2`; `SELECT fingerprint FROM seen WHERE account = $1 AND mark = $2`; `SELECT as_of FROM sync … ORDER BY revision DESC LIMIT 1` |
 //! | [`Draft::tally`], [`Draft::usually_hidden`] | `SELECT field, employees FROM tally WHERE account = $1`; `SELECT max(hidden) FROM (SELECT hidden FROM sync WHERE account = $1 AND is_usual ORDER BY revision DESC LIMIT $2)` |
 //! | [`Draft::missing`], [`Draft::hidden_by_absence`] | `SELECT number, pushes FROM missing WHERE account = $1 AND NOT is_hidden ORDER BY number`; `… AND number = ANY($2)`, each with what `staged_missing` says instead; [`Draft::any_missing`] comes with the first call |

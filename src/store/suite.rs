@@ -121,7 +121,8 @@ fn what_is_committed_is_there<B: Backend>() {
     assert_eq!(everybody(&mut draft), [(1, ada.clone()), (2, bob.clone()), (3, eve)]);
     assert_eq!(draft.find_ids(&["bob", "nobody"]).unwrap(), [Some((2, bob)), None]);
     assert_eq!(draft.read(&[1, 9]).unwrap(), [Some(ada), None]);
-    assert_eq!(draft.active_numbers(1, 1).unwrap(), [2]);
+    assert_eq!(draft.active_of(1, 1, 1).unwrap(), [2]);
+    assert!(draft.active_of(2, 0, 9).unwrap().is_empty());
     let numbers = draft.enter_profile(&suite_profile()).unwrap();
     assert_eq!(
         (numbers.profile, &numbers.fields[..], numbers.unique_changed, numbers.next),
@@ -138,7 +139,7 @@ fn what_is_appended_is_seen_by_its_draft_only<B: Backend>() {
     draft.append(&[changed(1, &before, &after)]).unwrap();
     assert_eq!(draft.read(&[1]).unwrap(), [Some(after.clone())]);
     assert_eq!(draft.find_ids(&["ada", "lovelace"]).unwrap(), [None, Some((1, after))]);
-    assert!(draft.active_numbers(0, 9).unwrap().is_empty());
+    assert!(draft.active_of(1, 0, 9).unwrap().is_empty());
     drop(draft);
     assert_eq!(everybody(&mut backend.begin().unwrap()), [(1, before)]);
 }

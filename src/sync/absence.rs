@@ -96,15 +96,17 @@ pub fn end(
     };
     match carried {
         Carried::Slots => {
-            let is_absent =
-                |slot: &u32| outcome.carried.place_of_stored(*slot).is_none() && index.status(*slot) == Status::Active;
+            let is_absent = |slot: &u32| {
+                let is_carried = outcome.carried.place_of_stored(*slot).is_some();
+                !is_carried && index.status(*slot) == Status::Active && index.profile(*slot) == hiding.profile
+            };
             let absent: Vec<u32> = (0..index.slots()).filter(is_absent).map(|slot| slot + 1).collect();
             absent.chunks(BATCH).try_for_each(|numbers| hiding.hide(numbers, &missing, outcome, draft, index))?;
         }
         Carried::Numbers(carried) => {
             let mut after = 0;
             loop {
-                let mut numbers = draft.active_numbers(after, BATCH)?;
+                let mut numbers = draft.active_of(hiding.profile, after, BATCH)?;
                 let Some(last) = numbers.last() else {
                     break;
                 };

@@ -145,7 +145,7 @@ impl<'a> Finder<'a> {
         index.find(id).unwrap_or_else(|| {
             let data = data_hash(seed, employee.profile, &employee.data);
             let slot = u32::try_from(index.len()).expect("a roster has fewer than 2³² employees");
-            index.insert(Entry { id, data, bytes: 0, number, status: employee.status });
+            index.insert(Entry { id, data, bytes: 0, number, profile: employee.profile, status: employee.status });
             slot
         })
     }

@@ -184,7 +184,8 @@ impl<'p> Outcome<'p> {
                 }
                 let change =
                     Change { number: index.get(slot).number, before: Some(before.version()), after: Some(after) };
-                self.replaced.push((slot, Entry { number: change.number, data: data_hash, ..entry }));
+                let profile = after.profile;
+                self.replaced.push((slot, Entry { number: change.number, data: data_hash, profile, ..entry }));
                 self.note_change(Some(place), &change)?;
                 Ok(Some(change))
             }
@@ -202,7 +203,7 @@ impl<'p> Outcome<'p> {
             let none = Data::from_bytes(&[][..]);
             (none, data_hash(self.seed, self.profile, &none))
         });
-        let Some(number) = self.create(place, id, Entry { data: data_hash, ..entry }) else {
+        let Some(number) = self.create(place, id, Entry { data: data_hash, profile: self.profile, ..entry }) else {
             return Ok(None);
         };
         let after = Version { id, status: entry.status, profile: self.profile, data };
@@ -310,7 +311,7 @@ impl<'p> Outcome<'p> {
     fn entry(&self, number: u32, after: Version) -> Entry {
         let id = crate::roster::hash(self.seed, after.id.as_bytes());
         let data = data_hash(self.seed, after.profile, &after.data);
-        Entry { id, data, bytes: 0, number, status: after.status }
+        Entry { id, data, bytes: 0, number, profile: after.profile, status: after.status }
     }
 
     /// Brings the entries of the employees that were noted into the index.

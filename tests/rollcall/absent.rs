@@ -136,3 +136,38 @@ fn a_list_without_statuses_brings_back_whom_absence_has_hidden_and_nobody_else()
     assert_eq!(import("?absent=keep", &["2"]), [0, 0, 0, 0]);
     assert_eq!(active(&world), ["1"]);
 }
+
+/// A profile with another id, for other employees of the account.
+fn second_profile() -> String {
+    PEOPLE.replace(PROFILE, OTHER).replace("\"People\"", "\"Others\"")
+}
+
+const OTHER: &str = "0e0fba23-4ea6-4d2d-a6a8-9e9b0a5a0c11";
+
+#[cfg(unix)]
+#[test]
+fn employees_move_between_profiles_and_are_absent_from_the_lists_of_theirs_only() {
+    let world = World::stopped(PEOPLE, "");
+    world.file("profiles/others.toml", second_profile());
+    let mut world = world.started();
+    let push = |world: &World, path: &str, profile: &str, ids: &[&str]| {
+        let body = json!({ "profileId": profile, "employees": people(ids) }).to_string();
+        world.request("POST", path, Some(body.as_bytes())).counts()
+    };
+    assert_eq!(push(&world, HIDES, PROFILE, &["ada", "bob", "eve"]), [3, 0, 0, 0, 0]);
+    assert_eq!(push(&world, HIDES, OTHER, &["kim", "lee"]), [2, 0, 0, 0, 0]);
+    // Eve moves. Afterwards the lists of the first profile need not carry her, and those of the second must.
+    assert_eq!(push(&world, STAYS, OTHER, &["eve"])[1..4], [1, 0, 0]);
+    assert_eq!(push(&world, HIDES, PROFILE, &["ada", "bob"]), [0, 0, 0, 0, 2]);
+    world.stop();
+    let mut world = world.started();
+    assert_eq!(push(&world, HIDES, PROFILE, &["ada", "bob"]), [0, 0, 0, 0, 2], "the stored index says the same");
+    assert_eq!(push(&world, HIDES, OTHER, &["kim", "eve"])[3], 1);
+    world.kill();
+    let database = rusqlite::Connection::open(world.path("data/accounts/99.db")).unwrap();
+    database.execute_batch("DELETE FROM index_state").unwrap();
+    drop(database);
+    let world = world.started();
+    assert_eq!(push(&world, HIDES, PROFILE, &["ada"])[3], 1, "so does the one that is made of the rows");
+    assert_eq!(active(&world), ["ada", "eve", "kim"]);
+}

@@ -212,7 +212,7 @@ fn check_rows(connection: &Connection, seed: u64, index: Option<&Index>, checkup
         let hashes = (hash(seed, id.as_bytes()), data_hash(seed, profile, &data));
         let place = number - 1;
         if let Some(entry) = index.filter(|index| (place as usize) < index.len()).map(|index| index.get(place))
-            && (entry.number, entry.status, (entry.id, entry.data)) != (number, status, hashes)
+            && (entry.number, entry.profile, entry.status, (entry.id, entry.data)) != (number, profile, status, hashes)
         {
             checkup
                 .derived(format!("index: the entry of the employee with the number {number} is of another employee"));

@@ -62,7 +62,7 @@ pub(super) fn index_of_rows(connection: &Connection, seed: u64) -> Result<Index,
         }
         let id = hash(seed, employee.id.as_bytes());
         let data = data_hash(seed, employee.profile, &employee.data);
-        index.insert(Entry { id, data, bytes: 0, number, status: employee.status });
+        index.insert(Entry { id, data, bytes: 0, number, profile: employee.profile, status: employee.status });
         Ok(())
     })?;
     index.set_order(Vec::new());

@@ -229,11 +229,11 @@ impl<'a> Draft<'a> {
         Ok(employees.collect::<Result<_, _>>()?)
     }
 
-    pub(in crate::store) fn active_numbers(&mut self, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
+    pub(in crate::store) fn active_of(&mut self, profile: u32, after: u32, limit: usize) -> Result<Vec<u32>, Error> {
         let mut select = self.prepared(
-            "SELECT number FROM employee WHERE number > ? AND number NOT IN hidden ORDER BY number LIMIT ?",
+            "SELECT number FROM roster WHERE number > ? AND profile = ? AND status = 1 ORDER BY number LIMIT ?",
         )?;
-        Ok(select.query_map(params![after, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        Ok(select.query_map(params![after, profile, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     pub(in crate::store) fn queued(&mut self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {

@@ -1,7 +1,7 @@
 //! The index of a roster, stored and held in memory.
 //!
 //! It is stored in the transaction of the push that changes it: what is new is appended as a part, and when the parts hold much
-//! more than the roster has employees, they are written anew. An entry is 56 bytes, little-endian: the slot and the number with the
+//! more than the roster has employees, they are written anew. An entry is 56 bytes, little-endian: the profile and the number with the
 //! status (32 bits each), the hashes of the id, of the data and of the bytes (128 bits each). Beside each part is the hash of its
 //! entries. An index that does not carry the roster's revision, or is not as it was stored, is made anew from the rows.
 //!
@@ -133,7 +133,10 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
             return Ok(None);
         }
         for entry in entries.chunks_exact(ENTRY_BYTES) {
-            let (slot, entry) = unpack(entry);
+            let entry = unpack(entry);
+            let Some(slot) = entry.number.checked_sub(1) else {
+                return Ok(None);
+            };
             match (slot as usize).cmp(&index.len()) {
                 std::cmp::Ordering::Less => index.update(slot, entry),
                 std::cmp::Ordering::Equal => index.insert(entry),
@@ -236,7 +239,7 @@ fn write_parts(
     let mut bytes = Vec::with_capacity(slots.len().min(PART_ENTRIES) * ENTRY_BYTES);
     let mut part = |slots: &mut dyn Iterator<Item = u32>| -> Result<(), Error> {
         bytes.clear();
-        slots.for_each(|slot| pack(&mut bytes, slot, &index.get(slot)));
+        slots.for_each(|slot| pack(&mut bytes, &index.get(slot)));
         insert.execute(params![bytes, digest(&bytes)])?;
         Ok(())
     };
@@ -285,7 +288,7 @@ fn append(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(
         return write(connection, &index, &[], revision, false);
     }
     let mut bytes = Vec::with_capacity(amended.len() * ENTRY_BYTES);
-    amended.iter().for_each(|entry| pack(&mut bytes, entry.slot(), entry));
+    amended.iter().for_each(|entry| pack(&mut bytes, entry));
     let digest = digest(&bytes);
     connection.execute("INSERT INTO index_part (entries, digest) VALUES (?, ?)", params![bytes, digest])?;
     let last = amended.iter().map(|entry| u64::from(entry.number)).max().unwrap_or(0);
@@ -317,19 +320,19 @@ pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Erro
     Ok(())
 }
 
-fn pack(bytes: &mut Vec<u8>, slot: u32, entry: &Entry) {
-    bytes.extend_from_slice(&slot.to_le_bytes());
+fn pack(bytes: &mut Vec<u8>, entry: &Entry) {
+    bytes.extend_from_slice(&entry.profile.to_le_bytes());
     bytes.extend_from_slice(&entry.number_and_status().to_le_bytes());
     for hash in [entry.id, entry.data, entry.bytes] {
         bytes.extend_from_slice(&hash.to_le_bytes());
     }
 }
 
-fn unpack(bytes: &[u8]) -> (u32, Entry) {
+fn unpack(bytes: &[u8]) -> Entry {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
     let hash = |at: usize| u128::from_le_bytes(bytes[at..at + 16].try_into().expect("sixteen bytes"));
     let (number, status) = Entry::split_number(word(4));
-    (word(0), Entry { id: hash(8), data: hash(24), bytes: hash(40), number, status })
+    Entry { id: hash(8), data: hash(24), bytes: hash(40), number, profile: word(0), status }
 }
 
 /// Packs an order as runs of slots that follow one another: the first slot and the length of each, 32 bits each. A shuffled order would

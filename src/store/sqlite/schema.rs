@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -318,6 +318,13 @@ const PLAN_CONSEQUENCES: &str = "
 const COMMANDS_ONCE: &str = "
     -- Whether it was such a command. It made no revision, so revision is the last one before it.
     ALTER TABLE retry ADD COLUMN is_command INTEGER NOT NULL DEFAULT 0;
+";
+
+/// The index has the profile of each employee.
+const INDEXED_PROFILES: &str = "
+    -- Entries of earlier versions have a slot in its place. The next push makes the index anew.
+    DELETE FROM index_part;
+    DELETE FROM index_state;
 ";
 
 /// The first version in which versions of employees are appended.
