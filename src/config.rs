@@ -69,6 +69,8 @@ pub struct PushConfig {
     pub lenient: Option<bool>,
     /// Where those are written.
     pub rejects: Option<PathBuf>,
+    /// What becomes of employees whom the file does not have.
+    pub absent: Option<AbsentAre>,
     /// How requests are signed.
     pub sign: Option<Sign>,
     /// The time limit for the answer once the body has been sent, in seconds.
@@ -85,6 +87,16 @@ pub struct PushConfig {
 pub enum ColumnsOf {
     /// LMS Collaborator's: known by their position, or by name if the header begins with uid.
     Collaborator,
+}
+
+/// What becomes of employees whom a list does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum AbsentAre {
+    /// They are hidden.
+    Hide,
+    /// They stay as they are stored.
+    Keep,
 }
 
 /// How requests are signed.

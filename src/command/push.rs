@@ -6,9 +6,10 @@ use crate::client::{
     self, Answer, AnswerCounts, AnswerRejected, Body, Columns, InputError, Patience, Progress, PushError, RemotePlan,
     Signing, Target,
 };
-use crate::config::{ColumnsOf, Config, PushConfig, Sign};
+use crate::config::{AbsentAre, ColumnsOf, Config, PushConfig, Sign};
+use crate::roster::Absent;
 use crate::signature::parse_date;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use clap::builder::FalseyValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -63,6 +64,13 @@ pub struct Push {
     /// When the list was made, like 2026-01-31T06:00:00Z. A list that is older than the last one applied is refused
     #[arg(long, env = "ROLLCALL_AS_OF", value_name = "TIME", value_parser = time)]
     as_of: Option<Timestamp>,
+    /// What becomes of employees whom the file does not have: they are hidden, or stay as they are stored [default: what the profile says,
+    /// else keep]
+    #[arg(long, env = "ROLLCALL_ABSENT", value_name = "WHAT", value_enum)]
+    absent: Option<AbsentAre>,
+    /// Let a file without employees hide everybody, if it hides the absent; otherwise it hides nobody
+    #[arg(long, env = "ROLLCALL_EMPTY", value_name = "WHAT", value_enum)]
+    empty: Option<Empty>,
     /// Apply the push without the employees that the server rejects; they stay as they are stored
     #[arg(long, env = "ROLLCALL_LENIENT", value_parser = FalseyValueParser::new())]
     lenient: bool,
@@ -90,6 +98,13 @@ pub struct Push {
     /// Print errors only: no progress, no retries, no counts. With --json the answer is still printed
     #[arg(long, short, env = "ROLLCALL_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
+}
+
+/// What a file without employees may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Empty {
+    /// It may hide everybody.
+    Allow,
 }
 
 /// What `--timeout` may be.
@@ -137,6 +152,11 @@ impl Push {
         }
         body.as_of = self.as_of;
         body.is_lenient = is_lenient;
+        body.absent = self.absent.or(config.absent).map(|absent| match absent {
+            AbsentAre::Hide => Absent::Hide,
+            AbsentAre::Keep => Absent::Stay,
+        });
+        body.may_be_empty = self.empty == Some(Empty::Allow);
         target.dry_run = self.plan;
         let started = Instant::now();
         let mut answer = send(&target, &body, patience, quiet)?;
