@@ -9,8 +9,8 @@ use crate::client::{
 use crate::config::{AbsentAre, ColumnsOf, Config, PushConfig, Sign};
 use crate::roster::Absent;
 use crate::signature::parse_date;
-use clap::{Args, ValueEnum};
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
