@@ -1,6 +1,6 @@
 //! Lenient pushes: what is right of them is applied, and the rest is reported.
 
-use super::world::{Answer, PROFILE, Request, World, employee};
+use super::world::{Answer, PROFILE, Request, World, cases, employee};
 use bytes::Bytes;
 use proptest::prelude::*;
 use rollcall::dialect::Dialect;
@@ -361,7 +361,7 @@ fn person() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(120)))]
 
     #[test]
     fn a_lenient_push_does_what_a_strict_push_of_the_valid_does(
