@@ -1,6 +1,7 @@
 //! The configuration file: TOML. Every option of `serve`, `demo` and `push` has a place in it, and an unknown key is an error.
 
 use crate::limits::Limits;
+use crate::roster::Absent;
 use crate::spelling;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -97,6 +98,15 @@ pub enum AbsentAre {
     Hide,
     /// They stay as they are stored.
     Keep,
+}
+
+impl From<AbsentAre> for Absent {
+    fn from(absent: AbsentAre) -> Absent {
+        match absent {
+            AbsentAre::Hide => Absent::Hide,
+            AbsentAre::Keep => Absent::Stay,
+        }
+    }
 }
 
 /// How requests are signed.

@@ -201,7 +201,7 @@ fn explained(failure: Failure) -> Failed {
 fn named(moved: &LeftOut) -> String {
     let named = moved.people.iter().take(MOVED_NAMED_MAX);
     let mut named: Vec<String> =
-        named.map(|MovedPerson { id, revision }| format!("{id} by revision {revision}")).collect();
+        named.map(|MovedPerson { id, revision }| format!("{} by revision {revision}", id.escape_debug())).collect();
     if moved.count > named.len() as u64 {
         named.push("…".into());
     }

@@ -152,10 +152,7 @@ impl Push {
         }
         body.as_of = self.as_of;
         body.is_lenient = is_lenient;
-        body.absent = self.absent.or(config.absent).map(|absent| match absent {
-            AbsentAre::Hide => Absent::Hide,
-            AbsentAre::Keep => Absent::Stay,
-        });
+        body.absent = self.absent.or(config.absent).map(Absent::from);
         body.may_be_empty = self.empty == Some(Empty::Allow);
         target.dry_run = self.plan;
         let started = Instant::now();
@@ -167,11 +164,11 @@ impl Push {
                 push_plan::print_json(&plan)?;
                 return report(rejected, &body, rejects.as_deref());
             }
-            push_plan::print(&plan)?;
+            let changes = push_plan::print(&plan)?;
             if let Some(counts) = answer.counts().filter(|_| !quiet) {
                 print_counts(&counts, started.elapsed())?;
             }
-            match push_plan::ask(&plan)? {
+            match push_plan::ask(&plan, changes)? {
                 Some(applied) => answer = applied,
                 None => return report(rejected, &body, rejects.as_deref()),
             }
@@ -190,10 +187,8 @@ impl Push {
         if !json && !quiet {
             print_counts(&counts, started.elapsed()).map_err(|failed| failed.after("the push was applied, but"))?;
         }
-        if answer.is_repeated && !quiet {
-            complain!("rollcall: an earlier attempt was applied; the counts are its counts");
-        } else if answer.sent_before && !quiet {
-            complain!("rollcall: an earlier attempt may have been applied; the counts are those of the last one");
+        if !quiet {
+            note_earlier_attempts(&answer);
         }
         if counts == AnswerCounts::default() && rejected.is_none() {
             complain!("rollcall: the file has no employees");
@@ -248,7 +243,7 @@ fn report(rejected: Option<AnswerRejected>, body: &Body, rejects: Option<&Path>)
             ))
         })?;
         written = match some.employees - employees.min(some.employees) {
-            0 => format!("; they are in {}", file.display()),
+            0 => format!("; {} has them", file.display()),
             more => format!(
                 "; {employees} of them are in {}, and the server does not list the other {more}: correct these and push the whole list again",
                 file.display()
@@ -338,6 +333,15 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) -> Result<(), Failed>
         out!("{name:<9}  {count:>10}")?;
     }
     out!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64())
+}
+
+/// Says what the counts are of if the push was sent more than once.
+fn note_earlier_attempts(answer: &Answer) {
+    if answer.is_repeated {
+        complain!("rollcall: an earlier attempt was applied; the counts are its counts");
+    } else if answer.sent_before {
+        complain!("rollcall: an earlier attempt may have been applied; the counts are those of the last one");
+    }
 }
 
 /// Explains why a push was refused, with what the client knows about it and the server does not.

@@ -1,6 +1,6 @@
 //! The program at a terminal.
 
-use super::world::{Answer, PEOPLE, PROFILE, SECRET, World, employee, rollcall};
+use super::world::{Answer, PEOPLE, PROFILE, SECRET, World, employee, rollcall, run};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 use std::fs::File;
@@ -19,11 +19,11 @@ fn terminal() -> (File, File) {
 
 /// Pushes a file with `--plan`, and types an answer when the question comes. `meanwhile` happens before. Returns the output, and what the
 /// terminal showed.
-fn push_plan(world: &World, file: &str, typed: &str, meanwhile: impl FnOnce()) -> (Output, String) {
+fn push_plan(world: &World, secret: &str, file: &str, typed: &str, meanwhile: impl FnOnce()) -> (Output, String) {
     let (mut person, side) = terminal();
     let mut push = rollcall();
     push.args(["push", file, "--plan", "--account", "99", "--profile", PROFILE]);
-    push.args(["--url", &format!("http://{}", world.address)]).env("ROLLCALL_SECRET", SECRET);
+    push.args(["--url", &format!("http://{}", world.address)]).env("ROLLCALL_SECRET", secret);
     push.stdin(side.try_clone().unwrap()).stderr(side).stdout(Stdio::piped());
     let pushing = push.spawn().unwrap();
     // Otherwise this process keeps the program's side open, and the terminal never ends.
@@ -53,7 +53,7 @@ fn push_plan_asks_and_does_what_is_answered() {
         let world = World::new();
         world.push_employees(json!([employee("1", "active", &[("First Name", "Ada"), ("Last Name", "Byron")])]));
         let file = world.file("team.csv", "id,First Name,Last Name\n1,Ada,Lovelace\n");
-        let (output, shown) = push_plan(&world, &file, typed, || ());
+        let (output, shown) = push_plan(&world, SECRET, &file, typed, || ());
         let out = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{typed:?}: {shown}");
         assert!(out.starts_with("~ 1  updated\n    Last Name: \"Byron\" → \"Lovelace\"\n"), "{out}");
@@ -72,10 +72,28 @@ fn push_plan_applies_nothing_if_somebody_has_changed_meanwhile() {
     };
     ada("Byron");
     let file = world.file("team.csv", "id,First Name,Last Name\n1,Ada,Lovelace\n");
-    let (output, shown) = push_plan(&world, &file, "y\n", || assert_eq!(ada("King").counts(), [0, 1, 0, 0, 0]));
+    let (output, shown) = push_plan(&world, SECRET, &file, "y\n", || assert_eq!(ada("King").counts(), [0, 1, 0, 0, 0]));
     assert_eq!(output.status.code(), Some(1), "{shown}");
     assert!(shown.contains("the server answered 412: the roster has changed since the plan was made"), "{shown}");
     assert_eq!(world.roster()[0]["data"][1]["value"], "King");
+}
+
+#[test]
+fn push_plan_with_a_key_that_may_not_release_leaves_the_plan() {
+    let world = World::new();
+    let data = world.path("data");
+    let added = run(&["key", "add", "99", "--dialect", "startexam", "--role", "push,read", "--data", &data]);
+    let added: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
+    let file = world.file("team.csv", "id,First Name\n1,Ada\n");
+    for (typed, code, words) in
+        [("n\n", 0, "because this key may not discard it"), ("y\n", 1, "nothing was applied, and plan ")]
+    {
+        let (output, shown) = push_plan(&world, added["secret"].as_str().unwrap(), &file, typed, || ());
+        assert_eq!(output.status.code(), Some(code), "{shown}");
+        assert!(shown.contains(words), "{shown}");
+        assert_eq!(world.get("/v1/plans").json()["plans"].as_array().unwrap().len(), 1);
+        assert!(world.roster().is_empty());
+    }
 }
 
 #[test]
