@@ -83,7 +83,7 @@ fn three_weeks_hide_the_absent() {
         let register = Register { before: world.get("/v1/employees.csv").bytes, world };
         let part = &people[..people.len() * 99 / 100];
         register.stops("cut at 99 %", &table(&COLUMNS, part), &[], "the guard hide lets 282 pass");
-        let latin1 = read_as(&table(&COLUMNS, &people), |byte| char::from(byte));
+        let latin1 = read_as_latin1(&table(&COLUMNS, &people));
         register.stops("read as Latin-1", &latin1, &[], "the guard garble lets 25 pass");
     }
 }
@@ -135,9 +135,9 @@ fn moved(people: &[StringRecord], from: impl Fn(usize) -> usize) -> Vec<u8> {
     table(&COLUMNS, &people.iter().map(move_cells).collect::<Vec<StringRecord>>())
 }
 
-/// The bytes of a text, each read as a character.
-fn read_as(csv: &[u8], read: impl Fn(u8) -> char) -> Vec<u8> {
-    csv.iter().map(|byte| read(*byte)).collect::<String>().into_bytes()
+/// The characters that the bytes of a text are in Latin-1.
+fn read_as_latin1(csv: &[u8]) -> Vec<u8> {
+    csv.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes()
 }
 
 /// A server that has the register, and all of it before an accident.
@@ -248,7 +248,7 @@ fn accidents_of_columns(register: &Register, people: &[StringRecord]) {
 fn accidents_of_encodings(register: &Register, whole: &[u8]) {
     let text = str::from_utf8(whole).unwrap();
     for (name, read) in [
-        ("Latin-1", text.bytes().map(char::from).collect::<String>()),
+        ("Latin-1", String::from_utf8(read_as_latin1(whole)).unwrap()),
         ("Windows-1252", encoding_rs::WINDOWS_1252.decode_without_bom_handling(whole).0.into_owned()),
         ("that of a Mac", encoding_rs::MACINTOSH.decode_without_bom_handling(whole).0.into_owned()),
         ("ASCII", text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()),
