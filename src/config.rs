@@ -1,6 +1,7 @@
 //! The configuration file: TOML. Every option of `serve`, `demo` and `push` has a place in it, and an unknown key is an error.
 
 use crate::limits::Limits;
+use crate::roster::Absent;
 use crate::spelling;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -69,6 +70,8 @@ pub struct PushConfig {
     pub lenient: Option<bool>,
     /// Where those are written.
     pub rejects: Option<PathBuf>,
+    /// What becomes of employees whom the file does not have.
+    pub absent: Option<AbsentAre>,
     /// How requests are signed.
     pub sign: Option<Sign>,
     /// The time limit for the answer once the body has been sent, in seconds.
@@ -85,6 +88,25 @@ pub struct PushConfig {
 pub enum ColumnsOf {
     /// LMS Collaborator's: known by their position, or by name if the header begins with uid.
     Collaborator,
+}
+
+/// What becomes of employees whom a list does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum AbsentAre {
+    /// They are hidden.
+    Hide,
+    /// They stay as they are stored.
+    Keep,
+}
+
+impl From<AbsentAre> for Absent {
+    fn from(absent: AbsentAre) -> Absent {
+        match absent {
+            AbsentAre::Hide => Absent::Hide,
+            AbsentAre::Keep => Absent::Stay,
+        }
+    }
 }
 
 /// How requests are signed.

@@ -6,6 +6,7 @@ use super::{collaborator, csv};
 use crate::dialect::collaborator::csv::is_utf16;
 use crate::dialect::startexam::EMPLOYEES;
 use crate::digest::content_digest;
+use crate::roster::Absent;
 use jiff::Timestamp;
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -36,6 +37,10 @@ pub struct Body {
     pub as_of: Option<Timestamp>,
     /// Whether the server is asked to apply it without the employees that it rejects.
     pub is_lenient: bool,
+    /// What becomes of employees whom it does not carry; `None` leaves that to the profile.
+    pub absent: Option<Absent>,
+    /// Whether it may hide everybody if it has no employees.
+    pub may_be_empty: bool,
     /// The form of the file that it was read from.
     pub(super) form: Form,
     compressed: File,
@@ -172,6 +177,8 @@ impl Body {
             employees: None,
             as_of: None,
             is_lenient: false,
+            absent: None,
+            may_be_empty: false,
             form: Form::Json,
         };
         body.employees = counted(body.unpack()?);

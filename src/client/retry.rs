@@ -1,8 +1,9 @@
 //! A push is sent again after a failure that may pass. Its key tells the server that it is the same push.
 
 use super::connection::{Broken, Sent};
-use super::send::send;
+use super::send::{Asks, send};
 use super::{Answer, Body, PushError, Target};
+use crate::roster::Absent;
 use crate::signature::parse_date;
 use crate::token;
 use std::io;
@@ -62,13 +63,13 @@ pub fn push(
     patience: Patience,
     mut tell: impl FnMut(Progress<'_>),
 ) -> Result<Answer, PushError> {
-    let headers = headers(body)?;
+    let asks = asks(target, body)?;
     let mut payload = body.compressed()?;
     let (mut tries, mut sent_before) = (0, false);
     loop {
         payload.rewind()?;
         let mut sent = |bytes, length| tell(Progress::Sent { bytes, length });
-        let result = send(target, &payload, &headers, patience.answer, &mut sent);
+        let result = send(target, &payload, &asks, patience.answer, &mut sent);
         if payload.encoding.is_some() && result.as_ref().is_ok_and(|answer| answer.status == 415) {
             payload = body.plain()?;
             continue;
@@ -89,13 +90,22 @@ pub fn push(
     }
 }
 
-/// Returns the headers by which every attempt says what the body is. All attempts have the same key.
-fn headers(body: &Body) -> io::Result<Vec<(&'static str, String)>> {
+/// Returns what every attempt asks of the server, and says about the body. All attempts have the same key.
+fn asks(target: &Target, body: &Body) -> io::Result<Asks> {
+    let dry_run = target.dry_run.then_some("dryRun=true");
+    let absent = body.absent.map(|absent| match absent {
+        Absent::Hide => "absent=hide",
+        Absent::Stay => "absent=keep",
+    });
+    let empty = body.may_be_empty.then_some("empty=allow");
+    let query: Vec<&str> = [dry_run, absent, empty].into_iter().flatten().collect();
+    let query = (!query.is_empty()).then(|| query.join("&"));
     let key = token::random().map_err(io::Error::other)?;
     let expected = body.employees.map(|employees| ("Rollcall-Expected", employees.to_string()));
     let as_of = body.as_of.map(|as_of| ("Rollcall-As-Of", as_of.to_string()));
     let prefer = body.is_lenient.then(|| ("Prefer", "handling=lenient".to_owned()));
-    Ok([Some(("Idempotency-Key", format!("{key:?}"))), expected, as_of, prefer].into_iter().flatten().collect())
+    let headers = [Some(("Idempotency-Key", format!("{key:?}"))), expected, as_of, prefer];
+    Ok(Asks { query, headers: headers.into_iter().flatten().collect() })
 }
 
 /// Calls `ask`, and again as often as `patience` says if the connection breaks.

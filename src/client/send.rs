@@ -405,16 +405,24 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     })
 }
 
-/// Sends a body once, with these headers beside its own. `tell` is called with the number of bytes sent so far and of all.
+/// What a push asks beside its body, the same in each attempt.
+pub struct Asks {
+    /// The query of its URL, without a question mark.
+    pub query: Option<String>,
+    /// Headers beside those that the body has.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Sends a body once. `tell` is called with the number of bytes sent so far and of all.
 pub fn send(
     target: &Target,
     body: &Payload,
-    headers: &[(&'static str, String)],
+    asks: &Asks,
     answer: Duration,
     mut tell: impl FnMut(u64, u64),
 ) -> Result<Answer, Box<Broken>> {
     let length = body.length.to_string();
-    let query = target.dry_run.then_some("dryRun=true");
+    let query = asks.query.as_deref();
     let url = query.map_or_else(|| target.url.clone(), |query| format!("{}?{query}", target.url));
     let body_signed = Some((&*length, &*body.digest));
     let signed = target.sign(&Unsigned { verb: "POST", path: &target.path, query, body: body_signed });
@@ -434,7 +442,7 @@ pub fn send(
         .header("Content-Length", &length)
         .header("Content-Digest", &body.digest)
         .header("Expect", "100-continue");
-    for (name, value) in signed.iter().chain(headers) {
+    for (name, value) in signed.iter().chain(&asks.headers) {
         request = request.header(*name, value);
     }
     if let Some(encoding) = body.encoding {

@@ -59,7 +59,7 @@ enum Action {
         /// Whether a SharedKey signature that comes again with another body is taken: allow or refuse
         #[arg(long, env = "ROLLCALL_REPLAY", value_name = "WHAT", value_parser = replay())]
         replay: Option<Replay>,
-        /// What stops a push: a guard (hide, update, empty, unique, swap, create, value, reject) and off, default, or what passes, like
+        /// What stops a push: a guard (hide, activate, update, empty, unique, garble, swap, create, value, reject) and off, default, or what passes, like
         /// hide=percent:10,people:50; can be given several times
         #[arg(long = "guard", env = "ROLLCALL_GUARD", value_name = "GUARD=WHAT", value_parser = guard)]
         guards: Vec<SetGuard>,

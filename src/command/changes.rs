@@ -22,7 +22,8 @@ pub fn print_guards(plan: &Value) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Prints a change, as the server shows it: + created, ~ updated, ! hidden, and each field before and after.
+/// Prints a change, as the server shows it: + created, ~ updated, ! hidden, and each field before and after. A terminal obeys nothing of what is
+/// printed: an id may be any text that a client has sent.
 pub fn print(change: &Value) -> Result<(), Failed> {
     let kinds: Vec<&str> = change["kinds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let sign = match kinds[..] {
@@ -31,7 +32,7 @@ pub fn print(change: &Value) -> Result<(), Failed> {
         _ if kinds.contains(&"erased") => '-',
         _ => '~',
     };
-    out!("{sign} {}  {}", change["id"].as_str().unwrap_or_default(), kinds.join(", "))?;
+    out!("{sign} {}  {}", change["id"].as_str().unwrap_or_default().escape_debug(), kinds.join(", "))?;
     for (name, label) in [("idChange", "id"), ("status", "status")] {
         let (before, after) = (&change[name]["before"], &change[name]["after"]);
         if before.is_string() {
@@ -39,7 +40,7 @@ pub fn print(change: &Value) -> Result<(), Failed> {
         }
     }
     for field in change["fields"].as_array().into_iter().flatten() {
-        let name = field["name"].as_str().unwrap_or_default();
+        let name = field["name"].as_str().unwrap_or_default().escape_debug();
         match (&field["before"], &field["after"]) {
             (Value::Null, after) => out!("    {name}: {}", value(after))?,
             (before, after) => out!("    {name}: {} → {}", value(before), value(after))?,

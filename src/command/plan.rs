@@ -212,7 +212,7 @@ fn named(moved: &LeftOut) -> String {
     let mut named: Vec<String> = named
         .map(|MovedPerson { id, revision, changed_at }| {
             let at = changed_at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
-            format!("{id} by revision {revision}{at}")
+            format!("{} by revision {revision}{at}", id.escape_debug())
         })
         .collect();
     if moved.count > named.len() as u64 {

@@ -6,10 +6,11 @@ use crate::client::{
     self, Answer, AnswerCounts, AnswerRejected, Body, Columns, InputError, Patience, Progress, PushError, RemotePlan,
     Signing, Target,
 };
-use crate::config::{ColumnsOf, Config, PushConfig, Sign};
+use crate::config::{AbsentAre, ColumnsOf, Config, PushConfig, Sign};
+use crate::roster::Absent;
 use crate::signature::parse_date;
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -63,6 +64,13 @@ pub struct Push {
     /// When the list was made, like 2026-01-31T06:00:00Z. A list that is older than the last one applied is refused
     #[arg(long, env = "ROLLCALL_AS_OF", value_name = "TIME", value_parser = time)]
     as_of: Option<Timestamp>,
+    /// What becomes of employees whom the file does not have: they are hidden, or stay as they are stored [default: what the profile says,
+    /// else keep]
+    #[arg(long, env = "ROLLCALL_ABSENT", value_name = "WHAT", value_enum)]
+    absent: Option<AbsentAre>,
+    /// Let a file without employees hide everybody, if it hides the absent; otherwise it hides nobody
+    #[arg(long, env = "ROLLCALL_EMPTY", value_name = "WHAT", value_enum)]
+    empty: Option<Empty>,
     /// Apply the push without the employees that the server rejects; they stay as they are stored
     #[arg(long, env = "ROLLCALL_LENIENT", value_parser = FalseyValueParser::new())]
     lenient: bool,
@@ -90,6 +98,13 @@ pub struct Push {
     /// Print errors only: no progress, no retries, no counts. With --json the answer is still printed
     #[arg(long, short, env = "ROLLCALL_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
+}
+
+/// What a file without employees may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Empty {
+    /// It may hide everybody.
+    Allow,
 }
 
 /// What `--timeout` may be.
@@ -137,6 +152,8 @@ impl Push {
         }
         body.as_of = self.as_of;
         body.is_lenient = is_lenient;
+        body.absent = self.absent.or(config.absent).map(Absent::from);
+        body.may_be_empty = self.empty == Some(Empty::Allow);
         target.dry_run = self.plan;
         let started = Instant::now();
         let mut answer = send(&target, &body, patience, quiet)?;
@@ -147,11 +164,11 @@ impl Push {
                 push_plan::print_json(&plan)?;
                 return report(rejected, &body, rejects.as_deref());
             }
-            push_plan::print(&plan)?;
+            let changes = push_plan::print(&plan)?;
             if let Some(counts) = answer.counts().filter(|_| !quiet) {
                 print_counts(&counts, started.elapsed())?;
             }
-            match push_plan::ask(&plan)? {
+            match push_plan::ask(&plan, changes)? {
                 Some(applied) => answer = applied,
                 None => return report(rejected, &body, rejects.as_deref()),
             }
@@ -170,10 +187,8 @@ impl Push {
         if !json && !quiet {
             print_counts(&counts, started.elapsed()).map_err(|failed| failed.after("the push was applied, but"))?;
         }
-        if answer.is_repeated && !quiet {
-            complain!("rollcall: an earlier attempt was applied; the counts are its counts");
-        } else if answer.sent_before && !quiet {
-            complain!("rollcall: an earlier attempt may have been applied; the counts are those of the last one");
+        if !quiet {
+            note_earlier_attempts(&answer);
         }
         if counts == AnswerCounts::default() && rejected.is_none() {
             complain!("rollcall: the file has no employees");
@@ -228,7 +243,7 @@ fn report(rejected: Option<AnswerRejected>, body: &Body, rejects: Option<&Path>)
             ))
         })?;
         written = match some.employees - employees.min(some.employees) {
-            0 => format!("; they are in {}", file.display()),
+            0 => format!("; {} has them", file.display()),
             more => format!(
                 "; {employees} of them are in {}, and the server does not list the other {more}: correct these and push the whole list again",
                 file.display()
@@ -318,6 +333,15 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) -> Result<(), Failed>
         out!("{name:<9}  {count:>10}")?;
     }
     out!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64())
+}
+
+/// Says what the counts are of if the push was sent more than once.
+fn note_earlier_attempts(answer: &Answer) {
+    if answer.is_repeated {
+        complain!("rollcall: an earlier attempt was applied; the counts are its counts");
+    } else if answer.sent_before {
+        complain!("rollcall: an earlier attempt may have been applied; the counts are those of the last one");
+    }
 }
 
 /// Explains why a push was refused, with what the client knows about it and the server does not.

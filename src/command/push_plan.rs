@@ -24,8 +24,8 @@ pub fn print_json(plan: &RemotePlan) -> Result<(), Failed> {
     document.end()
 }
 
-/// Shows what a plan changes, and which guards would stop the push.
-pub fn print(plan: &RemotePlan) -> Result<(), Failed> {
+/// Shows what a plan changes, and which guards would stop the push. Returns how many changes there are.
+pub fn print(plan: &RemotePlan) -> Result<u64, Failed> {
     let about = good(plan.read()?)?;
     let about: Value = serde_json::from_str(&about.text).unwrap_or_default();
     let mut shown = 0;
@@ -36,13 +36,20 @@ pub fn print(plan: &RemotePlan) -> Result<(), Failed> {
     if shown > SHOWN_MAX {
         out!("… and {} more, which --json shows", shown - SHOWN_MAX)?;
     }
-    changes::print_guards(&about)
+    changes::print_guards(&about)?;
+    Ok(shown)
 }
 
-/// Asks whether a plan is to be applied, and does what is answered. Nobody can be asked without a terminal; then the plan waits. Returns the
-/// answer of the server if it was applied.
-pub fn ask(plan: &RemotePlan) -> Result<Option<Answer>, Failed> {
+/// Asks whether a plan with so many changes is to be applied, and does what is answered. Nobody can be asked without a terminal; then the plan
+/// waits. Returns the answer of the server if it was applied.
+pub fn ask(plan: &RemotePlan, changes: u64) -> Result<Option<Answer>, Failed> {
     let id = plan.id();
+    if changes == 0 {
+        // A plan that cannot be discarded expires.
+        plan.discard()?;
+        complain!("rollcall: the push would change nobody");
+        return Ok(None);
+    }
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         complain!(
             "rollcall: nothing was applied; plan {id} waits: `rollcall plan apply` or POST /v1/plans/{id}/apply applies it"
@@ -54,11 +61,28 @@ pub fn ask(plan: &RemotePlan) -> Result<Option<Answer>, Failed> {
     let mut said = String::new();
     io::stdin().lock().read_line(&mut said).map_err(Failed::refused)?;
     if matches!(said.trim().to_lowercase().as_str(), "y" | "yes") {
-        return Ok(Some(good(plan.apply()?)?));
+        let applied = plan.apply()?;
+        return match refused(&applied) {
+            _ if applied.ok => Ok(Some(applied)),
+            Failed::Refused(message) if is_forbidden(&applied) => {
+                Err(Failed::Refused(format!("{message}; nothing was applied, and plan {id} waits")))
+            }
+            failed => Err(failed),
+        };
     }
-    good(plan.discard()?)?;
-    complain!("rollcall: nothing was applied; the plan was discarded");
+    let discarded = plan.discard()?;
+    if is_forbidden(&discarded) {
+        complain!("rollcall: nothing was applied; plan {id} waits, because this key may not discard it");
+    } else {
+        good(discarded)?;
+        complain!("rollcall: nothing was applied; the plan was discarded");
+    }
     Ok(None)
+}
+
+/// Whether the key lacks the role for a request about a plan.
+fn is_forbidden(answer: &Answer) -> bool {
+    answer.status == 403
 }
 
 fn good(answer: Answer) -> Result<Answer, Failed> {

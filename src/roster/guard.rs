@@ -7,12 +7,16 @@ use std::collections::BTreeMap;
 pub enum Guard {
     /// Many active employees would be hidden.
     Hide,
+    /// Many hidden employees would become active.
+    Activate,
     /// The data of many would change.
     Update,
     /// Many would lose their value in one field.
     Empty,
     /// Many would get another value in one unique field.
     Unique,
+    /// Many would get values that come from a mistake in the file: of another field, or read in another encoding.
+    Garble,
     /// Many ids would vanish while as many appear with the same unique values.
     Swap,
     /// Many would be created.
@@ -113,11 +117,13 @@ impl std::fmt::Display for Percent {
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Guard; 8] = [
+    pub const ALL: [Guard; 10] = [
         Guard::Hide,
+        Guard::Activate,
         Guard::Update,
         Guard::Empty,
         Guard::Unique,
+        Guard::Garble,
         Guard::Swap,
         Guard::Create,
         Guard::Value,
@@ -128,9 +134,11 @@ impl Guard {
     pub fn name(self) -> &'static str {
         match self {
             Guard::Hide => "hide",
+            Guard::Activate => "activate",
             Guard::Update => "update",
             Guard::Empty => "empty",
             Guard::Unique => "unique",
+            Guard::Garble => "garble",
             Guard::Swap => "swap",
             Guard::Create => "create",
             Guard::Value => "value",
@@ -155,8 +163,8 @@ impl Guard {
             Guard::Hide => Bounds { at_most: Some(500), times: Some(5), ..bounds(Some(5), 25) },
             Guard::Update => bounds(Some(75), 100),
             Guard::Empty | Guard::Unique => bounds(Some(10), 25),
-            Guard::Swap => bounds(None, 25),
-            Guard::Create => bounds(Some(50), 100),
+            Guard::Garble | Guard::Swap => bounds(None, 25),
+            Guard::Activate | Guard::Create => bounds(Some(50), 100),
             Guard::Value => bounds(None, 10),
             Guard::Reject => bounds(Some(1), 10),
         }
@@ -166,8 +174,10 @@ impl Guard {
     pub fn members(self) -> &'static [&'static str] {
         match self {
             Guard::Hide => &["percent", "people", "at_most", "times"],
-            Guard::Swap | Guard::Value => &["people"],
-            Guard::Update | Guard::Empty | Guard::Unique | Guard::Create | Guard::Reject => &["percent", "people"],
+            Guard::Garble | Guard::Swap | Guard::Value => &["people"],
+            Guard::Activate | Guard::Update | Guard::Empty | Guard::Unique | Guard::Create | Guard::Reject => {
+                &["percent", "people"]
+            }
         }
     }
 }
@@ -287,12 +297,17 @@ impl Tripped {
         let field = field.as_deref().unwrap_or_default();
         let what = match guard {
             Guard::Hide => format!("it would hide {count} of {of} active employees"),
+            Guard::Activate => format!("it would activate {count} of {of} hidden employees"),
             Guard::Update => format!("it would change the data of {count} of {of} employees"),
             Guard::Empty => {
                 format!("it would empty the field {field:?} of {count} of the {of} employees who have a value there")
             }
             Guard::Unique => format!(
                 "it would change the unique field {field:?} of {count} of the {of} employees who have a value there"
+            ),
+            Guard::Garble => format!(
+                "it would give {count} of {of} employees what looks like a mistake in the file: the values of two fields exchanged, or \
+                 text read in a wrong encoding"
             ),
             Guard::Swap => format!(
                 "it would replace {count} of {of} employees by new ones with the same unique values and other ids"

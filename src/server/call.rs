@@ -54,10 +54,31 @@ impl Call<'_> {
     }
 }
 
-/// Returns the value of a parameter of the query, if it has one that is not empty.
+/// Checks that the query has no parameters but these, each once and with a value: 400 otherwise. A push with a parameter that is misspelt, such
+/// as `dry-run`, would do what it was not meant to.
+pub fn only_parameters(head: &Parts, known: &[&'static str]) -> Result<(), Refusal> {
+    let query = head.uri.query().unwrap_or_default();
+    let bad = |what: String| Err(Refusal::new(StatusCode::BAD_REQUEST, format!("{what}; nothing was stored")));
+    let mut seen = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let Some(known) = known.iter().find(|known| name.eq_ignore_ascii_case(known)) else {
+            return bad(format!("the URL has an unknown parameter; here it can have {}", known.join(", ")));
+        };
+        if value.is_empty() {
+            return bad(format!("the parameter {known} of the URL has no value"));
+        }
+        if seen.contains(known) {
+            return bad(format!("the parameter {known} appears twice in the URL"));
+        }
+        seen.push(*known);
+    }
+    Ok(())
+}
+
+/// Returns the value of a parameter of the query, if it has one that is not empty. Upper and lower case do not count in its name.
 pub fn parameter(head: &Parts, name: &str) -> Option<String> {
     let query = head.uri.query().unwrap_or_default();
-    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name);
+    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 

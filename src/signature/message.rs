@@ -103,6 +103,9 @@ impl Claim {
         let nonce = text("nonce").filter(|nonce| (1..=NONCE_BYTES_MAX).contains(&nonce.len()));
         let nonce = nonce.ok_or_else(|| format!("it must have a nonce of 1 to {NONCE_BYTES_MAX} bytes"))?.to_owned();
         let expires = time("expires");
+        if expires.is_none() && covered.params.contains_key("expires") {
+            return Err("it must say when it expires in seconds of Unix time".into());
+        }
         Ok(Claim { account, nonce, created, expires, signature: signature.clone(), covered })
     }
 

@@ -189,9 +189,11 @@ impl AccountSettings {
 fn setting_of(guard: Guard) -> &'static str {
     match guard {
         Guard::Hide => "guard_hide",
+        Guard::Activate => "guard_activate",
         Guard::Update => "guard_update",
         Guard::Empty => "guard_empty",
         Guard::Unique => "guard_unique",
+        Guard::Garble => "guard_garble",
         Guard::Swap => "guard_swap",
         Guard::Create => "guard_create",
         Guard::Value => "guard_value",

@@ -1,6 +1,6 @@
 //! Guard: whether a push does so much that somebody has to look at it first. Pure: figures in, guards that tripped out.
 
-use crate::roster::{Change, Data, FieldValue, Guard, Guards, Kinds, Status, Tally, Version, hash};
+use crate::roster::{Change, Data, Edit, FieldValue, Guard, Guards, Kinds, Status, Tally, Version, hash, is_garbled};
 use std::collections::{BTreeMap, HashMap};
 
 /// How many employees are named whom a guard is about.
@@ -31,8 +31,10 @@ pub struct Figures {
     /// The numbers of the guarded fields.
     guarded: Vec<u32>,
     hidden: Happens,
+    activated: Happens,
     updated: Happens,
     created: Happens,
+    garbled: Happens,
     rejected: Happens,
     /// By the account's number of the field.
     fields: Vec<OfField>,
@@ -99,8 +101,10 @@ impl Figures {
             unique: is_unique,
             guarded,
             hidden: Happens::default(),
+            activated: Happens::default(),
             updated: Happens::default(),
             created: Happens::default(),
+            garbled: Happens::default(),
             rejected: Happens::default(),
             fields: Vec::new(),
             values: HashMap::new(),
@@ -112,9 +116,12 @@ impl Figures {
     /// Notes a change, which does this to the employee.
     pub fn note(&mut self, change: &Change, kinds: &Kinds) {
         let Change { number, before, after } = *change;
-        for (happens, is_so) in
-            [(&mut self.hidden, kinds.hidden), (&mut self.updated, kinds.updated), (&mut self.created, kinds.created)]
-        {
+        for (happens, is_so) in [
+            (&mut self.hidden, kinds.hidden),
+            (&mut self.activated, kinds.activated),
+            (&mut self.updated, kinds.updated),
+            (&mut self.created, kinds.created),
+        ] {
             if is_so {
                 happens.add(number);
             }
@@ -135,13 +142,17 @@ impl Figures {
 
     fn note_data(&mut self, number: u32, before: Data<&[u8]>, after: Data<&[u8]>) {
         let (mut before, mut after) = (before.values().peekable(), after.values().peekable());
+        let mut edits = Vec::new();
         loop {
             let (had, has) = (before.peek().copied(), after.peek().copied());
             match (had, has) {
-                (None, None) => return,
+                (None, None) => break,
                 (Some((field, had)), Some((other, has))) if field == other => {
-                    if self.unique.get(field as usize) == Some(&true) && had != has {
-                        self.field(field).changed.add(number);
+                    if had != has {
+                        edits.push(Edit { before: had, after: has });
+                        if self.unique.get(field as usize) == Some(&true) {
+                            self.field(field).changed.add(number);
+                        }
                     }
                     before.next();
                     after.next();
@@ -158,6 +169,9 @@ impl Figures {
                 }
                 (Some(_), None) => unreachable!("a field that is behind nothing comes before"),
             }
+        }
+        if is_garbled(&mut edits) {
+            self.garbled.add(number);
         }
     }
 
@@ -209,7 +223,9 @@ impl Figures {
     pub fn is_much(&self, guards: &Guards) -> bool {
         let exceeds = |guard: Guard, count: u64| guards.get(guard).is_some_and(|bounds| count > bounds.least());
         exceeds(Guard::Hide, self.hidden.count)
+            || exceeds(Guard::Activate, self.activated.count)
             || exceeds(Guard::Update, self.updated.count)
+            || exceeds(Guard::Garble, self.garbled.count)
             || exceeds(Guard::Create, self.created.count)
             || exceeds(Guard::Reject, self.rejected.count)
             || exceeds(Guard::Swap, self.created.count.min(self.hidden.count))
@@ -242,12 +258,14 @@ impl Figures {
             }
         };
         check(Guard::Hide, None, &self.hidden, active);
+        check(Guard::Activate, None, &self.activated, stored.saturating_sub(active));
         check(Guard::Update, None, &self.updated, stored);
         for (field, of) in (0..).zip(&self.fields) {
             let have = count(before.tally.fields.get(&field).copied().unwrap_or(0));
             check(Guard::Empty, Some(field), &of.emptied, have);
             check(Guard::Unique, Some(field), &of.changed, have);
         }
+        check(Guard::Garble, None, &self.garbled, stored);
         check(Guard::Swap, None, &before.swapped, stored);
         if stored > 0 {
             check(Guard::Create, None, &self.created, stored);

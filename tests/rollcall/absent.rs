@@ -89,6 +89,40 @@ fn only_people_of_the_same_profile_are_absent() {
     assert_eq!(active(&world), ["ada", "eve", "kim"]);
 }
 
+#[test]
+fn a_file_says_what_becomes_of_the_absent() {
+    let world = World::new();
+    let push = |people: &[&str], args: &[&str]| {
+        let rows: String = people.iter().map(|id| format!("{id},{id}\n")).collect();
+        let file = world.file("team.csv", format!("id,First Name\n{rows}"));
+        let pushed = world.push_file(&file, &[&["--profile", PROFILE], args].concat());
+        assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+        String::from_utf8(pushed.stdout).unwrap()
+    };
+    push(&["ada", "bob", "eve"], &[]);
+    push(&["ada", "bob"], &["--absent", "keep"]);
+    assert_eq!(active(&world), ["ada", "bob", "eve"]);
+    let plan = push(&["ada", "bob"], &["--absent", "hide", "--plan"]);
+    assert!(plan.starts_with("! eve  hidden\n"), "{plan}");
+    assert_eq!(active(&world), ["ada", "bob", "eve"]);
+    push(&["ada", "bob"], &["--absent", "hide", "--sign", "rfc9421"]);
+    assert_eq!(active(&world), ["ada", "bob"]);
+    // The configuration says it for every night, and the command line for one.
+    let config = world.file("push.toml", "[push]\nabsent = \"hide\"\n");
+    push(&["ada"], &["--config", &config, "--absent", "keep"]);
+    assert_eq!(active(&world), ["ada", "bob"]);
+    push(&["ada"], &["--config", &config]);
+    assert_eq!(active(&world), ["ada"]);
+    push(&[], &["--absent", "hide"]);
+    assert_eq!(active(&world), ["ada"]);
+    push(&[], &["--absent", "hide", "--empty", "allow"]);
+    assert!(active(&world).is_empty());
+    for args in [["--absent", "gone"], ["--empty", "yes"]] {
+        let refused = world.push_file(&world.path("team.csv"), &[&["--profile", PROFILE], &args[..]].concat());
+        assert_eq!(refused.status.code(), Some(2));
+    }
+}
+
 /// A token of Collaborator's for the account.
 fn collaborator(world: &World) -> String {
     let mut add = rollcall();

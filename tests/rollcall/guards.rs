@@ -114,6 +114,22 @@ fn a_unique_field_changes_for_a_tenth() {
 }
 
 #[test]
+fn a_mistake_in_the_file_passes_for_twenty_five() {
+    passes_up_to(&staff(200), 25, "garble", [26, 200, 25], |person| person.data.swap(0, 2));
+    let mut people = staff(200);
+    people.iter_mut().for_each(|person| person.data[0] = format!("Zoë {}", person.id));
+    let read_as_latin1 = |person: &mut Person| person.data[0] = person.data[0].bytes().map(char::from).collect();
+    passes_up_to(&people, 25, "garble", [26, 200, 25], read_as_latin1);
+}
+
+#[test]
+fn hidden_people_are_activated_up_to_half_of_them() {
+    let mut people = staff(300);
+    people[..250].iter_mut().for_each(|person| person.status = "hidden");
+    passes_up_to(&people, 125, "activate", [126, 250, 125], |person| person.status = "active");
+}
+
+#[test]
 fn people_are_hidden_up_to_what_is_usual() {
     // Nobody was hidden before: half a percent, or 25 people.
     passes_up_to(&staff(1_000), 25, "hide", [26, 1_000, 25], |person| person.status = "hidden");
@@ -349,6 +365,19 @@ fn the_same_list_waits_as_one_plan() {
     assert_ne!(plan(&people), first);
 }
 
+/// How many changes a plan has, page by page.
+fn changes(world: &World, plan: &str) -> usize {
+    let (mut changes, mut cursor) = (0, String::new());
+    loop {
+        let page = world.get(&format!("/v1/plans/{plan}/changes?limit=1000&cursor={cursor}")).json();
+        changes += page["changes"].as_array().unwrap().len();
+        match page["nextCursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return changes,
+        }
+    }
+}
+
 #[test]
 fn a_crash_beside_a_held_push_changes_nothing() {
     let mut world = World::with(STAFF, "");
@@ -366,8 +395,20 @@ fn a_crash_beside_a_held_push_changes_nothing() {
         sending.join().unwrap();
         world = world.started();
         assert_eq!(world.get("/v1/employees.ndjson").text, before, "{milliseconds} ms");
+        let plans = world.get("/v1/plans").json()["plans"].clone();
+        for plan in plans.as_array().unwrap() {
+            assert_eq!(changes(&world, plan["id"].as_str().unwrap()), 3_000, "a plan is whole");
+        }
     }
-    is_held(&push(&world, &people), "update", [3_000, 3_000, 2_250]);
+    let answer = push(&world, &people);
+    is_held(&answer, "update", [3_000, 3_000, 2_250]);
+    let plan = answer.header("location").unwrap();
+    world.kill();
+    world = world.started();
+    assert_eq!(changes(&world, plan.rsplit('/').next().unwrap()), 3_000, "a plan that was answered is there");
+    assert_eq!(world.get("/v1/employees.ndjson").text, before);
+    let applied = world.request("POST", &format!("{plan}/apply"), Some(b""));
+    assert_eq!(applied.counts(), [0, 3_000, 0, 0, 0]);
     let check = rollcall().args(["account", "check", "99", "--data", &world.path("data")]).output().unwrap();
     assert!(check.status.success(), "{check:?}");
 }

@@ -57,6 +57,8 @@ mod shares;
 mod signatures;
 mod structure;
 mod tables;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod trouble;
 mod unique;
 mod world;

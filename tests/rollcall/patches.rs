@@ -1,5 +1,6 @@
 //! Patches and whole pushes by turns: both backends and a plain map agree about acceptance, counts and the stored roster.
 
+use super::world::cases;
 use bytes::Bytes;
 use proptest::prelude::*;
 use rollcall::dialect::Dialect;
@@ -340,7 +341,7 @@ impl Patched {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(cases(120)))]
 
     #[test]
     fn patches_and_whole_pushes_do_what_a_map_would(steps in prop::collection::vec(step(), 1..14)) {

@@ -189,6 +189,25 @@ fn what_is_wrong_with_a_list_is_found_by_a_dry_run_and_not_in_the_history() {
 }
 
 #[test]
+fn a_parameter_that_is_misspelt_applies_nothing() {
+    let world = World::new();
+    let body = list(&json!([bob("active")]));
+    for (query, message) in [
+        (
+            "dry-run=true",
+            "the URL has an unknown parameter; here it can have dryRun, absent, empty, expected; nothing was stored",
+        ),
+        ("dryRun", "the parameter dryRun of the URL has no value; nothing was stored"),
+        ("dryRun=false&dryrun=true", "the parameter dryRun appears twice in the URL; nothing was stored"),
+    ] {
+        let answer = world.request("POST", &format!("/v1/employees?{query}"), Some(body.as_bytes()));
+        assert_eq!((answer.status, answer.message().as_str()), (400, message), "{query}");
+    }
+    assert_eq!(world.request("POST", "/v1/employees?dryrun=true", Some(body.as_bytes())).counts(), [1, 0, 0, 0, 0]);
+    assert!(world.roster().is_empty(), "case does not count");
+}
+
+#[test]
 fn another_account_has_other_plans() {
     let world = World::new();
     world.add_account(100, SECRET);
@@ -470,4 +489,12 @@ fn push_plan_shows_what_would_change_and_applies_nothing_without_a_terminal() {
     let (id, changes) = (shown["plan"]["id"].as_str().unwrap(), shown["changes"].as_array().unwrap());
     assert_eq!((changes.len(), world.get("/v1/plans").json()["plans"].as_array().unwrap().len()), (2, 1));
     assert_eq!(apply(&world, &format!("/v1/plans/{id}")).counts(), [1, 1, 0, 0, 0]);
+    let odd = world.file("odd.csv", "id,First Name\n3\u{1b}[2J,Cy\u{1b}[2J\n");
+    let shown = world.push_file(&odd, &["--profile", PROFILE, "--plan"]);
+    assert!(shown.stdout.starts_with(br#"+ 3\u{1b}[2J  created"#) && !shown.stdout.contains(&0x1b), "{shown:?}");
+    let plan = world.get("/v1/plans").json()["plans"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.request("DELETE", &format!("/v1/plans/{plan}"), None).status, 204);
+    let same = world.push_file(&file, &["--profile", PROFILE, "--plan"]);
+    assert!(String::from_utf8_lossy(&same.stderr).contains("the push would change nobody"), "{same:?}");
+    assert_eq!(world.get("/v1/plans").json()["plans"], json!([]));
 }

@@ -2,7 +2,6 @@
 
 use super::world::{PEOPLE, PROFILE, World, rollcall, run};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
@@ -205,34 +204,4 @@ fn a_name_is_listened_on_at_all_its_addresses() {
     let output = run(&[&unknown[..], &["--profiles", &other.path("profiles")]].concat());
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("cannot listen on no-such-host.invalid:0"), "{}", err(&output));
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn no_color_keeps_colours_out_of_the_log() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    for (no_color, coloured) in [(None, true), (Some("1"), false), (Some(""), true)] {
-        let world = World::stopped(PEOPLE, "");
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&terminal).unwrap();
-        unlockpt(&terminal).unwrap();
-        let name = ptsname(&terminal, Vec::new()).unwrap();
-        let side = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-        let mut serve = rollcall();
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--data", &world.path("data")]);
-        serve.args(["--profiles", &world.path("profiles")]).stderr(side).stdin(Stdio::null());
-        if let Some(value) = no_color {
-            serve.env("NO_COLOR", value);
-        }
-        let mut server = serve.spawn().unwrap();
-        let mut line = Vec::new();
-        let mut log = BufReader::new(File::from(terminal));
-        while !String::from_utf8_lossy(&line).contains("listening on") {
-            log.by_ref().read_until(b'\n', &mut line).unwrap();
-        }
-        server.kill().unwrap();
-        server.wait().unwrap();
-        let line = String::from_utf8_lossy(&line);
-        assert_eq!(line.contains("\u{1b}["), coloured, "NO_COLOR={no_color:?}: {line:?}");
-    }
 }

@@ -418,3 +418,8 @@ pub fn register() -> Option<PathBuf> {
     let folder = std::env::var_os("ROLLCALL_REGISTER").map(PathBuf::from);
     folder.inspect(|folder| assert!(Path::new(folder).is_dir(), "ROLLCALL_REGISTER names no folder"))
 }
+
+/// How many random cases a property is tried with: as many as `PROPTEST_CASES` says, or else `usual`.
+pub fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(usual, |cases| cases.parse().expect("PROPTEST_CASES is a number"))
+}

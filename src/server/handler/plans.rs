@@ -6,7 +6,7 @@ use super::paging::Paging;
 use crate::dialect::startexam;
 use crate::roster::{Change, Version};
 use crate::server::Server;
-use crate::server::call::{Call, parameter};
+use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::apply as carry_out;
 use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, Refusal, json, json_text, note, shown_left_out};
@@ -83,6 +83,7 @@ pub async fn discard(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
 /// `POST /v1/plans/{id}/apply?rebase=`: applies a plan that waits.
 pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let id = call.part("id")?;
+    only_parameters(&call.head, &["rebase"])?;
     let moved = match parameter(&call.head, "rebase").as_deref() {
         Some("true") => Moved::LeaveOut,
         None | Some("false") => Moved::Refuse,

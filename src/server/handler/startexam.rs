@@ -6,7 +6,7 @@ use crate::server::Server;
 use crate::server::authenticate::{Caller, content_length};
 use crate::server::body::unpack::{Packing, unpack_beside};
 use crate::server::body::{BytesMax, receive};
-use crate::server::call::{Call, parameter};
+use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::apply;
 use crate::server::push::asked::{Asked, Carries, everybody};
 use crate::server::respond::{Answer, Besides, Refusal, answer_with, location, note, note_ignored, note_set_aside};
@@ -30,6 +30,7 @@ pub async fn push(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
         let message = format!("the body has {content_length} bytes; the server takes at most {bytes} (limit {limit})");
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
+    only_parameters(&head, &["dryRun", "absent", "empty", "expected"])?;
     let packing = Packing::of(&head.headers)?;
     let mut asked = Asked::of(&head, &caller, Carries::Everybody)?;
     let dry_run = is_dry_run(&head)?;

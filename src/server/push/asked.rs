@@ -105,14 +105,28 @@ fn target(head: &Parts, handling: Handling) -> String {
 /// Reads the preference `handling` of RFC 7240, of which the first counts. Who prefers what is not known gets what everybody gets.
 fn handling(headers: &HeaderMap) -> Handling {
     let values = headers.get_all("Prefer").iter().filter_map(|value| value.to_str().ok());
-    let preferences = values.flat_map(|value| value.split(',')).filter_map(|preference| {
-        let (name, value) = preference.split(';').next()?.split_once('=')?;
+    let preferences = values.flat_map(|value| unquoted_split(value, ',')).filter_map(|preference| {
+        let (name, value) = unquoted_split(preference, ';').next()?.split_once('=')?;
         name.trim().eq_ignore_ascii_case("handling").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     });
     match preferences.map(|value| value == "lenient").next() {
         Some(true) => Handling::Lenient,
         _ => Handling::Strict,
     }
+}
+
+/// Splits a header's value where it has a character that is not in a quoted string.
+fn unquoted_split(value: &str, at: char) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    value.split(move |c| {
+        let was_escaped = std::mem::replace(&mut is_escaped, false);
+        match c {
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            '\\' if is_quoted && !was_escaped => is_escaped = true,
+            _ => {}
+        }
+        c == at && !is_quoted
+    })
 }
 
 fn bad(message: impl Into<String>) -> Refusal {

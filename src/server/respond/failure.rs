@@ -141,6 +141,9 @@ impl From<Failure> for Refusal {
 /// A push that guards stopped. The ids are for the client only.
 fn held(tripped: Vec<Tripped>, plan: Option<&str>) -> Refusal {
     let named = |tripped: &Tripped| {
+        if tripped.ids.is_empty() {
+            return tripped.figures();
+        }
         let ids: Vec<String> = tripped.ids.iter().map(|id| format!("{id:?}")).collect();
         let more = if tripped.count > ids.len() as u64 { ", …" } else { "" };
         format!("{} ({}{more})", tripped.figures(), ids.join(", "))
