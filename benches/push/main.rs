@@ -131,6 +131,15 @@ fn measure(employees: u64, table: &mut Table) {
     alternate("0.1 % changed", &bodies.thousandth, employees.div_ceil(1_000), 4);
     alternate("1 % changed", &bodies.hundredth, employees.div_ceil(100), 2);
     alternate("all changed", &bodies.all, employees, 1);
+    let thousandth = employees.div_ceil(1_000);
+    let counts = [0, thousandth, 0, 0, employees - thousandth];
+    rollcall.reset_peak_memory();
+    let mut on_trial = || {
+        rollcall.settle();
+        rollcall.dry_run(&bodies.thousandth, counts)
+    };
+    let dry_runs: Runs = (0..8).map(|_| on_trial()).collect();
+    table.add("rollcall", "dry run of 0.1 %", &dry_runs, Some(rollcall.peak_memory()));
     let mut cold = Runs::new();
     for _ in 0..3 {
         rollcall.restart();

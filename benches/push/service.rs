@@ -32,7 +32,7 @@ impl Service {
 
     /// Posts a body; how long it took until the answer was there, and the answer.
     pub fn post(&self, body: &[u8]) -> (Duration, String) {
-        post(self.address, 0, body, "")
+        post(self.address, 0, body, "", "")
     }
 }
 
@@ -43,20 +43,20 @@ impl Drop for Service {
     }
 }
 
-fn head(account: u32, body: &[u8], more: &str) -> String {
+fn head(account: u32, body: &[u8], query: &str, more: &str) -> String {
     let date = format_date(jiff::Timestamp::now());
     let length = body.len().to_string();
     let head = Head { verb: "POST", path: "/v1/employees", date: &date, content_length: &length };
     format!(
-        "POST /v1/employees HTTP/1.1\r\nHost: bench\r\nDate: {date}\r\nAuthorization: SharedKey {account}:{}\r\n\
+        "POST /v1/employees{query} HTTP/1.1\r\nHost: bench\r\nDate: {date}\r\nAuthorization: SharedKey {account}:{}\r\n\
          Content-Length: {length}\r\n{more}\r\n",
         head.sign(SECRET.as_bytes())
     )
 }
 
-fn post(address: SocketAddr, account: u32, body: &[u8], more: &str) -> (Duration, String) {
+fn post(address: SocketAddr, account: u32, body: &[u8], query: &str, more: &str) -> (Duration, String) {
     let mut connection = Connection { stream: TcpStream::connect(address).unwrap() };
-    connection.exchange(&head(account, body, more), body)
+    connection.exchange(&head(account, body, query, more), body)
 }
 
 /// A connection that is used again.
@@ -71,7 +71,7 @@ impl Connection {
 
     /// Pushes for an account; how long it took.
     pub fn post(&mut self, account: u32, body: &[u8]) -> Duration {
-        let (duration, answer) = self.exchange(&head(account, body, ""), body);
+        let (duration, answer) = self.exchange(&head(account, body, "", ""), body);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         duration
     }
@@ -141,16 +141,21 @@ impl Rollcall {
 
     /// Pushes, and checks the five counts.
     pub fn push(&self, body: &[u8], counts: [u64; 5]) -> Duration {
-        self.push_as(body, "", counts)
+        self.push_as(body, "", "", counts)
     }
 
     /// Pushes a body that is compressed by zstd, and checks the five counts.
     pub fn push_zstd(&self, body: &[u8], counts: [u64; 5]) -> Duration {
-        self.push_as(body, "Content-Encoding: zstd\r\n", counts)
+        self.push_as(body, "", "Content-Encoding: zstd\r\n", counts)
     }
 
-    fn push_as(&self, body: &[u8], more: &str, counts: [u64; 5]) -> Duration {
-        let (duration, answer) = post(self.service.address, self.account, body, more);
+    /// Pushes a body on trial, and checks the five counts.
+    pub fn dry_run(&self, body: &[u8], counts: [u64; 5]) -> Duration {
+        self.push_as(body, "?dryRun=true", "", counts)
+    }
+
+    fn push_as(&self, body: &[u8], query: &str, more: &str, counts: [u64; 5]) -> Duration {
+        let (duration, answer) = post(self.service.address, self.account, body, query, more);
         let numbers =
             answer.split("\r\n\r\n").nth(1).unwrap_or_default().lines().filter_map(|line| {
                 line.rsplit_once(' ').and_then(|(_, number)| number.trim_end_matches(',').parse().ok())

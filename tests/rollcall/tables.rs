@@ -256,7 +256,7 @@ fn a_file_that_cannot_be_read_is_named_with_what_to_do() {
 fn an_error_speaks_of_rows_and_columns_also_of_the_other_employee() {
     let unique = super::world::PEOPLE.replace("name = \"Email\"", "name = \"Email\"\n    unique = true");
     let world = World::with(&unique, "");
-    let csv = "No,First Name,Mail\n1,A,a@x.com\n\n2,B,b@x.com\n1,C,c@x.com\n3,D,A@x.com\n4,,d@x.com\n";
+    let csv = "No,First Name,Mail\n1,A,a@x.com\n\n2,B,b@x.com\n1,C,c@x.com\n3,D,B@x.com\n4,,d@x.com\n";
     let file = world.file("x.csv", csv);
     let printed = refused(&world, &file, &["--map", "No=id", "--map", "Mail=Email"]);
     let lines: Vec<&str> = printed.lines().collect();
@@ -267,8 +267,8 @@ fn an_error_speaks_of_rows_and_columns_also_of_the_other_employee() {
     );
     assert_eq!(
         lines[1],
-        "row 6, column C (\"Mail\"): id \"3\": Email: the employee \"1\" of this push has the same value, and only one may have \
-         it; the other is row 2 [unique]"
+        "row 6, column C (\"Mail\"): id \"3\": Email: the employee \"2\" of this push has the same value, and only one may have \
+         it; the other is row 4 [unique]"
     );
     assert!(lines[2].starts_with("row 7, column B: id \"4\": First Name: a value is required"), "{printed}");
     assert!(!printed.contains("index"), "{printed}");
