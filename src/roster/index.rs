@@ -1,6 +1,7 @@
 //! The index of a roster: what is needed of every employee to tell whether it changed.
 
 use super::Status;
+use super::profiles::Profiles;
 use super::table::Table;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -111,7 +112,7 @@ pub struct Index {
     data: Vec<Halves>,
     /// See [`Entry::number_and_status`].
     numbers: Vec<u32>,
-    profiles: Vec<u32>,
+    profiles: Profiles,
     order: Vec<u32>,
     /// Parts of the order, one behind the other.
     blocks: Vec<Block>,
@@ -131,7 +132,7 @@ impl Index {
             ids: Vec::with_capacity(employees),
             data: Vec::with_capacity(employees),
             numbers: Vec::with_capacity(employees),
-            profiles: Vec::with_capacity(employees),
+            profiles: Profiles::default(),
             order: Vec::new(),
             blocks: Vec::new(),
             blocks_outdated: false,
@@ -155,7 +156,8 @@ impl Index {
     pub fn memory_bytes(&self) -> usize {
         let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, Table::memory_bytes));
         let blocks = self.blocks.capacity() * size_of::<Block>();
-        self.ids.capacity() * (3 * size_of::<Halves>() + 8) + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
+        let entries = self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.profiles.memory_bytes();
+        entries + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
     }
 
     /// The slot of the employee whose id has this hash.
@@ -213,7 +215,7 @@ impl Index {
         let slot = slot as usize;
         let (number, status) = Entry::split_number(self.numbers[slot]);
         let (id, data, bytes) = (whole(self.ids[slot]), whole(self.data[slot]), whole(self.bytes[slot]));
-        Entry { id, data, bytes, number, profile: self.profiles[slot], status }
+        Entry { id, data, bytes, number, profile: self.profiles.get(slot), status }
     }
 
     /// The status of the employee in a slot.
@@ -223,7 +225,7 @@ impl Index {
 
     /// The account's number of the profile that the employee in a slot was checked by.
     pub fn profile(&self, slot: u32) -> u32 {
-        self.profiles[slot as usize]
+        self.profiles.get(slot as usize)
     }
 
     /// Says that employees with these ids are soon looked for, or added: they wait for memory together then.
@@ -286,7 +288,8 @@ impl Index {
             self.by_id.take();
         }
         (self.bytes[slot], self.data[slot]) = (bytes, data);
-        (self.numbers[slot], self.profiles[slot]) = (number_and_status, profile);
+        self.numbers[slot] = number_and_status;
+        self.profiles.set(slot, profile);
     }
 
     /// Keeps the entry in a slot as it is, unless too many are kept already.
@@ -301,7 +304,7 @@ impl Index {
         }
         let at = slot as usize;
         let (id, data, bytes) = (self.ids[at], self.data[at], self.bytes[at]);
-        let (number_and_status, profile) = (self.numbers[at], self.profiles[at]);
+        let (number_and_status, profile) = (self.numbers[at], self.profiles.get(at));
         replaced.push(Replaced { slot, number_and_status, profile, id, data, bytes });
     }
 

@@ -13,6 +13,7 @@ mod ignored;
 mod index;
 mod intent;
 mod packed;
+mod profiles;
 mod table;
 mod tally;
 
