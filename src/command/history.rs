@@ -3,11 +3,12 @@
 use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, out};
 use crate::config::Config;
-use crate::store::{Error, Outcome, Past, RESTORE};
+use crate::roster::Counts;
+use crate::store::{Applied, Error, HeldPush, Outcome, Past, RESTORE, SyncKind};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Show the last pushes and restores: what they did, or why they were refused
+/// Show the last pushes and restores: what they did, or why they were refused or held
 ///
 /// The latest comes first. Only pushes with a good key are recorded; others are in the server's log.
 #[derive(Args)]
@@ -70,8 +71,9 @@ fn as_json(account: i64, past: &Past) -> Value {
         "durationMs": past.duration_ms,
     });
     let outcome = match &past.outcome {
-        Outcome::Applied { revision, employees, counts } => json!({
+        Outcome::Applied(Applied { revision, kind, employees, counts, set_aside, .. }) => json!({
             "outcome": "applied",
+            "kind": kind.as_ref().map(SyncKind::name),
             "status": applied_status(past),
             "revision": revision,
             "employees": employees,
@@ -80,14 +82,28 @@ fn as_json(account: i64, past: &Past) -> Value {
             "activated": counts.activated,
             "hidden": counts.hidden,
             "unchanged": counts.unchanged,
+            "setAside": set_aside.as_ref().map(|set_aside| set_aside.employees),
         }),
-        Outcome::Refused { requests, status, rejections, cause } => json!({
-            "outcome": "refused",
-            "status": status,
-            "requests": requests,
-            "rejections": rejections,
-            "cause": cause,
-        }),
+        Outcome::Refused { requests, status, rejections, by_rule, held, cause } => {
+            let mut refused = json!({
+                "outcome": past.outcome.name(),
+                "status": status,
+                "requests": requests,
+                "rejections": rejections,
+                "rejectionsByRule": by_rule,
+                "cause": cause,
+            });
+            if let Some(HeldPush { plan, tripped, counts }) = held {
+                refused["plan"] = json!(plan);
+                refused["guards"] = tripped.iter().map(|tripped| tripped.guard.name()).collect();
+                refused["created"] = counts.created.into();
+                refused["updated"] = counts.updated.into();
+                refused["activated"] = counts.activated.into();
+                refused["hidden"] = counts.hidden.into();
+                refused["unchanged"] = counts.unchanged.into();
+            }
+            refused
+        }
     };
     if let (Value::Object(shown), Value::Object(outcome)) = (&mut shown, outcome) {
         shown.extend(outcome);
@@ -113,17 +129,23 @@ fn print(pushes: &[(i64, Past)]) -> Result<(), Failed> {
         "bytes",
         "seconds"
     )?;
+    let shown = |Counts { created, updated, activated, hidden, unchanged }: &Counts| {
+        [created, updated, activated, hidden, unchanged].map(u64::to_string)
+    };
     for (account, past) in pushes {
         let (status, counts, rejected, cause) = match &past.outcome {
-            Outcome::Applied { counts, .. } => {
-                let counts = [counts.created, counts.updated, counts.activated, counts.hidden, counts.unchanged];
+            Outcome::Applied(Applied { counts, set_aside, .. }) => {
                 let status = applied_status(past).map_or("-".into(), |status| status.to_string());
-                (status, counts.map(|count| count.to_string()), "0".into(), String::new())
+                let rejected = set_aside.as_ref().map_or(0, |set_aside| set_aside.employees);
+                (status, shown(counts), rejected.to_string(), String::new())
             }
-            Outcome::Refused { requests, status, rejections, cause } => {
+            Outcome::Refused { requests, status, rejections, held, cause, .. } => {
                 let status = status.map_or("-".into(), |status| status.to_string());
                 let times = if *requests > 1 { format!("{requests} times: ") } else { String::new() };
-                (status, [const { String::new() }; 5], rejections.to_string(), format!("{times}{cause}"))
+                let plan = held.as_ref().and_then(|held| held.plan.as_ref());
+                let plan = plan.map(|plan| format!("; it waits as the plan {plan}")).unwrap_or_default();
+                let counts = held.as_ref().map_or([const { String::new() }; 5], |held| shown(&held.counts));
+                (status, counts, rejections.to_string(), format!("{times}{cause}{plan}"))
             }
         };
         let [created, updated, activated, hidden, unchanged] = counts;

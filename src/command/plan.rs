@@ -5,8 +5,9 @@ use super::folder::{IfMissing, StoreFolder};
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
+use crate::dialect::startexam::shown_change;
 use crate::roster::{Counts, Tripped};
-use crate::server::{shown_change, shown_plan};
+use crate::server::shown_plan;
 use crate::store::{self, Error, Key, PlanState, Reader, Store};
 use crate::sync::{ApplyPlan, Failure, LeftOut, Moved, MovedPerson, PlanFailure, Trace, apply_plan};
 use clap::builder::FalseyValueParser;
@@ -153,7 +154,7 @@ fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
         };
         after = last.change.number;
         for planned in &part {
-            let change = shown_change(&planned.change.lend(), &names);
+            let change = shown_change(&planned.change.lend(), None, &names);
             match &mut document {
                 Some(document) => document.change(&change)?,
                 None => changes::print(&change)?,

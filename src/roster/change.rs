@@ -60,6 +60,34 @@ impl OwnedChange {
     }
 }
 
+/// Why an employee was hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenBy {
+    /// The push said so.
+    Push,
+    /// Lists of everybody did not carry the employee.
+    Absence {
+        /// How many lists in a row.
+        lists: u32,
+    },
+    /// A plan said so, which somebody applied.
+    Plan {
+        /// How many lists in a row had not carried the employee, if the plan hides the absent.
+        lists: Option<u32>,
+    },
+}
+
+impl HiddenBy {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            HiddenBy::Push => "push",
+            HiddenBy::Absence { .. } => "absence",
+            HiddenBy::Plan { .. } => "plan",
+        }
+    }
+}
+
 /// What a change does to an employee. Several may be true at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kinds {

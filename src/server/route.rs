@@ -5,7 +5,7 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, export, health, plans, read, springest, startexam};
+use super::handler::{echospan, export, health, plans, read, springest, startexam, syncs};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 25] = [
+static ROUTES: [Route; 29] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -26,6 +26,7 @@ static ROUTES: [Route; 25] = [
     Route::new(Read, "/v1/employees.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Ndjson)))),
     Route::new(Read, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(read::employee(call, caller.key)))),
     Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(signed, |call, caller| Box::pin(read::image(call, caller.key)))),
+    Route::new(Read, "/v1/employees/{id}/history", KeyInHead(signed, |call, caller| Box::pin(syncs::life(call, caller.key)))),
     Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .of_any_role().listed("/v1/profiles"),
     Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))).of_any_role(),
@@ -35,6 +36,11 @@ static ROUTES: [Route; 25] = [
     Route::new(Delete, "/v1/plans/{id}", KeyInHead(signed, |call, caller| Box::pin(plans::discard(call, caller.key)))),
     Route::new(Read, "/v1/plans/{id}/changes", KeyInHead(signed, |call, caller| Box::pin(plans::changes(call, caller.key)))),
     Route::new(Release, "/v1/plans/{id}/apply", KeyInHead(signed, |call, caller| Box::pin(plans::apply(call, caller.key)))),
+
+    Route::new(Read, "/v1/syncs", KeyInHead(signed, |call, caller| Box::pin(syncs::syncs(call, caller.key))))
+        .listed("/v1/syncs"),
+    Route::new(Read, "/v1/syncs/{revision}", KeyInHead(signed, |call, caller| Box::pin(syncs::sync(call, caller.key)))),
+    Route::new(Read, "/v1/syncs/{revision}/changes", KeyInHead(signed, |call, caller| Box::pin(syncs::changes(call, caller.key)))),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),

@@ -1,6 +1,6 @@
 //! The port of a push to a store.
 
-use super::{Error, Held, NewPlan, Plan, PlannedChange, UniqueValue, memory, sqlite};
+use super::{Error, Held, NewPlan, Plan, PlannedChange, RejectionCounts, SyncKind, Times, UniqueValue, memory, sqlite};
 use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
@@ -42,16 +42,26 @@ pub struct Numbers {
 }
 
 /// What a push did, for the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sync {
+    /// How it came to be.
+    pub kind: SyncKind,
     /// The account's number of the profile.
     pub profile: u32,
+    /// The version of the profile's rules.
+    pub rules: u128,
+    /// The number of the first employee that it creates. The others that it creates have the numbers that follow.
+    pub first_created: u32,
     /// How many employees the push carried.
     pub employees: u64,
     /// The five counts.
     pub counts: Counts,
+    /// Whom it was applied without; `None` if it was not lenient.
+    pub set_aside: Option<RejectionCounts>,
     /// From the first look at the body until the commit.
     pub duration: Duration,
+    /// How long its steps took until then. The commit adds its own time.
+    pub times: Times,
     /// Who sent it.
     pub sender: Sender,
     /// When the list was made, if it says so.
@@ -287,7 +297,8 @@ impl Draft<'_> {
         forward!(self, draft => draft.hidden_by_absence(numbers))
     }
 
-    /// Notes who is missing. An employee whose status changes afterwards is not missing any more.
+    /// Notes who is missing. An employee whose status changes afterwards is not missing any more. The changes that this draft has appended of
+    /// those who are hidden by that are recorded as hides by absence.
     pub fn note_missing(&mut self, missing: &[Missing]) -> Result<(), Error> {
         forward!(self, draft => draft.note_missing(missing))
     }

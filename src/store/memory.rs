@@ -292,7 +292,7 @@ impl Draft<'_> {
         if let Some(plan) = commit.plan.and_then(|number| self.next.plans.get_mut(number as usize)) {
             plan.plan.state = PlanState::Applied { revision: self.next.revision + 1 };
         }
-        self.next.syncs.push(commit.sync);
+        self.next.syncs.push(commit.sync.clone());
         self.next.revision += 1;
         if let Some(seen) = commit.seen {
             self.next.seen.entry(seen.mark.hash).or_insert(seen.fingerprint);

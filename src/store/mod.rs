@@ -40,6 +40,7 @@ mod draft;
 mod error;
 pub mod memory;
 mod plan;
+mod record;
 mod settings;
 pub mod sqlite;
 #[cfg(test)]
@@ -49,9 +50,12 @@ mod unique;
 pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
+use plan::{guards_of_text, guards_to_text};
+pub use record::{AppliedPlan, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, without_people};
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Admitted, Checkup, Copied, Credential, Ended, Ending, Filter, Holder, Key, ListedKey, Lock, Outcome, Page,
-    Past, RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Store, Summary, TokenHolder,
+    Account, Admitted, Applied, Checkup, Copied, Credential, Ended, Ending, Event, Filter, FormerId, Holder, Key,
+    LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
+    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder,
 };
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

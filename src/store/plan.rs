@@ -140,47 +140,50 @@ impl Why {
 
     /// Returns the form in which it is stored.
     pub(super) fn to_stored(&self) -> StoredWhy {
-        let text = |tripped: &[Tripped]| {
-            let tripped = tripped.iter().map(|Tripped { guard, field, count, of, limit, ids }| {
-                json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
-            });
-            Some(Value::from_iter(tripped).to_string())
-        };
         match self {
             Why::DryRun(tripped) if tripped.is_empty() => StoredWhy::default(),
-            Why::DryRun(tripped) => StoredWhy { would_trip: text(tripped), ..StoredWhy::default() },
-            Why::Guards(tripped) => StoredWhy { guards: text(tripped), ..StoredWhy::default() },
+            Why::DryRun(tripped) => StoredWhy { would_trip: Some(guards_to_text(tripped)), ..StoredWhy::default() },
+            Why::Guards(tripped) => StoredWhy { guards: Some(guards_to_text(tripped)), ..StoredWhy::default() },
         }
     }
 
     /// Reads the form in which it is stored.
     pub(super) fn of_stored(stored: &StoredWhy) -> Result<Why, Error> {
         match stored {
-            StoredWhy { guards: Some(text), .. } => Ok(Why::Guards(Why::read(text)?)),
-            StoredWhy { would_trip: Some(text), .. } => Ok(Why::DryRun(Why::read(text)?)),
+            StoredWhy { guards: Some(text), .. } => Ok(Why::Guards(guards_of_text(text)?)),
+            StoredWhy { would_trip: Some(text), .. } => Ok(Why::DryRun(guards_of_text(text)?)),
             StoredWhy { .. } => Ok(Why::DryRun(Vec::new())),
         }
     }
+}
 
-    fn read(text: &str) -> Result<Vec<Tripped>, Error> {
-        let stored: Vec<Value> = serde_json::from_str(text).map_err(Error::damaged)?;
-        let tripped = |stored: &Value| {
-            let text = |name: &str| stored[name].as_str().map(str::to_owned);
-            let number = |name: &str| stored[name].as_u64().unwrap_or_default();
-            let ids = stored["ids"].as_array().into_iter().flatten();
-            let guard =
-                Guard::parse(&text("guard").unwrap_or_default()).ok_or_else(|| Error::damaged("a guard of a plan"))?;
-            Ok(Tripped {
-                guard,
-                field: text("field"),
-                count: number("count"),
-                of: number("of"),
-                limit: number("limit"),
-                ids: ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
-            })
-        };
-        stored.iter().map(tripped).collect()
-    }
+/// Returns the form in which guards are stored that stopped a push.
+pub(super) fn guards_to_text(tripped: &[Tripped]) -> String {
+    let tripped = tripped.iter().map(|Tripped { guard, field, count, of, limit, ids }| {
+        json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit, "ids": ids })
+    });
+    Value::from_iter(tripped).to_string()
+}
+
+/// Reads the form in which guards are stored.
+pub(super) fn guards_of_text(text: &str) -> Result<Vec<Tripped>, Error> {
+    let stored: Vec<Value> = serde_json::from_str(text).map_err(Error::damaged)?;
+    let tripped = |stored: &Value| {
+        let text = |name: &str| stored[name].as_str().map(str::to_owned);
+        let number = |name: &str| stored[name].as_u64().unwrap_or_default();
+        let ids = stored["ids"].as_array().into_iter().flatten();
+        let guard =
+            Guard::parse(&text("guard").unwrap_or_default()).ok_or_else(|| Error::damaged("a guard of a plan"))?;
+        Ok(Tripped {
+            guard,
+            field: text("field"),
+            count: number("count"),
+            of: number("of"),
+            limit: number("limit"),
+            ids: ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect(),
+        })
+    };
+    stored.iter().map(tripped).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{
     Commit, Draft, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, OF_HIDDEN, PlanState, PlannedChange, Remember,
-    Retry, Seen, Sender, Sync, UniqueValue, Why,
+    Retry, Seen, Sender, Sync, SyncKind, Times, UniqueValue, Why,
 };
 use crate::limits::Limits;
 use crate::profile::{self, Profile};
@@ -80,7 +80,20 @@ fn changed<'a>(number: u32, before: &'a Employee, after: &'a Employee) -> Change
 
 fn commit() -> Commit {
     let (counts, sender) = (Counts::default(), Sender::default());
-    let sync = Sync { profile: 1, employees: 0, counts, duration: Duration::ZERO, sender, as_of: None, is_usual: true };
+    let sync = Sync {
+        kind: SyncKind::Push,
+        profile: 1,
+        rules: 1,
+        first_created: 1,
+        employees: 0,
+        counts,
+        set_aside: None,
+        duration: Duration::ZERO,
+        times: Times::default(),
+        sender,
+        as_of: None,
+        is_usual: true,
+    };
     Commit {
         sync,
         index: IndexUpdate::Entries(Vec::new()),

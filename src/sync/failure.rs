@@ -2,7 +2,7 @@
 
 use super::plan::PlanFailure;
 use crate::rejection::Rejections;
-use crate::roster::Tripped;
+use crate::roster::{Counts, Tripped};
 use crate::store;
 use jiff::Timestamp;
 use std::io;
@@ -59,6 +59,8 @@ pub enum Failure {
         tripped: Vec<Tripped>,
         /// The id of the plan that it became; `None` if there was no room for one.
         plan: Option<String>,
+        /// The five counts, as if it had been applied.
+        counts: Counts,
     },
     /// Employees were rejected.
     Rejected(Box<Rejections>),

@@ -36,14 +36,17 @@ pub use plan::{ApplyPlan, LeftOut, Moved, MovedPerson, PlanFailure, apply_plan};
 pub use recognise::{Batch, Recogniser, Unknown};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
-pub use trace::{Times, Trace};
+pub use trace::Trace;
 
 use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::SetAside;
 use crate::roster::{Counts, Coverage, GuardSettings, Guards, Ignored, Index, Intent, Tripped};
-use crate::store::{self, Commit, Draft, Earlier, IndexUpdate, NewPlan, Numbers, Plan, Remember, Sync, Why};
+use crate::store::{
+    self, Commit, Draft, Earlier, IndexUpdate, NewPlan, Numbers, Plan, RejectionCounts, Remember, Sync, SyncKind,
+    Times, Why,
+};
 use absence::Hiding;
 use carried::Indexed;
 use find::{Finder, Found};
@@ -54,7 +57,7 @@ use rayon::in_place_scope;
 use reference::References;
 use source::{Arriving, Intents, Whole};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use trace::timed;
 use unique::Uniques;
@@ -161,9 +164,16 @@ fn carry_out<'d, T>(
 ) -> Result<T, Failure> {
     let (started, waited) = (Instant::now(), AtomicU64::new(0));
     let before = trace.times.receive;
+    let note_times = |trace: &mut Trace| {
+        trace.times.receive += Duration::from_nanos(waited.swap(0, Ordering::Relaxed));
+        trace.times.rest_is_check(before + started.elapsed());
+    };
+    let ending = |reached: Reached<'_, 'd>, trace: &mut Trace| {
+        note_times(trace);
+        ending(reached, trace)
+    };
     let result = carry_out_timed(push, source.timed(&waited), open, trace, started, ending);
-    trace.times.receive += Duration::from_nanos(waited.into_inner());
-    trace.times.rest_is_check(before + started.elapsed());
+    note_times(trace);
     result
 }
 
@@ -221,13 +231,26 @@ struct Ready<'r, 'd> {
 impl Ready<'_, '_> {
     /// Applies the push.
     fn commit(self, trace: &mut Trace) -> Result<Receipt, Failure> {
-        let Ready { run: &Run { push, numbers, .. }, mut draft, index, applied, started } = self;
+        let Ready { run, mut draft, index, applied, started } = self;
+        let Run { push, profile, numbers, .. } = *run;
         let Applied { mut outcome, indexed, ignored, first, empties_queue, set_aside, .. } = applied;
         absence::remember(&absence::take(&mut outcome, &draft), &mut draft)?;
         let Outcome { counts, employees, delta, figures, .. } = outcome;
-        let (duration, sender) = (started.elapsed(), trace.sender);
-        let (as_of, is_usual) = (push.conditions.as_of, push.coverage.is_everybody());
-        let sync = Sync { profile: numbers.profile, employees, counts, duration, sender, as_of, is_usual };
+        let sync = Sync {
+            kind: run.sync_kind(),
+            profile: numbers.profile,
+            rules: profile.version,
+            first_created: numbers.next,
+            employees,
+            counts,
+            set_aside: set_aside.as_deref().map(RejectionCounts::from),
+            duration: started.elapsed(),
+            times: trace.times,
+            sender: trace.sender,
+            as_of: push.conditions.as_of,
+            is_usual: push.coverage.is_everybody(),
+        };
+        let duration = sync.duration;
         let index = match indexed {
             Indexed::Everybody => IndexUpdate::Whole(index, delta),
             Indexed::Carried => IndexUpdate::Entries(delta.entries(&index)),
@@ -249,30 +272,35 @@ impl Ready<'_, '_> {
 
     /// Keeps a push that guards stopped as a plan, if there is room for one.
     fn hold(mut self, trace: &mut Trace) -> Failure {
-        let tripped = std::mem::take(&mut self.applied.tripped);
+        let (tripped, counts) = (std::mem::take(&mut self.applied.tripped), self.applied.outcome.counts);
         let plan = match self.keep(Why::Guards(tripped.clone()), trace) {
             Ok(planned) => Some(planned.plan.id),
             Err(Failure::Store(store::Error::PlansFull { .. })) => None,
             Err(failure) => return failure,
         };
-        Failure::Held { tripped, plan }
+        Failure::Held { tripped, plan, counts }
     }
 
     /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.
     fn keep(self, why: Why, trace: &mut Trace) -> Result<Planned, Failure> {
-        let Ready { run: &Run { push, profile, numbers, .. }, mut draft, index, applied, started } = self;
+        let Ready { run, mut draft, index, applied, started } = self;
+        let Run { push, profile, numbers, .. } = *run;
         let Applied { mut outcome, indexed, ignored, set_aside, .. } = applied;
         let absences = absence::take(&mut outcome, &draft);
         let Outcome { counts, employees, delta, .. } = outcome;
         let duration = started.elapsed();
-        let as_of = push.conditions.as_of;
         let sync = Sync {
+            kind: run.sync_kind(),
             profile: numbers.profile,
+            rules: profile.version,
+            first_created: numbers.next,
             employees,
             counts,
+            set_aside: set_aside.as_deref().map(RejectionCounts::from),
             duration,
+            times: trace.times,
             sender: trace.sender,
-            as_of,
+            as_of: push.conditions.as_of,
             is_usual: false,
         };
         let mut accepted: Vec<(u32, u128)> =
@@ -296,6 +324,13 @@ struct Run<'a> {
     profile: &'a Profile,
     numbers: &'a Numbers,
     indexed: Indexed,
+}
+
+impl Run<'_> {
+    /// What the push is recorded as.
+    fn sync_kind(&self) -> SyncKind {
+        if self.push.coverage.is_everybody() { SyncKind::Push } else { SyncKind::Patch }
+    }
 }
 
 /// A push that was appended to the draft, and is right.

@@ -10,7 +10,10 @@ use super::{Failure, Receipt, Trace, absence};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::roster::{Change, Counts, Ignored, Index};
-use crate::store::{self, Commit, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange, Sender, Sync};
+use crate::store::{
+    self, AppliedPlan, Commit, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange, Sender, Sync, SyncKind,
+    Why, without_people,
+};
 use std::fmt;
 use std::time::Instant;
 
@@ -143,7 +146,9 @@ pub fn apply_plan(apply: &ApplyPlan, mut draft: Draft, trace: &mut Trace) -> Res
 
 impl Run<'_> {
     fn carry_out(&self, mut draft: Draft, trace: &mut Trace, started: Instant) -> Result<(Receipt, LeftOut), Failure> {
-        let Run { plan, numbers, limits, .. } = self;
+        let Run { plan, numbers, limits, profile, .. } = self;
+        let received = trace.times.receive;
+        let is_rebased = self.moved == Moved::LeaveOut && draft.has_moved_since(plan.base.revision, plan.base.next)?;
         let last = draft.last_as_of()?;
         // A plan that others have overtaken does not make the roster older.
         let as_of = plan.as_of.filter(|as_of| last.is_none_or(|last| *as_of >= last));
@@ -152,9 +157,25 @@ impl Run<'_> {
         let Outcome { counts, delta, figures, .. } = outcome;
         let counts = Counts { unchanged: plan.counts.unchanged, ..counts };
         let (employees, duration) = (plan.employees, started.elapsed());
-        let is_usual = false;
-        let sync =
-            Sync { profile: numbers.profile, employees, counts, duration, sender: trace.sender, as_of, is_usual };
+        trace.times.rest_is_check(received + duration);
+        let tripped = match &plan.why {
+            Why::DryRun(_) => Vec::new(),
+            Why::Guards(tripped) => without_people(tripped),
+        };
+        let sync = Sync {
+            kind: SyncKind::Plan(AppliedPlan { id: plan.id.clone(), is_rebased, tripped }),
+            profile: numbers.profile,
+            rules: profile.version,
+            first_created: numbers.next,
+            employees,
+            counts,
+            set_aside: None,
+            duration,
+            times: trace.times,
+            sender: trace.sender,
+            as_of,
+            is_usual: false,
+        };
         let index = IndexUpdate::Entries(delta.entries(&index));
         let index_bytes_max = limits.index_bytes_max;
         let tally = figures.tally();

@@ -1,7 +1,7 @@
 //! Trace: what is noted about a push on its way, whatever comes of it.
 
 use super::{BodyError, Pieces};
-use crate::store::Sender;
+use crate::store::{Sender, Times};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,26 +13,6 @@ pub struct Trace {
     pub sender: Sender,
     /// How long its steps took.
     pub times: Times,
-}
-
-/// How long the steps of a push took. Together they are the time from the first look at the body until the commit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Times {
-    /// Waiting for the body.
-    pub receive: Duration,
-    /// Reading the index, splitting, recognising, checking, and the rules of the whole roster: mostly the processor.
-    pub check: Duration,
-    /// Writing into the open transaction.
-    pub write: Duration,
-    /// Making it durable, with the index.
-    pub commit: Duration,
-}
-
-impl Times {
-    /// Sets `check` to what the other steps have left of `elapsed`, the time since the first look at the body.
-    pub fn rest_is_check(&mut self, elapsed: Duration) {
-        self.check = elapsed.saturating_sub(self.receive + self.write + self.commit);
-    }
 }
 
 /// Does `work` and adds its duration to `time`.

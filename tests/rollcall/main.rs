@@ -32,6 +32,7 @@ mod golden;
 mod guards;
 mod guesses;
 mod head;
+mod history;
 mod index;
 mod lenient;
 mod lenient_dialects;

@@ -1,5 +1,6 @@
 //! What answers the requests: a file for each dialect and each kind of read.
 
+mod changes;
 pub mod collaborator;
 pub mod echospan;
 pub mod export;
@@ -9,3 +10,4 @@ pub mod plans;
 pub mod read;
 pub mod springest;
 pub mod startexam;
+pub mod syncs;

@@ -1,18 +1,20 @@
 //! Which page of a list a query asks for.
 
-/// Where a page begins, and how long it is.
-pub struct Paging {
-    /// What the page comes after.
-    pub after: u32,
+use std::str::FromStr;
+
+/// Where a page begins, and how long it is. The default of `C` is where the first page begins.
+pub struct Paging<C = u32> {
+    /// Where the page begins, which the page before said.
+    pub after: C,
     /// How many entries it has at most.
     pub limit: usize,
     limit_max: usize,
 }
 
-impl Paging {
+impl<C: Default + FromStr> Paging<C> {
     /// The first page, of up to 100 entries.
-    pub fn first(limit_max: usize) -> Paging {
-        Paging { after: 0, limit: limit_max.min(100), limit_max }
+    pub fn first(limit_max: usize) -> Paging<C> {
+        Paging { after: C::default(), limit: limit_max.min(100), limit_max }
     }
 
     /// Reads `cursor` or `limit`; `None` if the parameter is another one. The error is what is wrong with its value.

@@ -2,22 +2,17 @@
 
 pub mod shown;
 
-use super::paging::Paging;
+use super::changes::Page;
 use crate::dialect::startexam;
-use crate::roster::{Change, Version};
-use crate::server::Server;
 use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::apply as carry_out;
 use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, Refusal, json, json_text, note, shown_left_out};
 use crate::server::share::disk;
-use crate::store::{Key, Plan, PlanState, Reader};
+use crate::store::{Key, Plan, PlanState, PlannedChange, Reader, RecordedChange};
 use crate::sync::{ApplyPlan, Moved, PlanFailure, apply_plan};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
-
-/// How many changes a page may pass over, looking for those that it is asked for.
-const PASSED_OVER_MAX: usize = 10_000;
 
 /// `GET /v1/plans`: the plans that wait, the latest first.
 pub async fn plans(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
@@ -42,18 +37,20 @@ fn found(reader: &Reader, id: &str) -> Result<Plan, Refusal> {
     reader.plan(id)?.ok_or_else(|| PlanFailure::Unknown.into())
 }
 
-/// `GET /v1/plans/{id}/changes?kind=&field=&cursor=&limit=`: what a plan that waits changes, in pages.
+/// `GET /v1/plans/{id}/changes?kind=&field=&id=&cursor=&limit=`: what a plan that waits changes, in pages.
 pub async fn changes(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let id = call.part("id")?;
-    let page = Page::parse(call.query(), call.server.limits.page_employees_max)
-        .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
+    let page = Page::parse(call.query(), call.server.limits.page_employees_max)?;
     disk::read(call.server, key.account, move |server| {
         let reader = server.store.reader(&key)?;
         let plan = found(&reader, &id)?;
         if plan.state != PlanState::Waiting {
             return Err(PlanFailure::Ended(plan.state).into());
         }
-        page.read(server, &reader, &plan)
+        page.read(server, &reader.names()?, |after| {
+            let part = reader.plan_part(plan.number, after)?.into_iter();
+            Ok(part.map(|PlannedChange { change, .. }| RecordedChange { change, hidden_by: None }).collect())
+        })
     })
     .await
 }
@@ -107,82 +104,4 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     };
     note(&mut answer, &receipt);
     Ok(answer)
-}
-
-/// Which changes of a plan are asked for.
-struct Page {
-    kind: Option<shown::IsKind>,
-    field: Option<String>,
-    paging: Paging,
-}
-
-impl Page {
-    fn parse(query: &str, limit_max: usize) -> Result<Page, String> {
-        let mut page = Page { kind: None, field: None, paging: Paging::first(limit_max) };
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                _ if value.is_empty() => {}
-                "kind" => {
-                    let kind = shown::KINDS.iter().find(|(name, _)| *name == value);
-                    let names = || shown::KINDS.map(|(name, _)| name).join(", ");
-                    page.kind = Some(kind.ok_or_else(|| format!("kind must be one of {}", names()))?.1);
-                }
-                "field" => page.field = Some(value.into_owned()),
-                other => {
-                    let unknown =
-                        || Err("there are the parameters kind, field, cursor and limit, and no others".into());
-                    page.paging.set(other, &value).unwrap_or_else(unknown)?;
-                }
-            }
-        }
-        Ok(page)
-    }
-
-    fn read(&self, server: &Server, reader: &Reader, plan: &Plan) -> Result<Answer, Refusal> {
-        let names = reader.names()?;
-        let field = self.field.as_ref().map(|name| {
-            let named = names.fields.iter().find(|(_, other)| *other == name);
-            named.map(|(number, _)| *number).ok_or_else(|| {
-                let message = "the account has no field of this name; names are compared as they are, case and all";
-                Refusal::new(StatusCode::BAD_REQUEST, message)
-            })
-        });
-        let field = field.transpose()?;
-        let is_wanted = |change: &Change| {
-            self.kind.is_none_or(|kind| kind(change.kinds())) && field.is_none_or(|field| changes_field(change, field))
-        };
-        let (mut shown, mut after, mut next) = (Vec::new(), self.paging.after, None);
-        let (mut bytes, mut passed_over) = (0, 0);
-        'page: loop {
-            let part = reader.plan_part(plan.number, after)?;
-            if part.is_empty() {
-                break;
-            }
-            for planned in &part {
-                if shown.len() == self.paging.limit
-                    || bytes >= server.limits.page_bytes_max
-                    || passed_over == PASSED_OVER_MAX
-                {
-                    next = Some(after.to_string());
-                    break 'page;
-                }
-                let change = planned.change.lend();
-                after = change.number;
-                if is_wanted(&change) {
-                    let change = shown::change(&change, &names);
-                    bytes += shown::bytes(&planned.change);
-                    shown.push(change);
-                } else {
-                    passed_over += 1;
-                }
-            }
-        }
-        Ok(json(StatusCode::OK, &json!({ "changes": shown, "nextCursor": next })))
-    }
-}
-
-/// Whether a change gives a field another value.
-fn changes_field(change: &Change, field: u32) -> bool {
-    let value = |version: Option<Version>| version.and_then(|version| version.data.text(field).map(str::to_owned));
-    value(change.before) != value(change.after)
 }

@@ -44,7 +44,8 @@ impl History {
         let waiting = waiting.entry(account).or_default();
         if waiting.len() >= DIFFERENT_MAX && !waiting.iter().any(|other| is_same(other, &refused)) {
             refused.cause = "other causes: more were refused within a second than are told apart".into();
-            (refused.status, refused.rejections) = (None, 0);
+            (refused.status, refused.rejections, refused.held) = (None, 0, None);
+            refused.by_rule.clear();
         }
         match waiting.iter_mut().find(|other| is_same(other, &refused)) {
             Some(same) => *same = Refused { requests: same.requests + 1, ..refused },
@@ -74,8 +75,8 @@ impl History {
 }
 
 fn is_same(one: &Refused, other: &Refused) -> bool {
-    (one.dialect, one.sender.key, one.status, &one.cause)
-        == (other.dialect, other.sender.key, other.status, &other.cause)
+    let key = |refused: &Refused| (refused.dialect, refused.sender.key, refused.status);
+    (key(one), &one.cause, &one.held) == (key(other), &other.cause, &other.held)
 }
 
 fn write_account(server: &Server, account: i64, refused: &[Refused]) -> Result<(), store::Error> {

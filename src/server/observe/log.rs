@@ -2,8 +2,8 @@
 
 use crate::dialect::Dialect;
 use crate::server::Server;
-use crate::server::respond::Refusal;
-use crate::store::{Refused, Sender};
+use crate::server::respond::{Held, Refusal};
+use crate::store::{HeldPush, Refused, Sender, without_people};
 use crate::sync::{Receipt, Trace};
 use hyper::{Method, StatusCode};
 use std::borrow::Cow;
@@ -45,8 +45,8 @@ pub struct Event {
     status: Option<StatusCode>,
     /// How many rejections there were, and of which rule as far as that is known.
     rejections: Option<(u64, BTreeMap<&'static str, u64>)>,
-    /// The guards that stopped a push.
-    held: Vec<&'static str>,
+    /// What stopped a push that guards stopped.
+    held: Option<HeldPush>,
     refused: Option<String>,
     started: Instant,
 }
@@ -87,7 +87,7 @@ impl Event {
             arrival,
             status: None,
             rejections: None,
-            held: Vec::new(),
+            held: None,
             refused: Some(CLIENT_GONE.into()),
             started: Instant::now(),
         }
@@ -111,9 +111,9 @@ impl Event {
             }
             (rejected.error_count, rules)
         });
-        let held = refusal.into_iter().flat_map(|refusal| &refusal.held).flat_map(|held| &held.tripped);
-        self.held = held.map(|tripped| tripped.guard.name()).collect();
-        self.held.dedup();
+        self.held = refusal.and_then(|refusal| refusal.held.as_deref()).map(|Held { tripped, plan, counts }| {
+            HeldPush { plan: plan.clone(), tripped: without_people(tripped), counts: *counts }
+        });
         // A rejection's message has an employee's id in it, and the count says more.
         let refused = refusal.map(|refusal| match &refusal.rejected {
             Some(rejected) => format!("employees were rejected: {}", rejected.summary()),
@@ -125,6 +125,14 @@ impl Event {
         });
     }
 
+    /// The names of the guards that stopped a push.
+    fn guards(&self) -> Vec<&'static str> {
+        let tripped = self.held.iter().flat_map(|held| &held.tripped);
+        let mut guards: Vec<&str> = tripped.map(|tripped| tripped.guard.name()).collect();
+        guards.dedup();
+        guards
+    }
+
     /// Counts a push that was not applied, and notes it for the history of its account. One that was applied was counted then.
     fn count_refused(&self, dialect: Dialect) {
         let status = self.status.map(|status| status.as_u16());
@@ -133,12 +141,12 @@ impl Event {
             Some(200..300) if self.is_dry_run => "planned",
             Some(200..300) => "queued",
             Some(_) if self.rejections.is_some() => "rejected",
-            Some(_) if !self.held.is_empty() => "held",
+            Some(_) if self.held.is_some() => "held",
             Some(400..500) => "refused_4xx",
             Some(_) => "refused_5xx",
         };
         self.server.metrics.refused(self.account, dialect, outcome);
-        self.server.metrics.held(self.account, &self.held);
+        self.server.metrics.held(self.account, &self.guards());
         if let Some((count, rules)) = &self.rejections {
             self.server.metrics.rejections(*count, rules);
         }
@@ -150,6 +158,13 @@ impl Event {
                 sender: self.sender(),
                 status,
                 rejections: self.rejections.as_ref().map_or(0, |(count, _)| *count),
+                by_rule: self
+                    .rejections
+                    .iter()
+                    .flat_map(|(_, rules)| rules)
+                    .map(|(rule, n)| ((*rule).into(), *n))
+                    .collect(),
+                held: self.held.clone(),
                 duration: self.started.elapsed(),
                 cause: cause.clone(),
             };
@@ -195,14 +210,14 @@ impl Drop for Event {
                     hidden = counts.map(|counts| counts.hidden),
                     unchanged = counts.map(|counts| counts.unchanged),
                     rejections = self.rejections.as_ref().map(|(count, _)| count),
-                    held = (!self.held.is_empty()).then(|| self.held.join(" ")),
+                    held = self.held.is_some().then(|| self.guards().join(" ")),
                     refused = self.refused,
                 )
             };
         }
         if self.status.is_some_and(|status| status.is_server_error()) {
             line!(error);
-        } else if !self.held.is_empty() {
+        } else if self.held.is_some() {
             line!(warn);
         } else {
             line!(info);

@@ -5,7 +5,8 @@
 use crate::dialect::Dialect;
 use crate::roster::Counts;
 use crate::server::Server;
-use crate::sync::{Receipt, Times, Trace};
+use crate::store::Times;
+use crate::sync::{Receipt, Trace};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};

@@ -7,8 +7,9 @@ use crate::server::observe::history;
 use crate::server::observe::log::{CLIENT_GONE, Event};
 use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
-use crate::store::{Refused, Roster};
-use crate::sync::{Failure, LeftOut, Planned, Receipt, Times, Trace};
+use crate::store::{HeldPush, Refused, Roster, Times, without_people};
+use crate::sync::{Failure, LeftOut, Planned, Receipt, Trace};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -114,7 +115,7 @@ fn answer_with<T: Done>(answer: oneshot::Sender<Applied<T>>, server: &Server, ac
                 tracing::warn!(account, ?receipt, "a push was applied, but its client had gone");
             }
         }
-        (Err(_), Some(dialect)) => {
+        (Err(failure), Some(dialect)) => {
             server.metrics.refused(Some(account), dialect, "gone");
             let Times { receive, check, write, commit } = trace.times;
             let refused = Refused {
@@ -124,6 +125,13 @@ fn answer_with<T: Done>(answer: oneshot::Sender<Applied<T>>, server: &Server, ac
                 sender: trace.sender,
                 status: None,
                 rejections: 0,
+                by_rule: BTreeMap::new(),
+                held: match failure {
+                    Failure::Held { tripped, plan, counts } => {
+                        Some(HeldPush { plan, tripped: without_people(&tripped), counts })
+                    }
+                    _ => None,
+                },
                 duration: receive + check + write + commit,
                 cause: CLIENT_GONE.into(),
             };

@@ -4,7 +4,7 @@ use super::location;
 use super::refusal::{Held, Refusal, Rejected};
 use crate::dialect::JSON;
 use crate::export;
-use crate::roster::Tripped;
+use crate::roster::{Counts, Tripped};
 use crate::server::authenticate;
 use crate::store;
 use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure};
@@ -113,7 +113,7 @@ impl From<Failure> for Refusal {
                                send each push with a key of its own";
                 Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
             }
-            Failure::Held { tripped, plan } => held(tripped, plan.as_deref()),
+            Failure::Held { tripped, plan, counts } => held(tripped, plan, counts),
             Failure::Rejected(rejections) => {
                 let error_count = rejections.count();
                 let (errors, causes) = rejections.into_parts();
@@ -139,7 +139,7 @@ impl From<Failure> for Refusal {
 }
 
 /// A push that guards stopped. The ids are for the client only.
-fn held(tripped: Vec<Tripped>, plan: Option<&str>) -> Refusal {
+fn held(tripped: Vec<Tripped>, plan: Option<String>, counts: Counts) -> Refusal {
     let named = |tripped: &Tripped| {
         if tripped.ids.is_empty() {
             return tripped.figures();
@@ -149,7 +149,7 @@ fn held(tripped: Vec<Tripped>, plan: Option<&str>) -> Refusal {
         format!("{} ({}{more})", tripped.figures(), ids.join(", "))
     };
     let figures = |of: &dyn Fn(&Tripped) -> String| tripped.iter().map(of).collect::<Vec<_>>().join("; ");
-    let release = match plan {
+    let release = match &plan {
         Some(plan) => format!(
             "it waits as the plan {plan}: look at it with GET /v1/plans/{plan}/changes or `rollcall plan show`, and apply it with \
              POST /v1/plans/{plan}/apply or `rollcall plan apply`"
@@ -162,10 +162,9 @@ fn held(tripped: Vec<Tripped>, plan: Option<&str>) -> Refusal {
         figures(&named),
     );
     let internal = Some(format!("guards stopped the push: {}", figures(&Tripped::figures)));
-    let held = Some(Box::new(Held { tripped }));
-    let mut refusal = Refusal { internal, held, ..Refusal::new(StatusCode::CONFLICT, message) };
-    refusal.headers.extend(plan.map(|plan| (LOCATION, location(plan))));
-    refusal
+    let headers = plan.iter().map(|plan| (LOCATION, location(plan))).collect();
+    let held = Some(Box::new(Held { tripped, plan, counts }));
+    Refusal { internal, held, headers, ..Refusal::new(StatusCode::CONFLICT, message) }
 }
 
 impl From<BodyError> for Refusal {

@@ -5,7 +5,7 @@ mod failure;
 mod refusal;
 
 pub use failure::shown_left_out;
-pub use refusal::Refusal;
+pub use refusal::{Held, Refusal};
 
 use crate::dialect::JSON;
 use crate::limits::IGNORED_HEADER_BYTES_MAX;

@@ -3,7 +3,7 @@
 use super::{Answer, json, text};
 use crate::dialect::Dialect;
 use crate::rejection::{Cause, Rejection, SetAside};
-use crate::roster::Tripped;
+use crate::roster::{Counts, Tripped};
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
@@ -40,6 +40,10 @@ pub(super) struct Body {
 pub struct Held {
     /// The guards.
     pub tripped: Vec<Tripped>,
+    /// The id of the plan that it became; `None` if there was no room for one.
+    pub plan: Option<String>,
+    /// The five counts, as if it had been applied.
+    pub counts: Counts,
 }
 
 /// What a 400 lists.

@@ -4,16 +4,16 @@ use super::index::{self, Cache, Version as IndexVersion};
 use super::roster::OpenFile;
 use super::rows::employee;
 use super::{
-    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, Sync, UniqueValue, derived, plans, reader, retry,
+    Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, UniqueValue, derived, history, plans, reader, retry,
 };
-use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Field, Profile, Unique};
-use crate::roster::{Counts, Employee, Index};
+use crate::roster::{Employee, Index};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, ToSql, params, params_from_iter};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 /// How many unique values one statement adds: adding them one by one takes twice the time.
 const HELD_AT_ONCE: usize = 32;
@@ -300,8 +300,8 @@ impl<'a> Draft<'a> {
 
     pub(in crate::store) fn commit(self, commit: Commit) -> Result<u64, Error> {
         let Commit { sync, index, index_bytes_max, empties_queue, remember, seen, plan, tally } = commit;
+        let began = Instant::now();
         self.add_tally(&tally)?;
-        let version = self.record(&sync)?;
         if let Some(remember) = &remember {
             retry::remember(&self.inner, self.revision, remember)?;
         }
@@ -316,7 +316,7 @@ impl<'a> Draft<'a> {
         }
         plans::sweep(&self.inner)?;
         self.inner.execute_batch("CREATE UNIQUE INDEX IF NOT EXISTS employee_by_id ON employee (id)")?;
-        let Draft { inner, revision, before, account, indexes, file, index_is_stored, .. } = self;
+        let Draft { inner, identity, revision, before, account, indexes, file, index_is_stored, .. } = self;
         let (index, amended) = match index {
             IndexUpdate::Whole(mut index, changes) => {
                 if index_is_stored && changes.is_empty() && changes.keeps_order(&index) {
@@ -336,6 +336,8 @@ impl<'a> Draft<'a> {
                 (None, entries)
             }
         };
+        // The record says how long everything before it took.
+        let stamp = history::record(&inner, revision, &sync, began)?;
         // What is committed to a file that was replaced is in nobody's roster.
         if !file.is_current() {
             return Err(Error::Replaced(account.0));
@@ -343,45 +345,9 @@ impl<'a> Draft<'a> {
         inner.commit()?;
         if let Some(mut index) = index.or_else(|| indexes.take(account, before)) {
             index.amend(&amended);
-            indexes.keep(account, Some(version), index, index_bytes_max);
+            indexes.keep(account, Some(IndexVersion { identity, stamp }), index, index_bytes_max);
         }
         Ok(revision)
-    }
-
-    /// Records the sync; returns the version that the roster will have. By its record no sync is before the one that it came after,
-    /// also if the clock was set back.
-    fn record(&self, sync: &Sync) -> Result<IndexVersion, Error> {
-        let Sync { profile, employees, counts, duration, sender, as_of, is_usual } = sync;
-        let Counts { created, updated, activated, hidden, unchanged } = counts;
-        let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let mut insert = self.prepared(
-            "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
-                 dialect, key, peer, bytes, as_of, is_usual, finished_at, stamp)
-             VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-                 max(strftime('%Y-%m-%dT%H:%M:%SZ'),
-                     coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
-                 randomblob(16))
-             RETURNING stamp",
-        )?;
-        let values = params![
-            self.revision,
-            profile,
-            employees,
-            created,
-            updated,
-            activated,
-            hidden,
-            unchanged,
-            duration_ms,
-            sender.dialect.map(Dialect::name),
-            sender.key,
-            sender.peer.map(|peer| peer.to_string()),
-            sender.bytes,
-            as_of.map(Timestamp::as_microsecond),
-            is_usual,
-        ];
-        let stamp = insert.query_row(values, |row| row.get(0))?;
-        Ok(IndexVersion { identity: self.identity, stamp })
     }
 
     pub(in crate::store) fn return_index(&mut self, mut index: Index, index_bytes_max: usize) {

@@ -143,6 +143,17 @@ impl Store {
         Ok(Reader { connection: connection.map_err(|error| error.of(key.account))?, account: key.account })
     }
 
+    /// The roster of the account that has this key, to read its history. A file of an earlier version is brought up to date first, because it
+    /// lacks some of that.
+    pub fn history_reader(&self, key: &Key) -> Result<Reader, Error> {
+        let reader = self.reader(key)?;
+        if schema::is_current(&reader.connection)? {
+            return Ok(reader);
+        }
+        drop((reader, self.roster(key)?));
+        self.reader(key)
+    }
+
     fn existing_roster_path(&self, key: &Key) -> Result<PathBuf, Error> {
         let path = self.roster_path(key.account);
         match path.try_exists() {

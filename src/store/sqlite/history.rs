@@ -1,15 +1,17 @@
-//! The history of an account: what its last pushes did, and why others were refused.
+//! The history of an account, as it is written: what each sync did, and why other pushes were refused or held.
 //!
-//! An applied push is recorded in its own transaction, by its revision. A refused one wrote nothing, so it is recorded afterwards,
-//! in a table that is bounded.
+//! An applied push is recorded in its own transaction, by its revision. A refused one wrote nothing, so it is recorded afterwards, in a
+//! table that is bounded.
 
-use super::{Error, Roster, Sender};
+use super::{AppliedPlan, Error, HeldPush, Roster, Sender, Sync, SyncKind, Times, guards_to_text};
 use crate::dialect::Dialect;
 use crate::roster::Counts;
-use rusqlite::{Row, TransactionBehavior, params};
-use std::time::Duration;
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior, params};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-/// A refused push, to be recorded.
+/// A push that was refused or held, to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// When, RFC 3339 in UTC, to the second.
@@ -24,128 +26,122 @@ pub struct Refused {
     pub status: Option<u16>,
     /// How many rejections the answer counted.
     pub rejections: u64,
+    /// How many of them there were of each rule.
+    pub by_rule: BTreeMap<String, u64>,
+    /// What held it; `None` if it was refused.
+    pub held: Option<HeldPush>,
     /// From the head of the request until its answer.
     pub duration: Duration,
     /// Why, without values of people.
     pub cause: String,
 }
 
-/// A push of the past.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past {
-    /// When it ended, RFC 3339 in UTC.
-    pub finished_at: String,
-    /// In whose words it was; `None` if it was applied by a version that did not record it.
-    pub dialect: Option<String>,
-    /// The number of the key that it was sent with, if that was recorded.
-    pub key: Option<i64>,
-    /// From where it came, if that was recorded.
-    pub peer: Option<String>,
-    /// The length of its body, in bytes, if that was recorded.
-    pub bytes: Option<u64>,
-    /// How long it took, in milliseconds.
-    pub duration_ms: u64,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was applied.
-    Applied {
-        /// The roster's revision after it.
-        revision: u64,
-        /// How many employees it carried.
-        employees: u64,
-        /// The five counts.
-        counts: Counts,
-    },
-    /// It was refused.
-    Refused {
-        /// How many equal ones of a second this stands for.
-        requests: u64,
-        /// The status of the answer; `None` if the client had gone before.
-        status: Option<u16>,
-        /// How many rejections the answer counted.
-        rejections: u64,
-        /// Why.
-        cause: String,
-    },
-}
-
 impl Roster {
-    /// Records refused pushes, in their order, and forgets the oldest beyond `kept_max`. Fails with [`Error::Busy`] at once if
-    /// the roster is being written: a push must not wait for this, nor this for a push.
+    /// Records pushes that were refused or held, in their order, and forgets the oldest beyond `kept_max`. Fails with [`Error::Busy`] at
+    /// once if the roster is being written: a push must not wait for this, nor this for a push.
     pub fn record_refused(&mut self, refused: &[Refused], kept_max: u64) -> Result<(), Error> {
         self.connection.busy_timeout(Duration::ZERO)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO refusal (finished_at, requests, dialect, key, peer, status, rejections, bytes, duration_ms, cause)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?;
-            for refused in refused {
-                let Refused { finished_at, requests, dialect, sender, status, rejections, duration, cause } = refused;
-                let (peer, duration_ms) =
-                    (sender.peer.map(|peer| peer.to_string()), u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-                let dialect = dialect.name();
-                insert.execute(params![
-                    finished_at,
-                    requests,
-                    dialect,
-                    sender.key,
-                    peer,
-                    status,
-                    rejections,
-                    sender.bytes,
-                    duration_ms,
-                    cause
-                ])?;
-            }
-        }
+        refused.iter().try_for_each(|refused| insert_refused(&transaction, refused))?;
         transaction.execute("DELETE FROM refusal WHERE number <= (SELECT max(number) FROM refusal) - ?", [kept_max])?;
         Ok(transaction.commit()?)
     }
-
-    /// The last pushes, applied and refused, at most `pushes_max`: the latest first.
-    pub fn history(&self, pushes_max: usize) -> Result<Vec<Past>, Error> {
-        let mut select = self.connection.prepare(
-            "SELECT finished_at, dialect, key, peer, bytes, duration_ms,
-                    revision, employees, created, updated, activated, hidden, unchanged
-             FROM sync ORDER BY revision DESC LIMIT ?",
-        )?;
-        let applied = select.query_map([pushes_max], |row| {
-            let [created, updated, activated, hidden, unchanged] =
-                [row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?];
-            let counts = Counts { created, updated, activated, hidden, unchanged };
-            past(row, Outcome::Applied { revision: row.get(6)?, employees: row.get(7)?, counts })
-        })?;
-        let mut pushes = applied.collect::<Result<Vec<_>, _>>()?;
-        let mut select = self.connection.prepare(
-            "SELECT finished_at, dialect, key, peer, bytes, duration_ms, requests, status, rejections, cause
-             FROM refusal ORDER BY number DESC LIMIT ?",
-        )?;
-        let refused = select.query_map([pushes_max], |row| {
-            let (requests, status, rejections, cause) = (row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?);
-            past(row, Outcome::Refused { requests, status, rejections, cause })
-        })?;
-        pushes.extend(refused.collect::<Result<Vec<_>, _>>()?);
-        // Stable, and both are in their order: it only says how the two interleave.
-        pushes.sort_by(|a, b| b.finished_at.cmp(&a.finished_at));
-        pushes.truncate(pushes_max);
-        Ok(pushes)
-    }
 }
 
-fn past(row: &Row, outcome: Outcome) -> rusqlite::Result<Past> {
-    Ok(Past {
-        finished_at: row.get(0)?,
-        dialect: row.get(1)?,
-        key: row.get(2)?,
-        peer: row.get(3)?,
-        bytes: row.get(4)?,
-        duration_ms: row.get(5)?,
-        outcome,
-    })
+fn insert_refused(connection: &Connection, refused: &Refused) -> Result<(), Error> {
+    let Refused { sender, held, .. } = refused;
+    let counts = held.as_ref().map(|held| held.counts);
+    let values = params![
+        refused.finished_at,
+        refused.requests,
+        refused.dialect.name(),
+        sender.key,
+        sender.peer.map(|peer| peer.to_string()),
+        refused.status,
+        refused.rejections,
+        by_rule_to_text(&refused.by_rule),
+        sender.bytes,
+        milliseconds(refused.duration),
+        refused.cause,
+        held.as_ref().and_then(|held| held.plan.as_ref()),
+        held.as_ref().map(|held| guards_to_text(&held.tripped)),
+        counts.map(|counts| counts.created),
+        counts.map(|counts| counts.updated),
+        counts.map(|counts| counts.activated),
+        counts.map(|counts| counts.hidden),
+        counts.map(|counts| counts.unchanged),
+    ];
+    connection
+        .prepare_cached(
+            "INSERT INTO refusal (finished_at, requests, dialect, key, peer, status, rejections, by_rule, bytes, duration_ms, cause,
+                 plan, guards, created, updated, activated, hidden, unchanged)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(values)?;
+    Ok(())
+}
+
+/// Records a sync as a revision, whose commit began at `began`. Returns the stamp of the roster. By its record no sync is before the one
+/// that it came after, also if the clock was set back.
+pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began: Instant) -> Result<[u8; 16], Error> {
+    let Counts { created, updated, activated, hidden, unchanged } = sync.counts;
+    let Times { receive, check, write, commit } = sync.times;
+    let plan = match &sync.kind {
+        SyncKind::Plan(plan) => Some(plan),
+        SyncKind::Push | SyncKind::Patch | SyncKind::Restore => None,
+    };
+    let guards = plan.filter(|AppliedPlan { tripped, .. }| !tripped.is_empty());
+    let values = params![
+        revision,
+        sync.profile,
+        sync.employees,
+        created,
+        updated,
+        activated,
+        hidden,
+        unchanged,
+        milliseconds(sync.duration),
+        sync.sender.dialect.map(Dialect::name),
+        sync.sender.key,
+        sync.sender.peer.map(|peer| peer.to_string()),
+        sync.sender.bytes,
+        sync.as_of.map(Timestamp::as_microsecond),
+        sync.is_usual,
+        sync.kind.name(),
+        plan.map(|plan| &plan.id),
+        guards.map(|plan| guards_to_text(&plan.tripped)),
+        sync.rules.to_le_bytes(),
+        sync.first_created,
+        sync.set_aside.as_ref().map(|set_aside| set_aside.employees),
+        sync.set_aside.as_ref().and_then(|set_aside| by_rule_to_text(&set_aside.by_rule)),
+        microseconds(receive),
+        microseconds(check),
+        microseconds(write),
+        microseconds(commit + began.elapsed()),
+    ];
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
+             dialect, key, peer, bytes, as_of, is_usual, kind, plan, guards, rules, first_created, set_aside, rejections,
+             receive_us, check_us, write_us, commit_us, finished_at, stamp)
+         VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+             max(strftime('%Y-%m-%dT%H:%M:%SZ'),
+                 coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
+             randomblob(16))
+         RETURNING stamp",
+    )?;
+    Ok(insert.query_row(values, |row| row.get(0))?)
+}
+
+/// Returns the form in which rejections by rule are stored; `None` if there are none.
+fn by_rule_to_text(by_rule: &BTreeMap<String, u64>) -> Option<String> {
+    let to_text = || serde_json::to_string(by_rule).expect("a map of text and numbers");
+    (!by_rule.is_empty()).then(to_text)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

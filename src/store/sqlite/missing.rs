@@ -25,8 +25,12 @@ impl Draft<'_> {
     pub(in crate::store) fn note_missing(&mut self, missing: &[Missing]) -> Result<(), Error> {
         self.any_missing |= !missing.is_empty();
         let mut note = self.prepared("INSERT OR REPLACE INTO missing VALUES (?, ?, ?)")?;
+        let mut mark = self.prepared("UPDATE version SET absent = ?3 WHERE place = ?1 << 32 | ?2 AND status = 0")?;
         for Missing { number, pushes, is_hidden } in missing {
             note.execute(params![number, pushes, is_hidden])?;
+            if *is_hidden {
+                mark.execute(params![self.revision, number, pushes])?;
+            }
         }
         Ok(())
     }

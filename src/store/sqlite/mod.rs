@@ -10,6 +10,7 @@
 mod accounts;
 mod adopt;
 mod backup;
+mod changes;
 mod check;
 mod derived;
 mod draft;
@@ -20,6 +21,7 @@ mod history;
 mod index;
 mod kept;
 mod keys;
+mod life;
 mod log;
 mod missing;
 mod plan_absences;
@@ -36,6 +38,7 @@ mod secrets;
 mod server_key;
 mod set_aside;
 mod snapshot;
+mod syncs;
 mod tally;
 mod versions;
 
@@ -44,15 +47,18 @@ pub use backup::Copied;
 pub use check::Checkup;
 pub use draft::Draft;
 pub use folder::{Lock, Store};
-pub use history::{Outcome, Past, Refused};
+pub use history::Refused;
 pub use keys::{Admitted, Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
+pub use life::{Event, FormerId, LifePage, Person};
 pub use reader::{Page, Reader, Summary};
 pub use restore::RESTORE;
 pub use roster::Roster;
 pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
+pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
 
 use super::{
-    Base, Came, Commit, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
-    PlannedChange, Remember, Retry, Seen, Sender, Sync, UniqueValue, Why, plan::StoredWhy, unique_values,
+    AppliedPlan, Base, Came, Commit, Earlier, Error, Held, HeldPush, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN, Once,
+    Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync, SyncKind, Times,
+    UniqueValue, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
 };

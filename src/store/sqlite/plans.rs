@@ -5,8 +5,8 @@
 
 use super::draft::{Draft, any_held, any_missing};
 use super::{
-    Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, StoredWhy, Why, plan_absences,
-    roster::State, rows, schema,
+    Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, StoredWhy, Why, changes, plan_absences,
+    roster::State, schema,
 };
 use crate::dialect::Dialect;
 use crate::limits::Limits;
@@ -39,30 +39,10 @@ const PLAN: &str = "SELECT number, id, strftime('%Y-%m-%dT%H:%M:%SZ', made_at, '
         would_trip
     FROM plan";
 
-/// Employees that a draft has changed, before and after.
-const CHANGED: &str = "
-    SELECT employee.number,
-        coalesce((SELECT id FROM former_id WHERE number = employee.number AND revision = ?1), employee.id),
-        iif(version.previous = 0, employee.status, former.status),
-        iif(version.previous = 0, employee.profile, former.profile),
-        iif(version.previous = 0, employee.data, former.data),
-        employee.id, version.status, version.profile, version.data
-    FROM version
-    CROSS JOIN employee ON employee.number = version.place & 0xffffffff
-    LEFT JOIN version AS former ON former.place = version.previous << 32 | employee.number
-    WHERE version.place > (?1 << 32 | ?2) AND version.place < (?1 << 32 | ?3)
-    ORDER BY version.place LIMIT ?4";
-
 impl Draft<'_> {
     pub(in crate::store) fn changes(&mut self, after: u32, limit: usize) -> Result<Vec<OwnedChange>, Error> {
         let next = self.next.expect("a push enters its profile before it appends");
-        let mut select = self.prepared(CHANGED)?;
-        let changed = select.query_map(params![self.revision, after, next, limit], |row| {
-            let (before, after) = (Some(rows::employee(row, 1)?), Some(rows::employee(row, 5)?));
-            Ok(OwnedChange { number: row.get(0)?, before, after })
-        })?;
-        let mut changes = changed.collect::<Result<Vec<_>, _>>()?;
-        drop(select);
+        let mut changes = changes::changed(&self.inner, self.revision, after..next, limit, |change, _| change)?;
         let created = self.scan(after.max(next - 1), limit - changes.len())?;
         let created = created.into_iter();
         changes.extend(created.map(|(number, after)| OwnedChange { number, before: None, after: Some(after) }));

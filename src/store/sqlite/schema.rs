@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -327,6 +327,45 @@ const INDEXED_PROFILES: &str = "
     DELETE FROM index_state;
 ";
 
+/// What is recorded of syncs, and of pushes that were held.
+const RECORDS: &str = "
+    -- kind: see store::SyncKind; NULL if that was not recorded. plan, guards: of a plan that was applied, its id and what had held it, see
+    -- plan.guards. rules: the version of the profile. first_created: the employees that the sync created have the numbers from this one on,
+    -- as many as it created. set_aside: how many employees a lenient push was applied without; rejections: how many rejections there were,
+    -- by rule, as JSON.
+    ALTER TABLE sync ADD COLUMN kind TEXT;
+    ALTER TABLE sync ADD COLUMN plan TEXT;
+    ALTER TABLE sync ADD COLUMN guards TEXT;
+    ALTER TABLE sync ADD COLUMN rules BLOB;
+    ALTER TABLE sync ADD COLUMN first_created INTEGER;
+    ALTER TABLE sync ADD COLUMN set_aside INTEGER;
+    ALTER TABLE sync ADD COLUMN rejections TEXT;
+    -- How long the steps took, in microseconds; see store::Times.
+    ALTER TABLE sync ADD COLUMN receive_us INTEGER;
+    ALTER TABLE sync ADD COLUMN check_us INTEGER;
+    ALTER TABLE sync ADD COLUMN write_us INTEGER;
+    ALTER TABLE sync ADD COLUMN commit_us INTEGER;
+    -- Numbers begin with 1, and none was ever left out.
+    UPDATE sync SET first_created = created_before.first FROM (
+        SELECT revision,
+            1 + coalesce(sum(created) OVER (ORDER BY revision ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS first
+        FROM sync
+    ) AS created_before WHERE created_before.revision = sync.revision;
+    -- From how many lists in a row the employee was absent, if this version was hidden by absence.
+    ALTER TABLE version ADD COLUMN absent INTEGER;
+    CREATE INDEX former_id_by_id ON former_id (id);
+    -- by_rule: see sync.rejections. Of a push that was held: the plan that it became, if there was room for one, the guards, see plan.guards,
+    -- and the counts as if it had been applied. guards is NULL if it was not held.
+    ALTER TABLE refusal ADD COLUMN by_rule TEXT;
+    ALTER TABLE refusal ADD COLUMN plan TEXT;
+    ALTER TABLE refusal ADD COLUMN guards TEXT;
+    ALTER TABLE refusal ADD COLUMN created INTEGER;
+    ALTER TABLE refusal ADD COLUMN updated INTEGER;
+    ALTER TABLE refusal ADD COLUMN activated INTEGER;
+    ALTER TABLE refusal ADD COLUMN hidden INTEGER;
+    ALTER TABLE refusal ADD COLUMN unchanged INTEGER;
+";
+
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
@@ -398,6 +437,11 @@ fn prepare(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connectio
 /// The version of a database that has taken so many steps.
 pub(super) fn number(steps: usize) -> u32 {
     u32::try_from(steps).expect("there are few steps")
+}
+
+/// Whether an account's database has all tables as this version has them.
+pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(version(connection)? == number(ROSTER.len()))
 }
 
 /// Whether an account's database has plans; one of an earlier version that is only read has none.

@@ -31,8 +31,8 @@ impl Draft<'_> {
         let mut create = self.prepared("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?;
         // Whoever changes twice in one revision has one version of it.
         let mut append = self.prepared(
-            "INSERT INTO version VALUES (?1 << 32 | ?2, coalesce((SELECT revision FROM latest WHERE number = ?2), 0), ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET status = ?3, profile = ?4, data = ?5",
+            "INSERT INTO version (place, previous, status, profile, data) VALUES (?1 << 32 | ?2, coalesce((SELECT revision FROM latest WHERE number = ?2), 0), ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET status = ?3, profile = ?4, data = ?5, absent = NULL",
         )?;
         let mut point = self.prepared("INSERT OR REPLACE INTO latest VALUES (?, ?)")?;
         for Change { number, before, after } in changes {

@@ -1,0 +1,131 @@
+//! What is recorded of a sync beside its changes.
+
+use super::Error;
+use crate::rejection::{Cause, SetAside};
+use crate::roster::{Counts, HiddenBy, OwnedChange, Tripped};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How a sync came to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncKind {
+    /// A list of everybody was pushed.
+    Push,
+    /// Some employees were pushed.
+    Patch,
+    /// A plan was applied.
+    Plan(AppliedPlan),
+    /// The roster was restored from a backup.
+    Restore,
+}
+
+/// A plan that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedPlan {
+    /// Its id.
+    pub id: String,
+    /// Whether employees had changed since it was made, so that it was applied without them.
+    pub is_rebased: bool,
+    /// The guards that had held it, without the ids of people. A dry run was held by none.
+    pub tripped: Vec<Tripped>,
+}
+
+/// How many employees were rejected, and by which rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectionCounts {
+    /// How many employees were rejected.
+    pub employees: u64,
+    /// How many rejections there were of each rule. An employee may break several.
+    pub by_rule: BTreeMap<String, u64>,
+}
+
+/// How long the steps of a push took. Together they are the time from the first look at the body until the commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Waiting for the body.
+    pub receive: Duration,
+    /// Reading the index, splitting, recognising, checking, and the rules of the whole roster: mostly the processor.
+    pub check: Duration,
+    /// Writing into the open transaction.
+    pub write: Duration,
+    /// Making it durable, with the index. The record of a sync is part of what is made durable, so its own `commit` ends before the last
+    /// write to the disk.
+    pub commit: Duration,
+}
+
+impl Times {
+    /// Sets `check` to what the other steps have left of `elapsed`, the time since the first look at the body.
+    pub fn rest_is_check(&mut self, elapsed: Duration) {
+        self.check = elapsed.saturating_sub(self.receive + self.write + self.commit);
+    }
+}
+
+/// A push that guards stopped, without people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldPush {
+    /// The id of the plan that it became; `None` if there was no room for one.
+    pub plan: Option<String>,
+    /// The guards that stopped it, without the ids of people.
+    pub tripped: Vec<Tripped>,
+    /// The five counts, as if it had been applied.
+    pub counts: Counts,
+}
+
+/// A change of a sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedChange {
+    /// The employee before and after.
+    pub change: OwnedChange,
+    /// Why the employee was hidden, if the change hides one.
+    pub hidden_by: Option<HiddenBy>,
+}
+
+impl SyncKind {
+    /// Its name in the store and in answers.
+    pub fn name(&self) -> &'static str {
+        match self {
+            SyncKind::Push => "push",
+            SyncKind::Patch => "patch",
+            SyncKind::Plan(AppliedPlan { is_rebased: false, .. }) => "plan",
+            SyncKind::Plan(AppliedPlan { is_rebased: true, .. }) => "rebasedPlan",
+            SyncKind::Restore => "restore",
+        }
+    }
+
+    /// Returns the kind of a name. A plan has this id and these guards.
+    pub(super) fn of_name(name: &str, id: String, tripped: Vec<Tripped>) -> Result<SyncKind, Error> {
+        let plan = |is_rebased| SyncKind::Plan(AppliedPlan { id, is_rebased, tripped });
+        Ok(match name {
+            "push" => SyncKind::Push,
+            "patch" => SyncKind::Patch,
+            "plan" => plan(false),
+            "rebasedPlan" => plan(true),
+            "restore" => SyncKind::Restore,
+            _ => return Err(Error::damaged("the kind of a sync is not one of those that there are")),
+        })
+    }
+
+    /// Returns why a sync of this kind hid an employee, who was absent from so many lists in a row if that was the reason.
+    pub(super) fn hides_by(&self, absent_lists: Option<u32>) -> HiddenBy {
+        match (self, absent_lists) {
+            (SyncKind::Plan(_), lists) => HiddenBy::Plan { lists },
+            (_, Some(lists)) => HiddenBy::Absence { lists },
+            (SyncKind::Push | SyncKind::Patch | SyncKind::Restore, None) => HiddenBy::Push,
+        }
+    }
+}
+
+impl From<&SetAside> for RejectionCounts {
+    fn from(SetAside { employees, causes, .. }: &SetAside) -> RejectionCounts {
+        let mut by_rule = BTreeMap::new();
+        for Cause { rule, count, .. } in causes {
+            *by_rule.entry(rule.clone().into_owned()).or_default() += count;
+        }
+        RejectionCounts { employees: *employees, by_rule }
+    }
+}
+
+/// Returns the same guards without the ids of people.
+pub fn without_people(tripped: &[Tripped]) -> Vec<Tripped> {
+    tripped.iter().map(|one| Tripped { ids: Vec::new(), ..one.clone() }).collect()
+}
