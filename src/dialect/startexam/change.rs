@@ -63,7 +63,9 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
 pub fn shown_hidden_by(hidden_by: HiddenBy) -> Value {
     match hidden_by {
         HiddenBy::Push | HiddenBy::Plan { lists: None } => json!({ "cause": hidden_by.name() }),
-        HiddenBy::Absence { lists } | HiddenBy::Plan { lists: Some(lists) } => json!({ "cause": hidden_by.name(), "lists": lists }),
+        HiddenBy::Absence { lists } | HiddenBy::Plan { lists: Some(lists) } => {
+            json!({ "cause": hidden_by.name(), "lists": lists })
+        }
     }
 }
 

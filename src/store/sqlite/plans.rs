@@ -5,8 +5,8 @@
 
 use super::draft::{Draft, any_held, any_missing};
 use super::{
-    Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, StoredWhy, Why, changes, plan_absences,
-    roster::State, schema,
+    Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, StoredWhy, Why, changes,
+    plan_absences, roster::State, schema,
 };
 use crate::dialect::Dialect;
 use crate::limits::Limits;
