@@ -152,16 +152,20 @@ fn measure(employees: u64, table: &mut Table) {
     drop(rollcall);
 
     if employees <= 1_000_000 {
-        for (peer, case, runs) in peers::textbook::measure(&bodies.base, &bodies.thousandth) {
-            table.add(peer, case, &runs, None);
-        }
-        for (peer, case, runs) in peers::sqlite_alone(&bodies.base, &bodies.thousandth) {
-            table.add(peer, case, &runs, None);
-        }
-        match peers::postgres::measure(employees) {
-            Ok(cases) => cases.iter().for_each(|(peer, case, runs)| table.add(peer, case, runs, None)),
-            Err(reason) => println!("PostgreSQL is left out: {reason}"),
-        }
+        measure_peers(employees, &bodies, table);
+    }
+}
+
+fn measure_peers(employees: u64, bodies: &Bodies, table: &mut Table) {
+    for (peer, case, runs) in peers::textbook::measure(&bodies.base, &bodies.thousandth) {
+        table.add(peer, case, &runs, None);
+    }
+    for (peer, case, runs) in peers::sqlite_alone(&bodies.base, &bodies.thousandth) {
+        table.add(peer, case, &runs, None);
+    }
+    match peers::postgres::measure(employees) {
+        Ok(cases) => cases.iter().for_each(|(peer, case, runs)| table.add(peer, case, runs, None)),
+        Err(reason) => println!("PostgreSQL is left out: {reason}"),
     }
 }
 
