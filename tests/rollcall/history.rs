@@ -296,3 +296,35 @@ fn the_program_shows_a_sync_and_says_why_somebody_is_hidden() {
     let nothing = run(&["show", "99", "9", "--data", &world.path("data")]);
     assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
 }
+
+#[test]
+fn what_a_sync_changed_is_exported_as_a_file() {
+    let world = World::new();
+    push_to(&world, HIDES, &json!([named("1", "Ada"), named("2", "Bob"), named("3", "Cy")]));
+    push_to(&world, HIDES, &json!([named("1", "=1+1"), hidden("2", "Bob"), named("4", "Dee")]));
+    let time = get(&world, "/v1/syncs/2")["time"].as_str().unwrap().to_owned();
+    let csv = world.get("/v1/syncs/2/changes.csv");
+    let expected = format!(
+        "sync,time,id,kind,field,before,after,cause\n\
+         2,{time},1,updated,First Name,Ada,'=1+1,push\n\
+         2,{time},2,hidden,status,active,hidden,push\n\
+         2,{time},3,hidden,status,active,hidden,absence (1 in a row)\n\
+         2,{time},4,created,status,,active,push\n\
+         2,{time},4,created,profileId,,{PROFILE},push\n\
+         2,{time},4,created,First Name,,Dee,push\n"
+    );
+    assert_eq!((csv.status, csv.text.as_str()), (200, expected.as_str()));
+    assert_eq!(csv.header("content-disposition").unwrap(), "attachment; filename=\"changes-99.csv\"");
+    let lines = world.get("/v1/syncs/2/changes.ndjson").text;
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut changes = pages(&world, "/v1/syncs/2/changes", "changes");
+    for change in &mut changes {
+        change["sync"] = json!(2);
+        change["time"] = json!(time);
+        change["cause"] = json!("push");
+    }
+    assert_eq!(lines, changes);
+    assert!(world.get("/v1/syncs/2/changes.xlsx").bytes.starts_with(b"PK"));
+    assert_eq!(world.get("/v1/syncs/9/changes.csv").status, 404);
+    assert_eq!(world.get("/v1/syncs/2/changes.csv?kind=hidden").status, 400);
+}
