@@ -134,7 +134,8 @@ pub struct Limits {
     pub plans_bytes_max: u64,
     /// How long a plan waits, in seconds.
     pub plan_seconds_max: u32,
-    /// The most employees on a page of `GET /v1/employees`, and the most changes on a page of a plan.
+    /// The most employees on a page of `GET /v1/employees`, and the most changes or pushes on a page of a plan or of
+    /// the history.
     pub page_employees_max: usize,
     /// The most data on such a page, in bytes. The employee that reaches it is the last on its page.
     #[serde(deserialize_with = "size::bytes")]

@@ -58,7 +58,7 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// Prints a plan with its changes as one JSON object, a change a line.
+/// Prints a plan or a sync with its changes as one JSON object, a change a line.
 pub struct Document {
     is_first: bool,
 }
@@ -66,7 +66,12 @@ pub struct Document {
 impl Document {
     /// Begins the object with the plan.
     pub fn begin(plan: &Value) -> Result<Document, Failed> {
-        out!("{{\"plan\": {plan}, \"changes\": [")?;
+        Document::begin_with("plan", plan)
+    }
+
+    /// Begins the object with what made the changes, under this name.
+    pub fn begin_with(name: &str, about: &Value) -> Result<Document, Failed> {
+        out!("{{\"{name}\": {about}, \"changes\": [")?;
         Ok(Document { is_first: true })
     }
 

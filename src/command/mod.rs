@@ -24,6 +24,8 @@ mod push_plan;
 mod refused;
 mod restore;
 mod serve;
+mod show;
+mod why;
 #[cfg(not(feature = "client"))]
 mod without_client;
 
@@ -67,6 +69,8 @@ enum Command {
     Account(account::Account),
     Key(key::Key),
     History(history::History),
+    Show(show::Show),
+    Why(why::Why),
     Profile(profile::Profile),
     Push(Push),
     Plan(plan::Plan),
@@ -153,6 +157,8 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Plan(command) => command.run(config()?),
         Command::Export(command) => command.run(config()?),
         Command::History(command) => command.run(config()?),
+        Command::Show(command) => command.run(config()?),
+        Command::Why(command) => command.run(config()?),
         Command::Backup(command) => command.run(config()?),
         Command::Restore(command) => command.run(config()?),
         Command::Completions(command) => command.run(),

@@ -1,8 +1,11 @@
-//! Exports: the whole roster in one file, for people to read or to be pushed again.
+//! Exports: the whole roster in one file, for people to read or to be pushed again; and what a sync changed.
 
+mod changes;
 mod csv;
 mod ndjson;
 mod xlsx;
+
+pub use changes::write as write_changes;
 
 use crate::roster::{Employee, Names};
 use crate::store::{self, Filter, Reader};
@@ -67,18 +70,19 @@ pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir:
         })?,
         Form::Csv => {
             let columns = Columns::used(&snapshot, filter, &names)?;
-            let mut csv = csv::Writer::new(&mut out, &columns)?;
+            let mut csv = csv::Writer::new(&mut out, columns.headings())?;
             snapshot.for_each(filter, |employee| {
                 count += 1;
-                csv.write(&employee, &columns)
+                csv.write(&columns.values(&employee))
             })?;
         }
         Form::Xlsx => {
             let columns = Columns::used(&snapshot, filter, &names)?;
-            let mut workbook = xlsx::Workbook::new(&columns, dir, xlsx::ROWS_MAX)?;
+            let mut workbook =
+                xlsx::Workbook::new("Employees", columns.headings().map(str::to_owned).collect(), dir, xlsx::ROWS_MAX)?;
             snapshot.for_each(filter, |employee| {
                 count += 1;
-                workbook.write(&employee)
+                workbook.write(&columns.values(&employee))
             })?;
             workbook.save(&mut out)?;
         }

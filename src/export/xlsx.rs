@@ -1,7 +1,6 @@
 //! An Excel workbook.
 
-use super::{Columns, Error};
-use crate::roster::Employee;
+use super::Error;
 use rust_xlsxwriter::{Format, Worksheet};
 use std::io::{Seek, Write};
 use std::path::Path;
@@ -14,19 +13,21 @@ const CELL_CHARS_MAX: usize = 32_767;
 
 /// A workbook that is being written. The rows so far are kept in a temporary file. A text in a cell is a text and never a formula,
 /// whatever it begins with.
-pub struct Workbook<'c> {
+pub struct Workbook {
     inner: rust_xlsxwriter::Workbook,
-    columns: &'c Columns,
+    /// What its sheets are called; the second and later ones have a number behind it.
+    sheet: &'static str,
+    headings: Vec<String>,
     rows_max: u32,
     row: u32,
 }
 
-impl<'c> Workbook<'c> {
+impl Workbook {
     /// Begins a workbook, whose temporary files are made in `dir`. After `rows_max` rows, headings included, another sheet begins.
-    pub fn new(columns: &'c Columns, dir: &Path, rows_max: u32) -> Result<Workbook<'c>, Error> {
+    pub fn new(sheet: &'static str, headings: Vec<String>, dir: &Path, rows_max: u32) -> Result<Workbook, Error> {
         let mut inner = rust_xlsxwriter::Workbook::new();
         inner.set_tempdir(dir)?;
-        let mut workbook = Workbook { inner, columns, rows_max, row: 0 };
+        let mut workbook = Workbook { inner, sheet, headings, rows_max, row: 0 };
         workbook.begin_sheet()?;
         Ok(workbook)
     }
@@ -34,24 +35,24 @@ impl<'c> Workbook<'c> {
     fn begin_sheet(&mut self) -> Result<(), Error> {
         let number = self.inner.worksheets().len() + 1;
         let sheet = self.inner.add_worksheet_with_constant_memory()?;
-        sheet.set_name(if number == 1 { "Employees".into() } else { format!("Employees {number}") })?;
+        sheet.set_name(if number == 1 { self.sheet.into() } else { format!("{} {number}", self.sheet) })?;
         sheet.set_freeze_panes(1, 0)?;
         let bold = Format::new().set_bold();
-        for (column, heading) in (0..).zip(self.columns.headings()) {
+        for (column, heading) in (0..).zip(&self.headings) {
             sheet.write_string_with_format(0, column, as_cell(heading), &bold)?;
         }
         self.row = 1;
         Ok(())
     }
 
-    /// Writes an employee.
-    pub fn write(&mut self, employee: &Employee) -> Result<(), Error> {
+    /// Writes a row.
+    pub fn write(&mut self, values: &[&str]) -> Result<(), Error> {
         if self.row == self.rows_max {
             self.begin_sheet()?;
         }
         let last = self.inner.worksheets().len() - 1;
         let sheet: &mut Worksheet = self.inner.worksheet_from_index(last)?;
-        for (column, value) in (0..).zip(self.columns.values(employee)) {
+        for (column, value) in (0..).zip(values) {
             if !value.is_empty() {
                 sheet.write_string(self.row, column, as_cell(value))?;
             }
@@ -78,22 +79,17 @@ fn as_cell(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roster::{Data, Status};
     use calamine::{DataType as _, Reader as _, Xlsx};
     use std::io::Cursor;
 
     #[test]
     fn what_one_sheet_does_not_hold_goes_on_in_another() {
-        let columns = Columns(vec![(7, "Note".into())]);
-        let mut workbook = Workbook::new(&columns, &std::env::temp_dir(), 3).unwrap();
+        let headings = ["id", "status", "Note"].map(str::to_owned).to_vec();
+        let mut workbook = Workbook::new("Employees", headings, &std::env::temp_dir(), 3).unwrap();
         for number in 0..5 {
-            let mut data = Data::default();
-            data.push(7, if number == 4 { "=1+1" } else { "x" });
-            let employee = Employee { id: number.to_string(), status: Status::Active, profile: 1, data };
-            workbook.write(&employee).unwrap();
+            workbook.write(&[&number.to_string(), "active", if number == 4 { "=1+1" } else { "x" }]).unwrap();
         }
-        let long = Data::from_bytes([&[7, 0x80, 0x80, 0x02][..], &[b'x'; 32_768]].concat());
-        workbook.write(&Employee { id: "5".into(), status: Status::Hidden, profile: 1, data: long }).unwrap();
+        workbook.write(&["5", "hidden", &"x".repeat(32_768)]).unwrap();
         let mut out = Cursor::new(Vec::new());
         workbook.save(&mut out).unwrap();
         let mut read = Xlsx::new(out).unwrap();

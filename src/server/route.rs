@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 29] = [
+static ROUTES: [Route; 32] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -41,6 +41,9 @@ static ROUTES: [Route; 29] = [
         .listed("/v1/syncs"),
     Route::new(Read, "/v1/syncs/{revision}", KeyInHead(signed, |call, caller| Box::pin(syncs::sync(call, caller.key)))),
     Route::new(Read, "/v1/syncs/{revision}/changes", KeyInHead(signed, |call, caller| Box::pin(syncs::changes(call, caller.key)))),
+    Route::new(Read, "/v1/syncs/{revision}/changes.csv", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Csv)))),
+    Route::new(Read, "/v1/syncs/{revision}/changes.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Xlsx)))),
+    Route::new(Read, "/v1/syncs/{revision}/changes.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Ndjson)))),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),

@@ -1,6 +1,6 @@
 //! History: what each sync did, why other pushes were refused or held, and the life of an employee.
 
-use super::world::{Answer, PEOPLE, PROFILE, World, employee};
+use super::world::{Answer, PEOPLE, PROFILE, World, employee, run};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -258,4 +258,73 @@ fn a_lenient_push_is_recorded_with_how_many_it_left_out() {
     let sync = get(&world, "/v1/syncs/1");
     assert_eq!(sync["setAside"], json!({ "employees": 1, "rejectionsByRule": { "email": 1, "required": 1 } }));
     assert_eq!(pages(&world, "/v1/syncs/1/changes", "changes").len(), 1);
+}
+
+#[test]
+fn the_program_shows_a_sync_and_says_why_somebody_is_hidden() {
+    let world = World::new();
+    push_to(&world, HIDES, &json!([named("1", "Ada"), named("2", "Bob"), named("3", "Cy")]));
+    push_to(&world, HIDES, &json!([named("1", "Augusta"), hidden("2", "Bob")]));
+    let program = |args: &[&str]| {
+        let output = run(&[args, &["--data", &world.path("data")]].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = program(&["show", "99", "2", "--changes"]);
+    assert!(
+        shown.contains("kind: push\n") && shown.contains("~ 1  updated\n    First Name: \"Ada\" → \"Augusta\"\n"),
+        "{shown}"
+    );
+    let json: Value = serde_json::from_str(&program(&["show", "99", "2", "--changes", "--json"])).unwrap();
+    assert_eq!(json["sync"], get(&world, "/v1/syncs/2"));
+    assert_eq!(json["changes"], get(&world, "/v1/syncs/2/changes")["changes"]);
+    let why = |id: &str| program(&["why", "99", id]);
+    let ada = why("1");
+    assert!(
+        ada.starts_with("Employee \"1\" is active since ") && ada.contains("by revision 1 (push, startexam, key "),
+        "{ada}"
+    );
+    assert!(ada.contains("It was changed last ") && ada.contains("by revision 2 "), "{ada}");
+    assert!(why("2").contains("That push said so."), "{}", why("2"));
+    assert!(why("3").contains("it was absent from a list."), "{}", why("3"));
+    assert!(why("3").contains("by revision 2 (push, startexam, key "), "{}", why("3"));
+    let json: Value = serde_json::from_str(&program(&["why", "99", "3", "--json"])).unwrap();
+    assert_eq!((&json["status"], &json["missingFromLists"]), (&json!("hidden"), &json!(1)));
+    assert_eq!(json["since"]["change"]["hiddenBy"], json!({ "cause": "absence", "lists": 1 }));
+    let nobody = run(&["why", "99", "9", "--data", &world.path("data")]);
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+    let nothing = run(&["show", "99", "9", "--data", &world.path("data")]);
+    assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
+}
+
+#[test]
+fn what_a_sync_changed_is_exported_as_a_file() {
+    let world = World::new();
+    push_to(&world, HIDES, &json!([named("1", "Ada"), named("2", "Bob"), named("3", "Cy")]));
+    push_to(&world, HIDES, &json!([named("1", "=1+1"), hidden("2", "Bob"), named("4", "Dee")]));
+    let time = get(&world, "/v1/syncs/2")["time"].as_str().unwrap().to_owned();
+    let csv = world.get("/v1/syncs/2/changes.csv");
+    let expected = format!(
+        "sync,time,id,kind,field,before,after,cause\n\
+         2,{time},1,updated,First Name,Ada,'=1+1,push\n\
+         2,{time},2,hidden,status,active,hidden,push\n\
+         2,{time},3,hidden,status,active,hidden,absence (1 in a row)\n\
+         2,{time},4,created,status,,active,push\n\
+         2,{time},4,created,profileId,,{PROFILE},push\n\
+         2,{time},4,created,First Name,,Dee,push\n"
+    );
+    assert_eq!((csv.status, csv.text.as_str()), (200, expected.as_str()));
+    assert_eq!(csv.header("content-disposition").unwrap(), "attachment; filename=\"changes-99.csv\"");
+    let lines = world.get("/v1/syncs/2/changes.ndjson").text;
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut changes = pages(&world, "/v1/syncs/2/changes", "changes");
+    for change in &mut changes {
+        change["sync"] = json!(2);
+        change["time"] = json!(time);
+        change["cause"] = json!("push");
+    }
+    assert_eq!(lines, changes);
+    assert!(world.get("/v1/syncs/2/changes.xlsx").bytes.starts_with(b"PK"));
+    assert_eq!(world.get("/v1/syncs/9/changes.csv").status, 404);
+    assert_eq!(world.get("/v1/syncs/2/changes.csv?kind=hidden").status, 400);
 }

@@ -167,7 +167,7 @@ fn changes_come_in_pages_and_can_be_filtered() {
         ("kind=gone", "kind must be one of created, updated, activated, hidden, renamed, erased"),
         ("field=Shoe", "the account has no field of this name"),
         ("limit=0", "limit must be a number from 1 to 1000"),
-        ("page=2", "there are the parameters kind, field, cursor and limit"),
+        ("page=2", "there are the parameters kind, field, id, cursor and limit"),
     ] {
         let answer = world.get(&format!("{plan}/changes?{query}"));
         assert_eq!(answer.status, 400, "{query}");

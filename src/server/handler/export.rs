@@ -1,7 +1,10 @@
-//! `GET /v1/employees.csv`, `.xlsx` and `.ndjson`: the whole roster in one file.
+//! `GET /v1/employees.csv`, `.xlsx` and `.ndjson`: the whole roster in one file; and `GET /v1/syncs/{revision}/changes.csv` and so on: what a sync
+//! changed.
 
+use super::syncs::found;
 use crate::export::{self, Form};
 use crate::limits::Limits;
+use crate::server::Server;
 use crate::server::call::Call;
 use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, REVISION, Refusal};
@@ -33,13 +36,49 @@ pub fn gate_of_sent(limits: &Limits) -> Gate {
     Gate::new(sent_max, sent_max.div_ceil(4), limits.account_waiting_max)
 }
 
-/// Writes the export to a file without a name and sends that, so that a slow client does not hold the roster.
+/// Exports the roster.
 pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refusal> {
-    let server = call.server;
     let mut filter = Filter::default();
     for (name, value) in form_urlencoded::parse(call.query().as_bytes()).filter(|(_, value)| !value.is_empty()) {
         filter.set(&name, &value).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     }
+    let name = format!("employees-{}", key.account);
+    send_file(call, key, form, &name, move |server, key, file| {
+        let reader = server.store.reader(key)?;
+        reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
+        Ok(export::write(&reader, &filter, form, file, server.store.dir())?.1)
+    })
+    .await
+}
+
+/// Exports what a sync changed.
+pub async fn changes(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refusal> {
+    let revision = call.part("revision")?;
+    if let Some((name, _)) = form_urlencoded::parse(call.query().as_bytes()).find(|(_, value)| !value.is_empty()) {
+        let message = format!("this export has no parameters, such as {name:?}");
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
+    }
+    let name = format!("changes-{}", key.account);
+    send_file(call, key, form, &name, move |server, key, file| {
+        let reader = server.store.history_reader(key)?;
+        reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
+        let (past, sync) = found(&reader, &revision)?;
+        export::write_changes(&reader, &past, &sync, form, file, server.store.dir())?;
+        Ok(sync.revision)
+    })
+    .await
+}
+
+/// Has `write` write an export to a file without a name, and sends that, so that a slow client does not hold the roster. `write` returns the
+/// revision that the export is of.
+async fn send_file(
+    call: Call<'_>,
+    key: Key,
+    form: Form,
+    name: &str,
+    write: impl FnOnce(&Server, &Key, &mut File) -> Result<u64, Refusal> + Send + 'static,
+) -> Result<Answer, Refusal> {
+    let server = call.server;
     let too_many = |whose: &str| {
         let message = format!("as many exports are under way {whose} (limit exports_max); ask again in a moment");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5)
@@ -53,11 +92,9 @@ pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refu
     let (file, length, revision) = look_up(server, move |server| {
         let dir = server.store.dir();
         let mut file = tempfile::tempfile_in(dir).map_err(export::Error::from)?;
-        let reader = server.store.reader(&key)?;
-        reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
-        let (_, revision) = export::write(&reader, &filter, form, &mut file, dir)?;
+        let revision = write(server, &key, &mut file)?;
         let length = export::rewind(&mut file).map_err(export::Error::from)?;
-        drop((reader, ticket));
+        drop(ticket);
         Ok((file, length, revision))
     })
     .await?;
@@ -82,7 +119,7 @@ pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refu
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length.into());
     headers.insert(REVISION, revision.into());
-    let name = format!("attachment; filename=\"employees-{account}.{}\"", form.ending());
+    let name = format!("attachment; filename=\"{name}.{}\"", form.ending());
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&name).expect("a number and an ending are ASCII"));
     Ok(answer)
 }

@@ -23,9 +23,9 @@ macro_rules! id {
 const CHANGED: &str = concat!(
     "SELECT employee.number, ",
     id!(before),
-    ", iif(version.previous = 0, employee.status, former.status),
-        iif(version.previous = 0, employee.profile, former.profile),
-        iif(version.previous = 0, employee.data, former.data), ",
+    ", iif(former.place IS NULL, employee.status, former.status),
+        iif(former.place IS NULL, employee.profile, former.profile),
+        iif(former.place IS NULL, employee.data, former.data), ",
     id!(after),
     ", version.status, version.profile, version.data, version.absent
     FROM version

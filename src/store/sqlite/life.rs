@@ -1,7 +1,7 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
 use super::{Error, Outcome, Past, Reader, RecordedChange, changes, rows, syncs};
-use crate::roster::{Employee, OwnedChange};
+use crate::roster::{Employee, Missing, OwnedChange};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// How many former ids of an employee are returned.
@@ -90,6 +90,18 @@ impl Reader {
             .query_map(params![number, FORMER_IDS_MAX], |row| Ok(FormerId { id: row.get(0)?, until: row.get(1)? }))?
             .collect::<Result<_, _>>()?;
         Ok(Some(Person { number, employee, former_ids, is_former }))
+    }
+
+    /// Returns how many lists in a row have not carried the employee with a number; `None` if the last did, or it was hidden on purpose.
+    pub fn missing(&self, number: u32) -> Result<Option<Missing>, Error> {
+        let find = || {
+            let mut select =
+                self.connection.prepare_cached("SELECT pushes, is_hidden FROM missing WHERE number = ?")?;
+            let missing =
+                select.query_row([number], |row| Ok(Missing { number, pushes: row.get(0)?, is_hidden: row.get(1)? }));
+            Ok(missing.optional()?)
+        };
+        find().map_err(|error: Error| error.of(self.account))
     }
 
     /// Returns events of the life of the employee with a number, the latest first, beginning with the one of revision `from`, or with the

@@ -24,7 +24,7 @@ const SHORTEN: &str = "
 pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earlier>, Error> {
     let mut select = connection.prepare_cached(
         "SELECT fingerprint, retry.revision, first, ignored, coalesce(employees, 0), coalesce(created, 0), coalesce(updated, 0),
-             coalesce(activated, 0), coalesce(hidden, 0), coalesce(unchanged, 0), coalesce(duration_ms, 0), set_aside
+             coalesce(activated, 0), coalesce(hidden, 0), coalesce(unchanged, 0), coalesce(duration_ms, 0), retry.set_aside
          FROM retry LEFT JOIN sync ON sync.revision = retry.revision AND NOT is_command WHERE retry.key = ? AND made_at > unixepoch() - ?",
     )?;
     Ok(select.query_row(params![key, RETRY_SECONDS_MAX], read).optional()?)

@@ -353,7 +353,7 @@ const RECORDS: &str = "
     ) AS created_before WHERE created_before.revision = sync.revision;
     -- From how many lists in a row the employee was absent, if this version was hidden by absence.
     ALTER TABLE version ADD COLUMN absent INTEGER;
-    CREATE INDEX former_id_by_id ON former_id (id);
+    CREATE INDEX IF NOT EXISTS former_id_by_id ON former_id (id);
     -- by_rule: see sync.rejections. Of a push that was held: the plan that it became, if there was room for one, the guards, see plan.guards,
     -- and the counts as if it had been applied. guards is NULL if it was not held.
     ALTER TABLE refusal ADD COLUMN by_rule TEXT;

@@ -1,0 +1,170 @@
+//! `rollcall why`
+
+use super::folder::{IfMissing, StoreFolder};
+use super::{Failed, out};
+use crate::config::Config;
+use crate::roster::{Employee, HiddenBy, Missing, Status};
+use crate::server::{shown_event, shown_person};
+use crate::store::{Applied, AppliedPlan, Error, Event, Outcome, Person, Reader, SyncKind};
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use serde_json::json;
+
+/// How many events of a life are looked at.
+const EVENTS_MAX: usize = 1_000;
+
+/// How many bytes of data are read of them, about.
+const BYTES_MAX: usize = 64 << 20;
+
+/// Say why an employee is active or hidden: since when, by which push, and what changed last; a server may be running
+#[derive(Args)]
+pub struct Why {
+    /// The account
+    account: i64,
+    /// The employee's id in the corporate system, or one that it had before
+    id: String,
+    /// Print a JSON object
+    #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+    json: bool,
+    #[command(flatten)]
+    store: StoreFolder,
+}
+
+/// What there is to say about an employee.
+struct Answer<'a> {
+    person: &'a Person,
+    /// The event that gave the employee its status; `None` if that is too long ago.
+    since: Option<&'a Event>,
+    /// The last event.
+    last: Option<&'a Event>,
+    /// The last event that is known to come from a push that carried the employee.
+    carried: Option<&'a Event>,
+    missing: Option<Missing>,
+}
+
+impl Why {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let store = self.store.open(&config, IfMissing::Fail)?;
+        let key = store.key(self.account)?.ok_or(Error::NoAccount(self.account))?;
+        let reader = store.history_reader(&key)?;
+        let person = reader.person(self.id.trim())?.ok_or_else(|| {
+            let account = self.account;
+            Failed::Refused(format!(
+                "account {account} has no employee who has or had this id; ids are compared as they are"
+            ))
+        })?;
+        let life = reader.life(person.number, None, EVENTS_MAX, BYTES_MAX)?.events;
+        let answer = Answer {
+            since: life.iter().find(|event| gives_status(event)),
+            last: life.first(),
+            carried: life.iter().find(|event| is_carried(event)),
+            missing: reader.missing(person.number)?,
+            person: &person,
+        };
+        if self.json { answer.print_json(&reader) } else { out!("{}", answer.paragraph()) }
+    }
+}
+
+fn gives_status(event: &Event) -> bool {
+    let change = &event.recorded.change;
+    let status = |version: &Option<Employee>| version.as_ref().map(|version| version.status);
+    event.is_before_known && status(&change.before) != status(&change.after)
+}
+
+fn is_carried(event: &Event) -> bool {
+    let is_push = matches!(kind(event), Some(SyncKind::Push | SyncKind::Patch));
+    is_push && !matches!(event.recorded.hidden_by, Some(HiddenBy::Absence { .. }))
+}
+
+fn kind(event: &Event) -> Option<&SyncKind> {
+    match &event.sync.as_ref()?.outcome {
+        Outcome::Applied(Applied { kind, .. }) => kind.as_ref(),
+        Outcome::Refused { .. } => None,
+    }
+}
+
+impl Answer<'_> {
+    fn print_json(&self, reader: &Reader) -> Result<(), Failed> {
+        let names = reader.names()?;
+        let event = |event: Option<&Event>| event.map(|event| shown_event(event, &names));
+        let mut shown = shown_person(self.person);
+        shown["since"] = json!(event(self.since));
+        shown["lastChange"] = json!(event(self.last));
+        shown["lastCarried"] = json!(event(self.carried));
+        shown["missingFromLists"] = json!(self.missing.map(|missing| missing.pushes));
+        shown["answer"] = json!(self.paragraph());
+        out!("{shown:#}")
+    }
+
+    fn paragraph(&self) -> String {
+        let Person { employee, former_ids, is_former, .. } = self.person;
+        let mut sentences = Vec::new();
+        let since = match self.since {
+            Some(event) => format!("since {}", described(event)),
+            None => "since before what is kept of its history".into(),
+        };
+        sentences.push(format!("Employee {:?} is {} {since}.", employee.id, employee.status.as_str()));
+        if *is_former {
+            let former = former_ids.iter().map(|former| format!("{:?} until revision {}", former.id, former.until));
+            sentences.push(format!("Its former ids are {}.", former.collect::<Vec<_>>().join(", ")));
+        }
+        sentences.extend(self.why_hidden());
+        if let Some(last) = self.last.filter(|last| self.since.is_none_or(|since| since.revision != last.revision)) {
+            sentences.push(format!("It was changed last {}.", described(last)));
+        }
+        if let Some(Missing { pushes, is_hidden: false, .. }) = self.missing {
+            sentences.push(format!("It was missing {pushes} times in a row from lists that hide the absent."));
+        }
+        if let Some(carried) = self.carried {
+            sentences.push(format!(
+                "The last push that carried and changed it was {}; one that changes nobody is not recorded for each employee.",
+                described(carried)
+            ));
+        }
+        sentences.join(" ")
+    }
+
+    /// Says why the employee is hidden, if it is.
+    fn why_hidden(&self) -> Option<String> {
+        let event = self.since.filter(|_| self.person.employee.status == Status::Hidden)?;
+        let absent = |lists: u32| match lists {
+            1 => "it was absent from a list".to_owned(),
+            _ => format!("it was absent from {lists} lists in a row"),
+        };
+        let on_purpose = match self.missing {
+            None => "; a later push carried it as hidden",
+            Some(_) => "",
+        };
+        Some(match event.recorded.hidden_by {
+            None => "It was created as hidden.".into(),
+            Some(HiddenBy::Push) => "That push said so.".into(),
+            Some(HiddenBy::Absence { lists }) => format!("The reason is that {}{on_purpose}.", absent(lists)),
+            Some(HiddenBy::Plan { lists }) => {
+                let reason = lists.map(|lists| format!(", because {}", absent(lists))).unwrap_or_default();
+                match kind(event) {
+                    Some(SyncKind::Plan(AppliedPlan { id, tripped, .. })) if !tripped.is_empty() => {
+                        let guards: Vec<&str> = tripped.iter().map(|one| one.guard.name()).collect();
+                        let guards = guards.join(", ");
+                        format!(
+                            "The plan {id} said so{reason}; it was held by the guards {guards}, and somebody released it."
+                        )
+                    }
+                    _ => format!("A plan that somebody applied said so{reason}."),
+                }
+            }
+        })
+    }
+}
+
+/// Says when an event was, and by which sync.
+fn described(event: &Event) -> String {
+    let revision = event.revision;
+    let Some(past) = &event.sync else {
+        return format!("revision {revision}, whose record is not kept");
+    };
+    let mut about: Vec<String> = kind(event).map(|kind| kind.name().to_owned()).into_iter().collect();
+    about.extend(past.dialect.clone());
+    about.extend(past.key.map(|key| format!("key {key}")));
+    about.extend(past.peer.as_ref().map(|peer| format!("from {peer}")));
+    format!("{} by revision {revision} ({})", past.finished_at, about.join(", "))
+}
