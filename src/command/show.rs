@@ -6,7 +6,7 @@ use super::{Failed, out};
 use crate::config::Config;
 use crate::dialect::startexam::shown_change;
 use crate::server::shown_sync;
-use crate::store::{Applied, Error, Outcome, Reader};
+use crate::store::{Applied, Error, Reader};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use serde_json::Value;
@@ -47,7 +47,7 @@ impl Show {
         if !self.json {
             print(&shown)?;
         }
-        if let (Outcome::Applied(applied), true) = (&past.outcome, self.changes) {
+        if let (Some(applied), true) = (past.applied(), self.changes) {
             print_changes(&reader, applied, document.as_mut())?;
         }
         document.map_or(Ok(()), Document::end)

@@ -5,7 +5,7 @@ use super::{Failed, out};
 use crate::config::Config;
 use crate::roster::{Employee, HiddenBy, Missing, Status};
 use crate::server::{shown_event, shown_person};
-use crate::store::{Applied, AppliedPlan, Error, Event, Outcome, Person, Reader, SyncKind};
+use crate::store::{AppliedPlan, Error, Event, Person, Reader, SyncKind};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use serde_json::json;
@@ -77,10 +77,7 @@ fn is_carried(event: &Event) -> bool {
 }
 
 fn kind(event: &Event) -> Option<&SyncKind> {
-    match &event.sync.as_ref()?.outcome {
-        Outcome::Applied(Applied { kind, .. }) => kind.as_ref(),
-        Outcome::Refused { .. } => None,
-    }
+    event.sync.as_ref()?.applied()?.kind.as_ref()
 }
 
 impl Answer<'_> {
@@ -113,7 +110,8 @@ impl Answer<'_> {
             sentences.push(format!("It was changed last {}.", described(last)));
         }
         if let Some(Missing { pushes, is_hidden: false, .. }) = self.missing {
-            sentences.push(format!("It was missing {pushes} times in a row from lists that hide the absent."));
+            let lists = if pushes == 1 { "list that hides".to_owned() } else { format!("{pushes} lists that hide") };
+            sentences.push(format!("It was missing from the last {lists} the absent."));
         }
         if let Some(carried) = self.carried {
             sentences.push(format!(

@@ -71,6 +71,13 @@ pub struct HeldPush {
     pub counts: Counts,
 }
 
+impl HeldPush {
+    /// Returns what is recorded of a push that these guards stopped.
+    pub fn new(tripped: &[Tripped], plan: Option<String>, counts: Counts) -> HeldPush {
+        HeldPush { plan, tripped: without_people(tripped), counts }
+    }
+}
+
 /// A change of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedChange {

@@ -4,13 +4,12 @@
 //! those who are carried.
 
 use super::Failure;
-use super::carried::Indexed;
+use super::carried::{Indexed, Slots};
 use super::find::Found;
 use super::outcome::Outcome;
 use super::rules::BATCH;
 use crate::roster::{Absences, Employee, Index, Missing, Status};
 use crate::store::{self, Draft};
-use std::collections::HashSet;
 
 /// Makes those active whom absence has hidden and whom a list carries again without a status. Returns the numbers of those whom absence has
 /// hidden and who are carried as hidden: they are hidden on purpose from now on.
@@ -83,19 +82,21 @@ pub fn end(
     if has_everybody && outcome.carried.stored_len() == index.len() as u64 && !draft.any_missing() {
         return Ok(());
     }
-    let carried = Carried::of(outcome, index, indexed);
+    let slots = Slots::new(index, indexed);
+    let is_carried = |number: u32, outcome: &Outcome| {
+        slots.of(number).is_some_and(|slot| outcome.carried.place_of_stored(slot).is_some())
+    };
     let mut missing = Vec::new();
     if draft.any_missing() {
         let again: Vec<Missing>;
-        (again, missing) =
-            draft.missing()?.into_iter().partition(|missing: &Missing| carried.has(missing.number, outcome));
+        (again, missing) = draft.missing()?.into_iter().partition(|missing| is_carried(missing.number, outcome));
         outcome.absences.ended = again.iter().map(|missing| missing.number).collect();
     }
     let Some(hiding) = hiding else {
         return Ok(());
     };
-    match carried {
-        Carried::Slots => {
+    match indexed {
+        Indexed::Everybody => {
             let is_absent = |slot: &u32| {
                 let is_carried = outcome.carried.place_of_stored(*slot).is_some();
                 !is_carried && index.status(*slot) == Status::Active && index.profile(*slot) == hiding.profile
@@ -103,7 +104,7 @@ pub fn end(
             let absent: Vec<u32> = (0..index.slots()).filter(is_absent).map(|slot| slot + 1).collect();
             absent.chunks(BATCH).try_for_each(|numbers| hiding.hide(numbers, &missing, outcome, draft, index))?;
         }
-        Carried::Numbers(carried) => {
+        Indexed::Carried => {
             let mut after = 0;
             loop {
                 let mut numbers = draft.active_of(hiding.profile, after, BATCH)?;
@@ -111,40 +112,13 @@ pub fn end(
                     break;
                 };
                 after = *last;
-                numbers.retain(|number| *number < outcome.first_created() && !carried.contains(number));
+                numbers.retain(|number| *number < outcome.first_created() && !is_carried(*number, outcome));
                 hiding.hide(&numbers, &missing, outcome, draft, index)?;
             }
         }
     }
     outcome.settle(index);
     Ok(())
-}
-
-/// Whom the push carries of those who were stored.
-enum Carried {
-    /// The outcome knows it by slot, which is the number less one.
-    Slots,
-    /// These numbers.
-    Numbers(HashSet<u32>),
-}
-
-impl Carried {
-    fn of(outcome: &Outcome, index: &Index, indexed: Indexed) -> Carried {
-        match indexed {
-            Indexed::Everybody => Carried::Slots,
-            Indexed::Carried => {
-                let slots = (0..index.slots()).filter(|slot| outcome.carried.place_of_stored(*slot).is_some());
-                Carried::Numbers(slots.map(|slot| index.get(slot).number).collect())
-            }
-        }
-    }
-
-    fn has(&self, number: u32, outcome: &Outcome) -> bool {
-        match self {
-            Carried::Slots => outcome.carried.place_of_stored(number - 1).is_some(),
-            Carried::Numbers(numbers) => numbers.contains(&number),
-        }
-    }
 }
 
 impl Hiding {

@@ -9,6 +9,7 @@ mod blocks;
 mod carried;
 mod check;
 mod conditions;
+mod ending;
 mod failure;
 mod find;
 mod guard;
@@ -43,12 +44,10 @@ use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::SetAside;
 use crate::roster::{Counts, Coverage, GuardSettings, Guards, Ignored, Index, Intent, Tripped};
-use crate::store::{
-    self, Commit, Draft, Earlier, IndexUpdate, NewPlan, Numbers, Plan, RejectionCounts, Remember, Sync, SyncKind,
-    Times, Why,
-};
+use crate::store::{self, Draft, Earlier, Numbers, Plan, Times, Why};
 use absence::Hiding;
 use carried::Indexed;
+use ending::Ready;
 use find::{Finder, Found};
 use guard::Figures;
 use lenient::Rest;
@@ -219,118 +218,12 @@ enum Reached<'r, 'd> {
     Repeated(Earlier),
 }
 
-/// A push that is right, before its ending.
-struct Ready<'r, 'd> {
-    run: &'r Run<'r>,
-    draft: Draft<'d>,
-    index: Index,
-    applied: Applied<'r>,
-    started: Instant,
-}
-
-impl Ready<'_, '_> {
-    /// Applies the push.
-    fn commit(self, trace: &mut Trace) -> Result<Receipt, Failure> {
-        let Ready { run, mut draft, index, applied, started } = self;
-        let Run { push, profile, numbers, .. } = *run;
-        let Applied { mut outcome, indexed, ignored, first, empties_queue, set_aside, .. } = applied;
-        absence::remember(&absence::take(&mut outcome, &draft), &mut draft)?;
-        let Outcome { counts, employees, delta, figures, .. } = outcome;
-        let sync = Sync {
-            kind: run.sync_kind(),
-            profile: numbers.profile,
-            rules: profile.version,
-            first_created: numbers.next,
-            employees,
-            counts,
-            set_aside: set_aside.as_deref().map(RejectionCounts::from),
-            duration: started.elapsed(),
-            times: trace.times,
-            sender: trace.sender,
-            as_of: push.conditions.as_of,
-            is_usual: push.coverage.is_everybody(),
-        };
-        let duration = sync.duration;
-        let index = match indexed {
-            Indexed::Everybody => IndexUpdate::Whole(index, delta),
-            Indexed::Carried => IndexUpdate::Entries(delta.entries(&index)),
-        };
-        let remember = push.conditions.retry().map(|retry| Remember {
-            retry,
-            first,
-            ignored: ignored.clone(),
-            set_aside: set_aside.clone(),
-            kept_max: push.limits.retries_kept_max,
-        });
-        let seen = push.conditions.seen(push.limits.signatures_kept_max);
-        let index_bytes_max = push.limits.index_bytes_max;
-        let tally = figures.tally();
-        let commit = Commit { sync, index, index_bytes_max, tally, empties_queue, remember, seen, plan: None };
-        let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
-        Ok(Receipt { counts, employees, revision, duration, ignored, first, set_aside, is_repeated: false })
-    }
-
-    /// Keeps a push that guards stopped as a plan, if there is room for one.
-    fn hold(mut self, trace: &mut Trace) -> Failure {
-        let (tripped, counts) = (std::mem::take(&mut self.applied.tripped), self.applied.outcome.counts);
-        let plan = match self.keep(Why::Guards(tripped.clone()), trace) {
-            Ok(planned) => Some(planned.plan.id),
-            Err(Failure::Store(store::Error::PlansFull { .. })) => None,
-            Err(failure) => return failure,
-        };
-        Failure::Held { tripped, plan, counts }
-    }
-
-    /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.
-    fn keep(self, why: Why, trace: &mut Trace) -> Result<Planned, Failure> {
-        let Ready { run, mut draft, index, applied, started } = self;
-        let Run { push, profile, numbers, .. } = *run;
-        let Applied { mut outcome, indexed, ignored, set_aside, .. } = applied;
-        let absences = absence::take(&mut outcome, &draft);
-        let Outcome { counts, employees, delta, .. } = outcome;
-        let duration = started.elapsed();
-        let sync = Sync {
-            kind: run.sync_kind(),
-            profile: numbers.profile,
-            rules: profile.version,
-            first_created: numbers.next,
-            employees,
-            counts,
-            set_aside: set_aside.as_deref().map(RejectionCounts::from),
-            duration,
-            times: trace.times,
-            sender: trace.sender,
-            as_of: push.conditions.as_of,
-            is_usual: false,
-        };
-        let mut accepted: Vec<(u32, u128)> =
-            delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
-        drop(delta);
-        let (limits, spool_dir) = (push.limits, push.spool_dir);
-        if indexed == Indexed::Everybody {
-            // The roster stays as it is, so the next push need not read the index again.
-            draft.return_index(index, limits.index_bytes_max);
-        }
-        accepted.sort_unstable();
-        let plan = NewPlan { sync, why, profile, numbers, accepted, absences, limits, spool_dir };
-        let plan = timed(&mut trace.times.commit, || draft.keep_as_plan(plan))?;
-        Ok(Planned { plan, duration, ignored, set_aside })
-    }
-}
-
 /// By what a push is carried out, once its profile is known.
 struct Run<'a> {
     push: &'a Push<'a>,
     profile: &'a Profile,
     numbers: &'a Numbers,
     indexed: Indexed,
-}
-
-impl Run<'_> {
-    /// What the push is recorded as.
-    fn sync_kind(&self) -> SyncKind {
-        if self.push.coverage.is_everybody() { SyncKind::Push } else { SyncKind::Patch }
-    }
 }
 
 /// A push that was appended to the draft, and is right.

@@ -97,7 +97,8 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let mut answer = match moved {
         Moved::Refuse => json_text(StatusCode::OK, startexam::answer(&receipt.counts)),
         Moved::LeaveOut => {
-            let mut applied = shown::counts(&receipt.counts);
+            let mut applied = json!({});
+            shown::add_counts(&mut applied, &receipt.counts);
             applied["leftOut"] = shown_left_out(&left_out);
             json(StatusCode::OK, &applied)
         }

@@ -7,7 +7,7 @@ use super::paging::Paging;
 use crate::server::call::Call;
 use crate::server::respond::{Answer, Refusal, json};
 use crate::server::share::disk;
-use crate::store::{Applied, Key, Outcome, OutcomeFilter, Past, Reader, SyncFilter, SyncPlace};
+use crate::store::{Applied, Key, OutcomeFilter, Past, Reader, SyncFilter, SyncPlace};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -49,11 +49,7 @@ pub fn found(reader: &Reader, revision: &str) -> Result<(Past, Applied), Refusal
         .parse()
         .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the revision in the path must be a number, like 412"))?;
     let past = reader.sync(revision.into())?;
-    past.and_then(|past| match &past.outcome {
-        Outcome::Applied(applied) => Some((past.clone(), applied.clone())),
-        Outcome::Refused { .. } => None,
-    })
-    .ok_or_else(|| {
+    past.and_then(|past| past.applied().cloned().map(|applied| (past, applied))).ok_or_else(|| {
         let message = "no sync of the account made this revision, or its record is not kept any more; GET /v1/syncs lists those that there are";
         Refusal::new(StatusCode::NOT_FOUND, message)
     })

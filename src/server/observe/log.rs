@@ -3,7 +3,7 @@
 use crate::dialect::Dialect;
 use crate::server::Server;
 use crate::server::respond::{Held, Refusal};
-use crate::store::{HeldPush, Refused, Sender, without_people};
+use crate::store::{HeldPush, Refused, Sender};
 use crate::sync::{Receipt, Trace};
 use hyper::{Method, StatusCode};
 use std::borrow::Cow;
@@ -111,9 +111,8 @@ impl Event {
             }
             (rejected.error_count, rules)
         });
-        self.held = refusal.and_then(|refusal| refusal.held.as_deref()).map(|Held { tripped, plan, counts }| {
-            HeldPush { plan: plan.clone(), tripped: without_people(tripped), counts: *counts }
-        });
+        let held = refusal.and_then(|refusal| refusal.held.as_deref());
+        self.held = held.map(|Held { tripped, plan, counts }| HeldPush::new(tripped, plan.clone(), *counts));
         // A rejection's message has an employee's id in it, and the count says more.
         let refused = refusal.map(|refusal| match &refusal.rejected {
             Some(rejected) => format!("employees were rejected: {}", rejected.summary()),

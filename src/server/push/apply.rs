@@ -7,7 +7,7 @@ use crate::server::observe::history;
 use crate::server::observe::log::{CLIENT_GONE, Event};
 use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
-use crate::store::{HeldPush, Refused, Roster, Times, without_people};
+use crate::store::{HeldPush, Refused, Roster, Times};
 use crate::sync::{Failure, LeftOut, Planned, Receipt, Trace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -127,9 +127,7 @@ fn answer_with<T: Done>(answer: oneshot::Sender<Applied<T>>, server: &Server, ac
                 rejections: 0,
                 by_rule: BTreeMap::new(),
                 held: match failure {
-                    Failure::Held { tripped, plan, counts } => {
-                        Some(HeldPush { plan, tripped: without_people(&tripped), counts })
-                    }
+                    Failure::Held { tripped, plan, counts } => Some(HeldPush::new(&tripped, plan, counts)),
                     _ => None,
                 },
                 duration: receive + check + write + commit,

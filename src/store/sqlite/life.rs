@@ -1,6 +1,6 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
-use super::{Error, Outcome, Past, Reader, RecordedChange, changes, rows, syncs};
+use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
 use crate::roster::{Employee, Missing, OwnedChange};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -140,10 +140,7 @@ fn life(
             None => None,
         };
         let sync = syncs::sync(connection, revision)?;
-        let applied = sync.as_ref().and_then(|sync| match &sync.outcome {
-            Outcome::Applied(applied) => Some(applied),
-            Outcome::Refused { .. } => None,
-        });
+        let applied = sync.as_ref().and_then(Past::applied);
         let is_created = applied.is_some_and(|applied| applied.created.contains(&number));
         let is_before_known = before.is_some() || is_created;
         let kind = applied.and_then(|applied| applied.kind.as_ref());

@@ -237,7 +237,7 @@ fn page(connection: &Connection, filter: &SyncFilter, from: SyncPlace, limit: us
             (sync, _) => sync.is_some(),
         };
         if page.syncs.len() == limit || passed_over == PASSED_OVER_MAX {
-            let revision = sync.as_ref().map_or(0, Past::revision);
+            let revision = sync.as_ref().and_then(Past::applied).map_or(0, |applied| applied.revision);
             page.next = Some(SyncPlace { revision, refusal: other.map_or(0, |(number, _)| number) });
             return Ok(page);
         }
@@ -253,11 +253,11 @@ fn page(connection: &Connection, filter: &SyncFilter, from: SyncPlace, limit: us
 }
 
 impl Past {
-    /// The revision that it made; 0 if it made none.
-    fn revision(&self) -> u64 {
+    /// Returns what it did; `None` if it was not applied.
+    pub fn applied(&self) -> Option<&Applied> {
         match &self.outcome {
-            Outcome::Applied(applied) => applied.revision,
-            Outcome::Refused { .. } => 0,
+            Outcome::Applied(applied) => Some(applied),
+            Outcome::Refused { .. } => None,
         }
     }
 }

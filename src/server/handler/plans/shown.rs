@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 
 /// Shows a plan without its changes.
 pub fn plan(plan: &Plan) -> Value {
-    let Plan {
-        id, made_at, expires_at, state, why, base, profile, sender, employees, counts: of_plan, changes, ..
-    } = plan;
+    let Plan { id, made_at, expires_at, state, why, base, profile, sender, employees, counts, changes, .. } = plan;
     let Sender { dialect, key, peer, bytes } = sender;
     let mut shown = json!({
         "id": id,
@@ -38,9 +36,7 @@ pub fn plan(plan: &Plan) -> Value {
     if let PlanState::Applied { revision } = state {
         shown["appliedAs"] = (*revision).into();
     }
-    for (name, count) in counts(of_plan).as_object().into_iter().flatten() {
-        shown[name] = count.clone();
-    }
+    add_counts(&mut shown, counts);
     shown
 }
 
@@ -52,14 +48,12 @@ fn guard(tripped: &Tripped) -> Value {
     })
 }
 
-/// Shows the five counts, named as in the answer to a push.
-pub fn counts(counts: &Counts) -> Value {
+/// Adds the five counts, named as in the answer to a push.
+pub fn add_counts(shown: &mut Value, counts: &Counts) {
     let Counts { created, updated, activated, hidden, unchanged } = counts;
-    json!({
-        "employeesCreated": created,
-        "employeesDataUpdated": updated,
-        "employeesStatusChangedToActive": activated,
-        "employeesStatusChangedToHidden": hidden,
-        "employeesNotChanged": unchanged,
-    })
+    shown["employeesCreated"] = json!(created);
+    shown["employeesDataUpdated"] = json!(updated);
+    shown["employeesStatusChangedToActive"] = json!(activated);
+    shown["employeesStatusChangedToHidden"] = json!(hidden);
+    shown["employeesNotChanged"] = json!(unchanged);
 }

@@ -1,8 +1,8 @@
 //! Syncs and the lives of employees as they are read back.
 
 use crate::dialect::startexam::shown_change;
-use crate::roster::{Counts, Names, Tripped};
-use crate::server::handler::plans::shown::counts;
+use crate::roster::{Names, Tripped};
+use crate::server::handler::plans::shown::add_counts;
 use crate::store::{
     Applied, AppliedPlan, Event, FormerId, HeldPush, Outcome, Past, Person, RejectionCounts, SyncKind, Times,
 };
@@ -66,12 +66,6 @@ fn applied(shown: &mut Value, applied: &Applied) {
             "write": milliseconds(write),
             "commit": milliseconds(commit),
         });
-    }
-}
-
-fn add_counts(shown: &mut Value, of_push: &Counts) {
-    for (name, count) in counts(of_push).as_object().into_iter().flatten() {
-        shown[name] = count.clone();
     }
 }
 
