@@ -17,6 +17,9 @@ pub struct Edit<'v> {
 /// The longest value that is looked at, in bytes: what takes long to compare is no name.
 const LOOKED_AT_BYTES_MAX: usize = 1 << 10;
 
+/// How many characters are looked at, from the first on that not all encodings have, before all of a value is.
+const LETTERS: usize = 4;
+
 /// Flags, which often change two at a time.
 const FLAGS: [&[u8]; 4] = [b"true", b"false", b"1", b"0"];
 
@@ -52,13 +55,33 @@ impl Edit<'_> {
             return false;
         }
         let unknown = |text: &str| text.matches(['?', char::REPLACEMENT_CHARACTER]).count();
-        unknown(after) > unknown(before) || ENCODINGS.iter().any(|written| is_read_in_another(before, after, written))
+        let start = through_first_letters(before);
+        unknown(after) > unknown(before)
+            || ENCODINGS.iter().any(|written| {
+                // Nearly always the first letters tell that it is not so.
+                begins_as_read_in_another(start, after, written) && is_read_in_another(before, after, written)
+            })
     }
 }
 
 /// The characters of a text that every encoding has, without the one that stands for others.
 fn ascii(text: &str) -> impl Iterator<Item = u8> {
     text.bytes().filter(|byte| byte.is_ascii() && *byte != b'?')
+}
+
+/// Returns a text up to some characters behind the first that not all encodings have.
+fn through_first_letters(text: &str) -> &str {
+    let first = text.bytes().position(|byte| !byte.is_ascii()).unwrap_or(text.len());
+    let end = text[first..].char_indices().nth(LETTERS).map_or(text.len(), |(at, _)| first + at);
+    &text[..end]
+}
+
+/// Returns whether `start`, written in an encoding and read in another one, can be the beginning of `after`. All that it is read in have a
+/// character for each byte, so what a text begins with is read as what it begins with.
+fn begins_as_read_in_another(start: &str, after: &str, written: &'static Encoding) -> bool {
+    let (bytes, _, is_lossy) = written.encode(start);
+    let begins = |read: &str| after.trim().starts_with(read.trim());
+    !is_lossy && (begins(&encoding_rs::mem::decode_latin1(&bytes)) || others(written, &bytes).any(|read| begins(&read)))
 }
 
 /// Returns whether `before`, written in an encoding, becomes `after` when it is read in another one.
@@ -70,15 +93,20 @@ fn is_read_in_another(before: &str, after: &str, written: &'static Encoding) -> 
     // Values are stored without white space around them, which a no-break space is.
     let is_after = |read: &str| read.trim() == after.trim();
     let latin1 = || encoding_rs::mem::decode_latin1(&bytes);
+    is_after(&latin1()) && !is_after(before) || others(written, &bytes).any(|read| is_after(&read))
+}
+
+/// Reads bytes in the encodings that they were not written in.
+fn others<'b>(written: &'static Encoding, bytes: &'b [u8]) -> impl Iterator<Item = Cow<'b, str>> {
     // Text that was not UTF-8 and makes sense as UTF-8 was garbled before: this repairs it.
-    let others = ENCODINGS.iter().filter(|read| **read != written && **read != UTF_8);
-    is_after(&latin1()) && !is_after(before)
-        || others.map(|read| -> Cow<str> { read.decode_without_bom_handling(&bytes).0 }).any(|read| is_after(&read))
+    let others = ENCODINGS.iter().filter(move |read| **read != written && **read != UTF_8);
+    others.map(|read| read.decode_without_bom_handling(bytes).0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn garbled(edits: &[(&str, &str)]) -> bool {
         let edits = edits.iter().map(|(before, after)| Edit { before: before.as_bytes(), after: after.as_bytes() });
@@ -104,6 +132,25 @@ mod tests {
             ("à", "Ã"),
         ] {
             assert!(garbled(&[("a", "b"), (before, after)]), "{before} {after:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn the_first_letters_tell_nothing_wrong(
+            before in "[ \u{a0}aéÃ©Иваà–]{0,9}",
+            other in "[ \u{a0}aéÃ©Иваà–]{0,9}",
+            written in prop::sample::select(ENCODINGS.to_vec()),
+            read in prop::sample::select(ENCODINGS.to_vec()),
+            is_read in any::<bool>(),
+        ) {
+            let read = read.decode_without_bom_handling(&written.encode(&before).0).0.trim().to_owned();
+            let after = if is_read { read } else { other };
+            if is_read_in_another(&before, &after, written) {
+                prop_assert!(begins_as_read_in_another(through_first_letters(&before), &after, written));
+            }
         }
     }
 
