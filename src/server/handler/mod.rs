@@ -11,3 +11,4 @@ pub mod read;
 pub mod springest;
 pub mod startexam;
 pub mod syncs;
+pub mod undo;

@@ -1,7 +1,7 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
-use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
-use crate::roster::{Employee, Missing, OwnedChange};
+use super::{Error, Past, Reader, RecordedChange, VersionAt, changes, rows, syncs};
+use crate::roster::{Employee, Missing, OwnedChange, is_of_removed};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// How many former ids of an employee are returned.
@@ -51,6 +51,21 @@ pub struct LifePage {
     pub next: Option<u64>,
 }
 
+impl Person {
+    /// Returns the id: that of somebody who was removed is the last one.
+    pub fn id(&self) -> &str {
+        match self.former_ids.first() {
+            Some(last) if self.employee.is_removed() => &last.id,
+            _ => &self.employee.id,
+        }
+    }
+
+    /// Returns the status, or says that the employee was removed.
+    pub fn status(&self) -> &'static str {
+        if self.employee.is_removed() { "removed" } else { self.employee.status.as_str() }
+    }
+}
+
 /// A version of an employee.
 struct Version {
     revision: u64,
@@ -68,26 +83,25 @@ impl Reader {
 
     fn find_person(&self, id: &str) -> Result<Option<Person>, Error> {
         let connection = &self.connection;
-        let by_id = |id: &str| self.employee(id);
-        let (number, employee, is_former) = match by_id(id)? {
+        let (number, employee, is_former) = match self.employee(id)? {
             Some((number, employee)) => (number, employee, false),
             None => {
-                let last_with_it = "SELECT employee.id FROM former_id JOIN employee USING (number)
+                let last_with_it =
+                    "SELECT number, roster.id, status, profile, data FROM former_id JOIN roster USING (number)
                     WHERE former_id.id = ? ORDER BY former_id.revision DESC LIMIT 1";
                 let mut select = connection.prepare_cached(last_with_it)?;
-                let Some(current) = select.query_row([id], |row| row.get::<_, String>(0)).optional()? else {
+                let mut rows = select.query([id])?;
+                let Some(row) = rows.next()? else {
                     return Ok(None);
                 };
-                let Some((number, employee)) = by_id(&current)? else {
-                    return Ok(None);
-                };
-                (number, employee, true)
+                (row.get(0)?, rows::whole_employee(row, 1)?, true)
             }
         };
         let mut select = connection
             .prepare_cached("SELECT id, revision FROM former_id WHERE number = ? ORDER BY revision DESC LIMIT ?")?;
         let former_ids = select
             .query_map(params![number, FORMER_IDS_MAX], |row| Ok(FormerId { id: row.get(0)?, until: row.get(1)? }))?
+            .filter(|former| former.as_ref().map_or(true, |former| !is_of_removed(&former.id)))
             .collect::<Result<_, _>>()?;
         Ok(Some(Person { number, employee, former_ids, is_former }))
     }
@@ -150,6 +164,18 @@ fn life(
         next = before;
     }
     Ok(page)
+}
+
+/// Returns the employee with a number as it was at a revision; `None` if it did not exist.
+pub(super) fn at(connection: &Connection, number: u32, revision: u64) -> Result<Option<VersionAt>, Error> {
+    let mut select = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
+    let mut made: u64 = select.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
+    let mut previous = connection.prepare_cached("SELECT previous FROM version WHERE place = ?1 << 32 | ?2")?;
+    while made > revision {
+        made = previous.query_row(params![made, number], |row| row.get(0))?;
+    }
+    let version = version(connection, number, made)?.filter(|version| version.revision <= revision);
+    Ok(version.map(|Version { revision, employee, absent, .. }| VersionAt { employee, since: revision, absent }))
 }
 
 /// Returns the version of an employee that a revision made, or the one in `employee` if none in `version` has this revision.
