@@ -56,10 +56,10 @@ impl Form {
 }
 
 /// Writes the employees of a roster that the filter accepts to `file`, from its beginning, as they were at one moment. Temporary files are
-/// made in `dir`. Returns the number of employees and the roster's revision.
+/// made in `dir`. Returns the number of employees and the revision of the roster.
 pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<(u64, u64), Error> {
     let snapshot = roster.snapshot()?;
-    let revision = snapshot.revision()?;
+    let revision = snapshot.revision_of(filter)?;
     let names = snapshot.names()?;
     let mut count = 0;
     let mut out = BufWriter::with_capacity(1 << 17, file);

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use super::MomentError;
 use crate::role::Roles;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -232,6 +233,9 @@ pub enum Error {
         /// The revision that was found.
         found: u64,
     },
+    /// There is no roster of the moment that was asked for.
+    #[error(transparent)]
+    Moment(#[from] MomentError),
     /// A database was made by a later version of the program.
     #[error(
         "{path} was written by a later version of rollcall (schema {found}, this one knows {known}); use that version"

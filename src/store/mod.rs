@@ -39,6 +39,7 @@
 mod draft;
 mod error;
 pub mod memory;
+mod moment;
 mod plan;
 mod record;
 mod settings;
@@ -49,6 +50,7 @@ mod unique;
 
 pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
+pub use moment::{Moment, MomentError};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
 use plan::{guards_of_text, guards_to_text};
 pub use record::{AppliedPlan, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, without_people};

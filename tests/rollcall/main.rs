@@ -11,6 +11,7 @@
 )]
 
 mod absent;
+mod at;
 mod authenticate;
 mod backup;
 mod blocks;

@@ -44,7 +44,8 @@ pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refu
     }
     let name = format!("employees-{}", key.account);
     send_file(call, key, form, &name, move |server, key, file| {
-        let reader = server.store.reader(key)?;
+        // What the roster was is kept by a file of the current version only.
+        let reader = if filter.at.is_some() { server.store.history_reader(key)? } else { server.store.reader(key)? };
         reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
         Ok(export::write(&reader, &filter, form, file, server.store.dir())?.1)
     })

@@ -52,11 +52,13 @@ pub struct LifePage {
 }
 
 /// A version of an employee.
-struct Version {
-    revision: u64,
+pub(super) struct Version {
+    /// The revision that made it.
+    pub revision: u64,
     /// The revision of the one before it, if that is in `version`; 0 if it is in `employee`; `None` if this one is.
     previous: Option<u64>,
-    employee: Employee,
+    /// The employee.
+    pub employee: Employee,
     absent: Option<u32>,
 }
 
@@ -153,7 +155,7 @@ fn life(
 }
 
 /// Returns the version of an employee that a revision made, or the one in `employee` if none in `version` has this revision.
-fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
+pub(super) fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
     let id = "coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > ?2 ORDER BY revision LIMIT 1), employee.id)";
     let appended = format!(
         "SELECT {id}, version.status, version.profile, version.data, previous, absent

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod adopt;
+mod at;
 mod backup;
 mod changes;
 mod check;
@@ -58,7 +59,7 @@ pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
 
 use super::{
-    AppliedPlan, Base, Came, Commit, Earlier, Error, Held, HeldPush, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN,
-    Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync,
-    SyncKind, Times, UniqueValue, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
+    AppliedPlan, Base, Came, Commit, Earlier, Error, Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan,
+    Numbers, OF_HIDDEN, Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen,
+    Sender, Sync, SyncKind, Times, UniqueValue, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
 };

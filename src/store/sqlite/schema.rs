@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, HISTORY_START];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -364,6 +364,17 @@ const RECORDS: &str = "
     ALTER TABLE refusal ADD COLUMN activated INTEGER;
     ALTER TABLE refusal ADD COLUMN hidden INTEGER;
     ALTER TABLE refusal ADD COLUMN unchanged INTEGER;
+";
+
+/// From when on the history is kept.
+const HISTORY_START: &str = "
+    -- The revision from which on the roster is known as it was, and after which every change is. In a file of an earlier version, that is the
+    -- last revision that changed an employee whose row did not keep what it was.
+    CREATE TABLE history_start (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL) STRICT;
+    INSERT INTO history_start SELECT 1, coalesce(max(employee.revision), 0) FROM employee WHERE NOT EXISTS (
+        SELECT 1 FROM sync WHERE sync.revision = employee.revision
+            AND employee.number >= first_created AND employee.number < first_created + created
+    );
 ";
 
 /// The first version in which versions of employees are appended.
