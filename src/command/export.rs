@@ -3,7 +3,7 @@
 use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, out, output};
 use crate::config::Config;
-use crate::export::{self, Form};
+use crate::export::{self, Form, Written};
 use crate::store::Filter;
 use clap::Args;
 use std::io;
@@ -67,7 +67,7 @@ impl Export {
         let dir = if to_stdout { store.dir() } else { dir };
         let refused = |error: io::Error| Failed::Refused(format!("{}: {error}", self.file.display()));
         let mut file = tempfile::Builder::new().prefix(".rollcall-export-").tempfile_in(dir).map_err(refused)?;
-        let (employees, revision) =
+        let Written { employees, revision, cursor } =
             export::write(&roster, &filter, form, file.as_file_mut(), dir).map_err(Failed::refused)?;
         if to_stdout {
             export::rewind(file.as_file_mut()).map_err(refused)?;
@@ -75,7 +75,9 @@ impl Export {
         }
         file.as_file().sync_all().map_err(refused)?;
         file.persist(&self.file).map_err(|error| refused(error.error))?;
-        out!("{employees} employees written to {}, at revision {revision}", self.file.display())?;
+        let feed = |cursor| format!("; GET /v1/changes?after={cursor} has what changes afterwards");
+        let feed = cursor.map(feed).unwrap_or_default();
+        out!("{employees} employees written to {}, at revision {revision}{feed}", self.file.display())?;
         Ok(())
     }
 }

@@ -38,6 +38,7 @@
 
 mod draft;
 mod error;
+mod feed;
 pub mod memory;
 mod moment;
 mod plan;
@@ -50,6 +51,7 @@ mod unique;
 
 pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
+pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
 pub use moment::{Moment, MomentError};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
 use plan::{guards_of_text, guards_to_text};

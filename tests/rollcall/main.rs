@@ -28,6 +28,7 @@ mod dialects;
 mod ends;
 mod equal;
 mod export;
+mod feed;
 mod files;
 mod golden;
 mod guards;

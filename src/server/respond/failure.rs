@@ -39,6 +39,7 @@ impl From<store::Error> for Refusal {
                 Refusal::new(StatusCode::CONFLICT, message)
             }
             store::Error::Moment(error) => error.into(),
+            store::Error::Feed(error) => Refusal::new(StatusCode::GONE, error.to_string()),
             store::Error::LongLog { log_bytes_max, .. } => {
                 let message = format!(
                     "more than {log_bytes_max} bytes were pushed while exports of this account are under way \
