@@ -40,7 +40,9 @@
 
 mod draft;
 mod error;
+mod feed;
 pub mod memory;
+mod moment;
 mod plan;
 mod record;
 mod settings;
@@ -51,6 +53,8 @@ mod unique;
 
 pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
 pub use error::{Cause, Error};
+pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
+pub use moment::{Moment, MomentError};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
 pub use record::{
