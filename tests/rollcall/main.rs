@@ -36,6 +36,7 @@ mod history;
 mod index;
 mod lenient;
 mod lenient_dialects;
+mod model;
 mod operator;
 mod patches;
 mod plain;
