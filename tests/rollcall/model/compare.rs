@@ -13,7 +13,10 @@ pub fn now(world: &World, roster: &mut Roster) {
     if roster.revision() > 0 {
         sync(world, roster, roster.revision());
     }
-    assert_eq!(get(world, "/v1/syncs?outcome=applied&limit=1")["syncs"][0]["revision"].as_u64().unwrap_or(0), roster.revision() as u64);
+    assert_eq!(
+        get(world, "/v1/syncs?outcome=applied&limit=1")["syncs"][0]["revision"].as_u64().unwrap_or(0),
+        roster.revision() as u64
+    );
     let waiting = roster.waiting();
     let shown = plans(world);
     assert_eq!(shown.len(), waiting.len(), "plans that wait: {shown:#?}");
@@ -38,7 +41,8 @@ pub fn is_as(world: &World, roster: &Roster) -> bool {
     let revision = get(world, "/v1/syncs?outcome=applied&limit=1")["syncs"][0]["revision"].as_u64().unwrap_or(0);
     let waiting = plans(world);
     let ids: Vec<Option<&str>> = roster.waiting().iter().map(|plan| roster.plans[*plan].id.as_deref()).collect();
-    let same = |(id, plan): (&Option<&str>, &Value)| id.is_none_or(|id| plan["id"] == id);
+    let is_known = |plan: &Value| roster.plans.iter().any(|known| known.id.as_deref() == plan["id"].as_str());
+    let same = |(id, plan): (&Option<&str>, &Value)| id.map_or_else(|| !is_known(plan), |id| plan["id"] == id);
     revision == roster.revision() as u64
         && people(world, "") == roster.people
         && ids.len() == waiting.len()

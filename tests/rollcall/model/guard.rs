@@ -5,13 +5,13 @@ use super::roster::{Pending, Person, Roster};
 
 /// What the guards of the model's profile let pass: percent, and people in any case.
 pub const BOUNDS: [(&str, u64, u64); 7] = [
-    ("hide", 15, 3),
-    ("activate", 30, 3),
-    ("update", 40, 8),
-    ("empty", 15, 2),
-    ("unique", 20, 3),
-    ("create", 30, 4),
-    ("reject", 10, 4),
+    ("hide", 25, 4),
+    ("activate", 30, 4),
+    ("update", 50, 10),
+    ("empty", 20, 3),
+    ("unique", 30, 4),
+    ("create", 30, 6),
+    ("reject", 15, 5),
 ];
 
 /// How many times the most of the last lists may hide.

@@ -34,21 +34,42 @@ impl Operation {
 #[derive(Debug, Clone)]
 pub enum Sending {
     /// StartExam's push of everybody.
-    Whole { people: Vec<Row>, absent: Option<bool>, may_be_empty: bool, lenient: bool, dry_run: bool },
+    Whole {
+        people: Vec<Row>,
+        absent: Option<bool>,
+        may_be_empty: bool,
+        lenient: bool,
+        dry_run: bool,
+    },
     /// Springest's user.
     Springest(Row),
     /// Collaborator's users, by `single` or `batch`.
     Single(Row),
-    Batch { people: Vec<Row>, lenient: bool },
+    Batch {
+        people: Vec<Row>,
+        lenient: bool,
+    },
     /// Collaborator's CSV of everybody: a row has values for the first columns.
-    Csv { columns: Vec<Field>, people: Vec<Row>, absent: Option<bool>, lenient: bool },
+    Csv {
+        columns: Vec<Field>,
+        people: Vec<Row>,
+        absent: Option<bool>,
+        lenient: bool,
+    },
     /// EchoSpan's commands I, U and T, then P and D.
     Queue(Command, Row),
-    Process { lenient: bool },
+    Process {
+        lenient: bool,
+    },
     Delete,
     /// The plan that waits, counted back from the latest, is applied or discarded.
-    Apply { plan: usize, rebase: bool },
-    Discard { plan: usize },
+    Apply {
+        plan: usize,
+        rebase: bool,
+    },
+    Discard {
+        plan: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

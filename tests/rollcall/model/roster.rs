@@ -192,9 +192,10 @@ impl Roster {
         let stays = accepted().filter_map(|(_, (_, number, _))| *number).filter(|number| !is_changed(*number));
         let mut counts = counts(&changes);
         counts[4] = stays.count() as u64;
-        let again = self.missing.iter().filter(|(number, (_, is_hidden))| {
-            push.hides.is_some() && !is_hidden && numbers.contains(number)
-        });
+        let again = self
+            .missing
+            .iter()
+            .filter(|(number, (_, is_hidden))| push.hides.is_some() && !is_hidden && numbers.contains(number));
         let mut ended: Vec<usize> = again.map(|(number, _)| *number).collect();
         let on_purpose = accepted().filter(|(_, (wanted, ..))| wanted.is_active == Some(false));
         let on_purpose = on_purpose.filter_map(|(_, (_, number, _))| *number);
@@ -372,7 +373,13 @@ fn person(wanted: &Wanted, stored: Option<&Person>, id: &str) -> Option<Person> 
 /// Created, updated, activated, hidden; the last one is left to the caller.
 pub fn counts(changes: &[Change]) -> [u64; 5] {
     let count = |is: fn(&Change) -> bool| changes.iter().filter(|change| is(change)).count() as u64;
-    [count(|change| change.before.is_none()), count(Change::is_update), count(Change::is_return), count(Change::is_hide), 0]
+    [
+        count(|change| change.before.is_none()),
+        count(Change::is_update),
+        count(Change::is_return),
+        count(Change::is_hide),
+        0,
+    ]
 }
 
 /// Returns the places of those whom the rules of the whole roster would not have; `None` if there is somebody without a place among them.
@@ -384,11 +391,14 @@ pub fn broken_rules(people: &[Person], changes: &[(Change, Option<usize>)]) -> O
     let is_changed = |number: usize| changes.iter().any(|(change, _)| change.number == number);
     let mut broken = Vec::new();
     for field in [EMAIL, super::fields::BADGE] {
-        let holds = |person: &Person| (field != EMAIL || person.is_active).then(|| person.data.get(&field)).flatten().cloned();
+        let holds =
+            |person: &Person| (field != EMAIL || person.is_active).then(|| person.data.get(&field)).flatten().cloned();
         let mut held: BTreeSet<String> =
             after.iter().filter(|(number, _)| !is_changed(**number)).filter_map(|(_, person)| holds(person)).collect();
         // Who had a value keeps it before all who come to it.
-        let keeps = |change: &Change| change.before.as_ref().and_then(holds).filter(|had| holds(&change.after).as_ref() == Some(had));
+        let keeps = |change: &Change| {
+            change.before.as_ref().and_then(holds).filter(|had| holds(&change.after).as_ref() == Some(had))
+        };
         held.extend(in_order.iter().filter_map(|(change, _)| keeps(change)));
         for (change, place) in &in_order {
             if let Some(value) = holds(&change.after).filter(|_| keeps(change).is_none())
@@ -404,9 +414,8 @@ pub fn broken_rules(people: &[Person], changes: &[(Change, Option<usize>)]) -> O
             change.after.data.get(&field).filter(|value| had != Some(*value))
         };
         let is_unknown = |manager: &String| after.values().all(|person| person.id != *manager);
-        let is_hidden = |mentor: &String| {
-            after.values().all(|person| !person.is_active || person.data.get(&EMAIL) != Some(mentor))
-        };
+        let is_hidden =
+            |mentor: &String| after.values().all(|person| !person.is_active || person.data.get(&EMAIL) != Some(mentor));
         if new(MANAGER).is_some_and(is_unknown) || new(MENTOR).is_some_and(is_hidden) {
             broken.push(*place);
         }

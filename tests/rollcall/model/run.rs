@@ -107,7 +107,8 @@ impl Run {
         let Some(request) = self.request(sending) else {
             return;
         };
-        let is_plain = matches!(sending, Sending::Whole { dry_run: true, .. } | Sending::Apply { .. } | Sending::Discard { .. });
+        let is_plain =
+            matches!(sending, Sending::Whole { dry_run: true, .. } | Sending::Apply { .. } | Sending::Discard { .. });
         let key = format!("{}-{}", self.operations, self.roster.revision());
         let request = if is_plain { request } else { request.header("Idempotency-Key", &key) };
         let mut stream = self.world.connect();
@@ -121,9 +122,17 @@ impl Run {
         let expected = expect(&mut done, sending);
         let is_answered = answer.starts_with(b"HTTP/1.1 2") || answer.starts_with(b"HTTP/1.1 409");
         let is_done = compare::is_as(&self.world, &done);
-        assert!(is_done || compare::is_as(&self.world, &self.roster), "after a kill the roster is neither before nor after");
+        assert!(
+            is_done || compare::is_as(&self.world, &self.roster),
+            "after a kill the roster is neither before nor after"
+        );
         assert!(is_done || !is_answered, "what was answered is lost");
-        let outcome = if is_done { "killed after" } else { "killed before" };
+        let does_nothing = matches!(expected, Expected::Rejected | Expected::Stale(_) | Expected::NoRoom);
+        let outcome = match is_done {
+            true if does_nothing => "killed for nothing",
+            true => "killed after",
+            false => "killed before",
+        };
         *self.outcomes.entry(outcome).or_default() += 1;
         if is_done {
             self.roster = done;

@@ -12,7 +12,7 @@ use std::time::Duration;
 const IDS: usize = 40;
 
 /// The longest time after which a server is killed, in microseconds.
-const KILL_MICROS_MAX: usize = 9_000;
+const KILL_MICROS_MAX: usize = 2_500;
 
 /// Returns the next operation.
 pub fn next(dice: &mut Dice, roster: &Roster) -> Operation {
@@ -67,7 +67,7 @@ fn whole(dice: &mut Dice, roster: &Roster, new: usize) -> Sending {
     let lenient = dice.percent(25);
     let is_odd = dice.percent(if lenient { 70 } else { 12 });
     let (lost, flipped, edited) =
-        (*dice.pick(&[1, 3, 3, 5, 40]), *dice.pick(&[0, 1, 3, 20]), *dice.pick(&[0, 2, 8, 8, 60]));
+        (*dice.pick(&[1, 2, 2, 3, 3, 25]), *dice.pick(&[0, 0, 1, 2, 15]), *dice.pick(&[0, 1, 4, 8, 40]));
     let mut people = Vec::new();
     for person in &roster.people {
         if dice.percent(if person.is_active { lost } else { 40 }) {
@@ -107,7 +107,7 @@ fn csv(dice: &mut Dice, roster: &Roster) -> Sending {
     let mut columns = vec![LAST, FIRST, LOGIN, EMAIL];
     let others = [POSITION, BORN, LEVEL, SHIFT, MANAGER, MENTOR, BADGE];
     columns.extend(others.into_iter().filter(|_| dice.percent(40)));
-    let lost = *dice.pick(&[1, 3, 5, 30]);
+    let lost = *dice.pick(&[1, 2, 3, 20]);
     let mut people = Vec::new();
     for person in &roster.people {
         if dice.percent(if person.is_active { lost } else { 50 }) {
@@ -179,7 +179,8 @@ fn collaborator(dice: &mut Dice, roster: &Roster) -> Row {
         let person = dice.pick(&roster.people);
         row.id = Some(person.id.clone());
         let email = person.data.get(&EMAIL).cloned();
-        if let Some((_, value)) = row.values.iter_mut().find(|(field, _)| *field == EMAIL).filter(|_| dice.percent(80)) {
+        if let Some((_, value)) = row.values.iter_mut().find(|(field, _)| *field == EMAIL).filter(|_| dice.percent(80))
+        {
             *value = email.unwrap_or_else(|| value.clone());
         }
     }
@@ -270,18 +271,23 @@ fn written(dice: &mut Dice, roster: &Roster, field: Field) -> String {
         FIRST => format!("F{}", dice.below(20)),
         LAST => format!("L{}", dice.below(20)),
         EMAIL if dice.percent(3) => "nowhere".into(),
-        EMAIL => email(dice.below(2 * IDS)),
-        BADGE => format!("B{}", dice.below(2 * IDS)),
+        EMAIL => email(dice.below(8 * IDS)),
+        BADGE => format!("B{}", dice.below(8 * IDS)),
         LOGIN => format!("u{}", dice.below(20)),
         POSITION => (*dice.pick(&["Cook", "Clerk", "Driver"])).into(),
         BORN => (*dice.pick(&["1990-03-04", "04.03.1990", "1988-07-26", "2001-12-31"])).into(),
         LEVEL if dice.percent(3) => "12".into(),
         LEVEL => (*dice.pick(&["0", "1", "2", "3", "03", "3.0"])).into(),
         SHIFT => (*dice.pick(&["early", "late", "night", "Night", "e"])).into(),
-        MANAGER if roster.people.is_empty() || dice.percent(4) => id(dice),
-        MANAGER => dice.pick(&roster.people).id.clone(),
-        MENTOR if roster.people.is_empty() => String::new(),
-        MENTOR => dice.pick(&roster.people).data.get(&EMAIL).cloned().unwrap_or_default(),
+        MANAGER | MENTOR if roster.people.is_empty() => String::new(),
+        MANAGER if dice.percent(4) => id(dice),
+        // Those who came first are the managers, so that few are in a circle.
+        MANAGER => dice.pick(&roster.people[..roster.people.len().div_ceil(4)]).id.clone(),
+        MENTOR => {
+            let person = dice.pick(&roster.people);
+            let email = person.data.get(&EMAIL).filter(|_| person.is_active || dice.percent(5));
+            email.cloned().unwrap_or_default()
+        }
         _ => (*dice.pick(&["0", "1"])).into(),
     };
     let is_often_empty = !matches!(field, FIRST | LAST | EMAIL | LOGIN);

@@ -138,9 +138,7 @@ pub fn asked(sending: &Sending, roster: &Roster) -> Option<(Push, Vec<Wanted>)> 
             let push = Push { lenient: *lenient, ..list("collaborator", absent.unwrap_or(true)) };
             (push, people.iter().map(of_csv).collect())
         }
-        Sending::Process { lenient } => {
-            (Push { lenient: *lenient, ..patch("echospan") }, roster.queue.clone())
-        }
+        Sending::Process { lenient } => (Push { lenient: *lenient, ..patch("echospan") }, roster.queue.clone()),
         Sending::Queue(..) | Sending::Delete | Sending::Apply { .. } | Sending::Discard { .. } => return None,
     })
 }
