@@ -219,9 +219,10 @@ fn replay(people: &mut BTreeMap<String, Value>, changes: &[Value]) {
         let id = change["id"].as_str().unwrap();
         let id_before = change["idChange"]["before"].as_str().unwrap_or(id);
         let is_created = change["status"].get("before") == Some(&Value::Null);
-        let mut state = match is_created {
-            true => json!({ "status": null, "data": {} }),
-            false => people.remove(id_before).unwrap_or_else(|| panic!("nobody was called {id_before}: {change}")),
+        let mut state = if is_created {
+            json!({ "status": null, "data": {} })
+        } else {
+            people.remove(id_before).unwrap_or_else(|| panic!("nobody was called {id_before}: {change}"))
         };
         if let Some(status) = change.get("status") {
             assert_eq!(state["status"], status["before"], "{change}");

@@ -83,11 +83,8 @@ impl Roster {
         }
         let mut rest = pending.clone();
         rest.changes.retain(|change| !has_moved || !was_moved(&change));
-        let mut next = self.people.len();
-        for change in rest.changes.iter_mut().filter(|change| change.before.is_none()) {
-            change.number = next;
-            next += 1;
-        }
+        let created = rest.changes.iter_mut().filter(|change| change.before.is_none());
+        (self.people.len()..).zip(created).for_each(|(number, change)| change.number = number);
         let placed: Vec<(Change, Option<usize>)> =
             rest.changes.iter().cloned().enumerate().map(|(place, change)| (change, Some(place))).collect();
         if broken_rules(&self.people, &placed).is_none_or(|broken| !broken.is_empty()) {
