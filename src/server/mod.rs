@@ -28,6 +28,7 @@ pub use connection::listen::{raise_file_limit, serve};
 pub use handler::plans::shown::plan as shown_plan;
 pub use handler::startexam::STARTEXAM;
 pub use handler::syncs::shown::{event as shown_event, person as shown_person, sync as shown_sync};
+pub use handler::undo::shown as shown_undo;
 pub use memory::share_arenas;
 pub use observe::ends::warn_of_ends;
 pub use observe::scrape::serve_metrics;
@@ -43,6 +44,7 @@ use observe::metrics::Metrics;
 use push::asked::UnderWay;
 use push::turn::Turns;
 use share::budget::Budget;
+use share::followers::Followers;
 use share::gate::Gate;
 use share::nonces::Nonces;
 use share::pace::Places;
@@ -65,6 +67,7 @@ pub struct Server {
     under_way: Arc<UnderWay>,
     nonces: Nonces,
     reads: Gate,
+    followers: Followers,
     exports: Gate,
     /// The gate of exports that are sent, and those under way.
     sending: Gate,
@@ -98,6 +101,7 @@ impl Server {
             under_way: Arc::default(),
             nonces: Nonces::new(limits.signatures_kept_max),
             reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
+            followers: Followers::new(&limits),
             exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),
             sending: export::gate_of_sent(&limits),
             sent: Arc::default(),

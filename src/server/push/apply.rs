@@ -8,7 +8,7 @@ use crate::server::observe::log::{CLIENT_GONE, Event};
 use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
 use crate::store::{HeldPush, Refused, Roster, Times};
-use crate::sync::{Failure, LeftOut, Planned, Receipt, Trace};
+use crate::sync::{Conflicts, Failure, LeftOut, Planned, Receipt, Trace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -45,6 +45,13 @@ impl Done for (Receipt, LeftOut) {
     }
 }
 
+/// An undo that became a plan, and whom it leaves as they are.
+impl Done for (Planned, Conflicts) {
+    fn receipt(&self) -> Option<&Receipt> {
+        None
+    }
+}
+
 impl Done for Planned {
     fn receipt(&self) -> Option<&Receipt> {
         None
@@ -78,6 +85,7 @@ pub fn apply<T: Done>(
         let receipt = result.as_ref().ok().and_then(Done::receipt);
         if let Some(receipt) = receipt {
             server.metrics.applied(account, &trace, receipt);
+            server.followers.wake(account);
         }
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
         let left_bytes = match receipt {

@@ -6,8 +6,8 @@ use crate::dialect::JSON;
 use crate::export;
 use crate::roster::{Counts, Tripped};
 use crate::server::authenticate;
-use crate::store;
-use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure};
+use crate::store::{self, MomentError};
+use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure, UndoFailure};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
 use serde_json::{Value, json};
@@ -38,6 +38,8 @@ impl From<store::Error> for Refusal {
                 );
                 Refusal::new(StatusCode::CONFLICT, message)
             }
+            store::Error::Moment(error) => error.into(),
+            store::Error::Feed(error) => Refusal::new(StatusCode::GONE, error.to_string()),
             store::Error::LongLog { log_bytes_max, .. } => {
                 let message = format!(
                     "more than {log_bytes_max} bytes were pushed while exports of this account are under way \
@@ -57,6 +59,16 @@ impl From<store::Error> for Refusal {
             }
             _ => Refusal::internal(error),
         }
+    }
+}
+
+impl From<MomentError> for Refusal {
+    fn from(error: MomentError) -> Refusal {
+        let status = match error {
+            MomentError::ToCome { .. } | MomentError::Lost { .. } => StatusCode::NOT_FOUND,
+            MomentError::NotKept { .. } => StatusCode::GONE,
+        };
+        Refusal::new(status, error.to_string())
     }
 }
 
@@ -132,6 +144,7 @@ impl From<Failure> for Refusal {
                 Refusal { rejected: Some(Box::new(Rejected { error_count, errors, causes })), ..bad(message) }
             }
             Failure::Plan(failure) => (*failure).into(),
+            Failure::Undo(failure) => (*failure).into(),
             Failure::Spool(error) => disk(error),
             Failure::Store(error) => error.into(),
         }
@@ -228,6 +241,21 @@ impl From<PlanFailure> for Refusal {
                 Refusal::new(StatusCode::PRECONDITION_FAILED, message).in_form(JSON, text)
             }
         }
+    }
+}
+
+impl From<UndoFailure> for Refusal {
+    fn from(failure: UndoFailure) -> Refusal {
+        let status = match failure {
+            UndoFailure::Unknown(_) => StatusCode::NOT_FOUND,
+            UndoFailure::Backwards { .. } | UndoFailure::NotInConflict(_) => StatusCode::BAD_REQUEST,
+            UndoFailure::Restored { .. } | UndoFailure::SeveralProfiles(_) | UndoFailure::NoProfile(_) => {
+                StatusCode::CONFLICT
+            }
+        };
+        // The ids that were named are for the client only.
+        let internal = Some("syncs cannot be undone".to_owned());
+        Refusal { internal, ..Refusal::new(status, format!("{failure}; nothing was stored")) }
     }
 }
 
