@@ -187,7 +187,7 @@ fn carry_out(store: &Store, apply: &ApplyPlan) -> Result<(), Failed> {
 }
 
 /// Says why a plan was not applied.
-fn explained(failure: Failure) -> Failed {
+pub fn explained(failure: Failure) -> Failed {
     match failure {
         Failure::Plan(failure) => match &*failure {
             PlanFailure::Stale { moved, .. } => {

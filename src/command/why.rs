@@ -55,7 +55,7 @@ impl Why {
         })?;
         let life = reader.life(person.number, None, EVENTS_MAX, BYTES_MAX)?.events;
         let answer = Answer {
-            since: life.iter().find(|event| gives_status(event)),
+            since: life.iter().find(|event| event.recorded.change.number == person.number && gives_status(event)),
             last: life.first(),
             carried: life.iter().find(|event| is_carried(event)),
             missing: reader.missing(person.number)?,
@@ -136,6 +136,9 @@ impl Answer<'_> {
         Some(match event.recorded.hidden_by {
             None => "It was created as hidden.".into(),
             Some(HiddenBy::Push) => "That push said so.".into(),
+            Some(HiddenBy::Rename) => {
+                "Somebody renamed it to an id that a hidden employee had, who is the same person.".into()
+            }
             Some(HiddenBy::Absence { lists }) => format!("The reason is that {}{on_purpose}.", absent(lists)),
             Some(HiddenBy::Plan { lists }) => {
                 let reason = lists.map(|lists| format!(", because {}", absent(lists))).unwrap_or_default();

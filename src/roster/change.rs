@@ -1,6 +1,6 @@
 //! A change: one employee before and after. What a push did is its changes; the five counts are a fold over them.
 
-use super::{Counts, Data, Employee, Status};
+use super::{Counts, Data, Employee, Status, merged_into};
 
 /// One version of an employee, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,11 @@ impl Employee {
 }
 
 impl Version<'_> {
+    /// Whether the employee was merged into another, and is nobody any more.
+    pub fn is_merged(&self) -> bool {
+        merged_into(self.id).is_some()
+    }
+
     /// Returns a copy that owns what it has.
     pub fn to_employee(&self) -> Employee {
         let Version { id, status, profile, data } = *self;
@@ -75,6 +80,8 @@ pub enum HiddenBy {
         /// How many lists in a row had not carried the employee, if the plan hides the absent.
         lists: Option<u32>,
     },
+    /// A rename said that it is the same person as somebody who is hidden.
+    Rename,
 }
 
 impl HiddenBy {
@@ -84,6 +91,7 @@ impl HiddenBy {
             HiddenBy::Push => "push",
             HiddenBy::Absence { .. } => "absence",
             HiddenBy::Plan { .. } => "plan",
+            HiddenBy::Rename => "rename",
         }
     }
 }
@@ -103,6 +111,10 @@ pub struct Kinds {
     pub renamed: bool,
     /// The employee does not exist any more, which only the inverse of a creation does.
     pub erased: bool,
+    /// The employee turned out to be the same person as another, who has the id now.
+    pub merged: bool,
+    /// The employee is not the same person as another any more, which only the inverse of a merge does.
+    pub separated: bool,
 }
 
 impl<'a> Change<'a> {
@@ -123,12 +135,23 @@ impl<'a> Change<'a> {
         self.before.zip(self.after).is_some_and(|(before, after)| before.id != after.id)
     }
 
+    /// Returns the same without a version in which the employee is nobody, because it was merged into another.
+    #[must_use]
+    pub fn of_somebody(self) -> Change<'a> {
+        let [before, after] = [self.before, self.after].map(|version| version.filter(|version| !version.is_merged()));
+        Change { before, after, ..self }
+    }
+
     /// Returns what the change does to the employee.
     pub fn kinds(&self) -> Kinds {
         match (self.before, self.after) {
             (None, None) => Kinds::default(),
             (None, Some(_)) => Kinds { created: true, ..Kinds::default() },
             (Some(_), None) => Kinds { erased: true, ..Kinds::default() },
+            (Some(before), Some(after)) if before.is_merged() || after.is_merged() => {
+                let (merged, separated) = (!before.is_merged(), !after.is_merged());
+                Kinds { merged, separated, ..Kinds::default() }
+            }
             (Some(before), Some(after)) => Kinds {
                 updated: (before.profile, before.data) != (after.profile, after.data),
                 activated: (before.status, after.status) == (Status::Hidden, Status::Active),

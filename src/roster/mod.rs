@@ -12,6 +12,7 @@ mod id;
 mod ignored;
 mod index;
 mod intent;
+mod merged;
 mod packed;
 mod profiles;
 mod table;
@@ -29,6 +30,7 @@ pub use id::valid_id;
 pub use ignored::Ignored;
 pub use index::{Block, Entry, Index};
 pub use intent::{Extent, Intent};
+pub use merged::{merged_id, merged_into, merged_prefix};
 pub use packed::{pack, unpack};
 pub use tally::{FieldValue, Tally};
 

@@ -15,7 +15,7 @@ pub struct FieldValue {
 /// How many employees there are, or how many more than before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many are stored.
+    /// How many are stored. Whoever was merged into another is not counted.
     pub stored: i64,
     /// How many of them are active.
     pub active: i64,
@@ -28,7 +28,7 @@ pub struct Tally {
 impl Tally {
     /// Counts an employee. `guarded` are the fields whose values are counted, `hash` hashes a value.
     pub fn add(&mut self, employee: Version, guarded: &[u32], hash: impl Fn(&[u8]) -> u128) {
-        self.stored += 1;
+        self.stored += i64::from(!employee.is_merged());
         let is_active = employee.status == Status::Active;
         self.active += i64::from(is_active);
         for (field, value) in employee.data.values() {

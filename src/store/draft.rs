@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// A roster that is being changed from one revision to the next. Nobody else sees what is appended before it is committed; dropped, it leaves
 /// nothing behind. What it reads is the roster with what was appended.
@@ -219,6 +220,11 @@ impl Draft<'_> {
     /// unique.
     pub fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
         forward!(self, draft => draft.enter_profile(profile))
+    }
+
+    /// Returns the GUID of the profile with one of the account's numbers; `None` if none has it.
+    pub fn profile_id(&mut self, number: u32) -> Result<Option<Uuid>, Error> {
+        forward!(self, draft => draft.profile_id(number))
     }
 
     /// Returns the index of the roster: every employee in the slot of its number less one.

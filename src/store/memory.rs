@@ -143,6 +143,11 @@ impl Draft<'_> {
         Ok(Numbers { profile: number(place + 1), fields, names, unique, guarded, unique_changed, next })
     }
 
+    pub(super) fn profile_id(&mut self, number: u32) -> Result<Option<Uuid>, Error> {
+        let place = (number as usize).checked_sub(1);
+        Ok(place.and_then(|place| self.next.profiles.get(place)).map(|(id, _)| *id))
+    }
+
     pub(super) fn index(&mut self) -> Result<Index, Error> {
         let mut index = Index::default();
         for (number, (employee, _)) in &self.next.employees {

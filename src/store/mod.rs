@@ -12,6 +12,7 @@
 //! |---|---|
 //! | open, [`Draft::seed`] | `SELECT revision, stamp, seed FROM account WHERE id = $1` |
 //! | [`Draft::enter_profile`] | `INSERT INTO field (account, name, number) … ON CONFLICT DO NOTHING`, the same for `profile`, then `SELECT` both: a short transaction of its own; a number that no push comes to use does no harm |
+//! | [`Draft::profile_id`] | `SELECT id FROM profile WHERE account = $1 AND number = $2` |
 //! | [`Draft::index`] | `SELECT entries FROM index_part WHERE account = $1 ORDER BY part`, unless a node has it in memory with this stamp |
 //! | [`Draft::find_ids`] | `SELECT … FROM unnest($2::text[]) WITH ORDINALITY AS want (id, place) LEFT JOIN employee USING (id) …` |
 //! | [`Draft::holders`] | the same with `unique_value`, `ORDER BY revision DESC`, two for each value, minus `staged_released` |

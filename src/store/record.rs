@@ -17,6 +17,8 @@ pub enum SyncKind {
     Plan(AppliedPlan),
     /// The roster was restored from a backup.
     Restore,
+    /// An employee was given another id.
+    Rename,
 }
 
 /// A plan that was applied.
@@ -96,6 +98,7 @@ impl SyncKind {
             SyncKind::Plan(AppliedPlan { is_rebased: false, .. }) => "plan",
             SyncKind::Plan(AppliedPlan { is_rebased: true, .. }) => "rebasedPlan",
             SyncKind::Restore => "restore",
+            SyncKind::Rename => "rename",
         }
     }
 
@@ -108,6 +111,7 @@ impl SyncKind {
             "plan" => plan(false),
             "rebasedPlan" => plan(true),
             "restore" => SyncKind::Restore,
+            "rename" => SyncKind::Rename,
             _ => return Err(Error::damaged("the kind of a sync is not one of those that there are")),
         })
     }
@@ -117,6 +121,7 @@ impl SyncKind {
         match (self, absent_lists) {
             (SyncKind::Plan(_), lists) => HiddenBy::Plan { lists },
             (_, Some(lists)) => HiddenBy::Absence { lists },
+            (SyncKind::Rename, None) => HiddenBy::Rename,
             (SyncKind::Push | SyncKind::Patch | SyncKind::Restore, None) => HiddenBy::Push,
         }
     }

@@ -142,6 +142,8 @@ fn what_is_committed_is_there<B: Backend>() {
         (1, &[1, 2][..], false, 4)
     );
     assert_eq!(draft.index().unwrap().len(), 3);
+    assert_eq!(draft.profile_id(1).unwrap(), Some(suite_profile().id));
+    assert_eq!((draft.profile_id(0).unwrap(), draft.profile_id(2).unwrap()), (None, None));
 }
 
 fn what_is_appended_is_seen_by_its_draft_only<B: Backend>() {

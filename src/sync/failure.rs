@@ -1,6 +1,7 @@
 //! Why a push did nothing.
 
 use super::plan::PlanFailure;
+use super::rename::RenameFailure;
 use crate::rejection::Rejections;
 use crate::roster::{Counts, Tripped};
 use crate::store;
@@ -66,6 +67,8 @@ pub enum Failure {
     Rejected(Box<Rejections>),
     /// A plan cannot be applied.
     Plan(Box<PlanFailure>),
+    /// An employee does not get another id.
+    Rename(RenameFailure),
     /// The body could not be kept while it came.
     Spool(io::Error),
     /// The store failed.
@@ -75,6 +78,12 @@ pub enum Failure {
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Failure {
         Failure::Store(error)
+    }
+}
+
+impl From<RenameFailure> for Failure {
+    fn from(failure: RenameFailure) -> Failure {
+        Failure::Rename(failure)
     }
 }
 

@@ -128,9 +128,10 @@ impl Figures {
         }
         let active =
             |version: &Option<Version>| i64::from(version.is_some_and(|version| version.status == Status::Active));
-        self.stored += i64::from(after.is_some()) - i64::from(before.is_some());
+        let is_somebody = |version: &Option<Version>| i64::from(version.is_some_and(|version| !version.is_merged()));
+        self.stored += is_somebody(&after) - is_somebody(&before);
         self.active += active(&after) - active(&before);
-        if kinds.updated || kinds.created || kinds.erased {
+        if kinds.updated || kinds.created || kinds.erased || kinds.merged || kinds.separated {
             let none = Data::from_bytes(&[][..]);
             let [before, after] = [before, after].map(|version| version.map_or(none, |version| version.data));
             self.note_data(number, before, after);

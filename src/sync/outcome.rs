@@ -225,6 +225,19 @@ impl<'p> Outcome<'p> {
         self.references.add(change.number, place, change.before.map(|before| before.data), after.data)
     }
 
+    /// Notes a change of a stored employee by a rename, which needs no push to carry it. Its references are those of the data `named`, which
+    /// were right when they were pushed. Its entry is added to the index.
+    pub fn rename(&mut self, change: &Change, named: Data<&[u8]>, index: &mut Index) -> Result<(), Failure> {
+        let after = change.after.expect("a rename leaves everybody stored");
+        self.enter(change.number, after, 0, index);
+        self.carried.grow(index);
+        let kinds = change.kinds();
+        self.counts.add_kinds(&kinds);
+        self.figures.note(change, &kinds);
+        self.uniques.change(change.number, None, change.before, after);
+        self.references.add(change.number, None, Some(named), after.data)
+    }
+
     fn note_hidden_again(&mut self, entry: &Entry, status: Status) {
         if (entry.bytes, entry.status, status) == (0, Status::Hidden, Status::Hidden) {
             self.hidden_again.push(entry.number);

@@ -48,6 +48,7 @@ mod push;
 mod read;
 mod refusal;
 mod register;
+mod rename;
 mod repair;
 mod roles;
 mod rules;

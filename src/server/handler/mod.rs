@@ -8,6 +8,7 @@ pub mod health;
 mod paging;
 pub mod plans;
 pub mod read;
+pub mod rename;
 pub mod springest;
 pub mod startexam;
 pub mod syncs;

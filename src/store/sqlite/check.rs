@@ -94,7 +94,7 @@ fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
         }
         checked => checked?,
     };
-    checkup.employees = rows;
+    checkup.employees = u64::try_from(tally.stored).unwrap_or(rows);
     if let Some(index) = stored.filter(|index| index.len() as u64 != rows) {
         checkup.derived(format!("index: it has {} employees, and there are {rows}", index.len()));
     }

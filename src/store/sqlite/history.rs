@@ -88,7 +88,7 @@ pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began:
     let Times { receive, check, write, commit } = sync.times;
     let plan = match &sync.kind {
         SyncKind::Plan(plan) => Some(plan),
-        SyncKind::Push | SyncKind::Patch | SyncKind::Restore => None,
+        SyncKind::Push | SyncKind::Patch | SyncKind::Restore | SyncKind::Rename => None,
     };
     let guards = plan.filter(|AppliedPlan { tripped, .. }| !tripped.is_empty());
     let values = params![

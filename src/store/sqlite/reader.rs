@@ -47,7 +47,8 @@ impl Reader {
             let Some(row) = employees.next()? else {
                 return Ok(None);
             };
-            Ok(Some((row.get(0)?, rows::whole_employee(row, 1)?)))
+            let employee = rows::whole_employee(row, 1)?;
+            Ok((!employee.version().is_merged()).then_some((row.get(0)?, employee)))
         };
         find().map_err(|error: Error| error.of(self.account))
     }
@@ -78,6 +79,10 @@ impl Reader {
                 continue;
             }
             let employee = rows::whole_employee(row, 1)?;
+            if employee.version().is_merged() {
+                passed_over += 1;
+                continue;
+            }
             bytes += employee.id.len() + employee.data.as_bytes().len();
             page.employees.push(employee);
         }
@@ -150,7 +155,9 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, Error> {
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
     let all = count("SELECT count(*) FROM employee")?;
     let hidden = count("SELECT count(*) FROM hidden")?;
-    Ok(Summary { active: all - hidden, hidden, revision, last_sync })
+    // Whoever was merged into another is hidden, and nobody; see roster::merged_id.
+    let merged = count("SELECT count(*) FROM employee WHERE id < char(1)")?;
+    Ok(Summary { active: all - hidden, hidden: hidden - merged, revision, last_sync })
 }
 
 #[cfg(test)]

@@ -67,7 +67,10 @@ impl Snapshot<'_> {
         let profile = filter.profile.map(|profile| profile.to_string());
         let mut employees = select.query(params![status, profile, since]).map_err(sqlite)?;
         while let Some(row) = employees.next().map_err(sqlite)? {
-            each(rows::whole_employee(row, 0).map_err(store)?)?;
+            let employee = rows::whole_employee(row, 0).map_err(store)?;
+            if !employee.version().is_merged() {
+                each(employee)?;
+            }
         }
         Ok(())
     }

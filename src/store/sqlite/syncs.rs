@@ -160,7 +160,8 @@ impl Applied {
     /// Whether it changed somebody.
     pub fn has_changes(&self) -> bool {
         let Counts { created, updated, activated, hidden, unchanged: _ } = self.counts;
-        created + updated + activated + hidden > 0
+        // A rename may change nothing but an id, which is not counted.
+        created + updated + activated + hidden > 0 || self.kind == Some(SyncKind::Rename)
     }
 }
 
