@@ -38,6 +38,7 @@ pub fn print(plan: &RemotePlan) -> Result<u64, Failed> {
         out!("… and {} more, which --json shows", shown - SHOWN_MAX)?;
     }
     changes::print_guards(&about)?;
+    changes::print_suspects(plan.account(), &about)?;
     Ok(shown)
 }
 

@@ -15,6 +15,7 @@ mod intent;
 mod merged;
 mod packed;
 mod profiles;
+mod suspect;
 mod table;
 mod tally;
 
@@ -32,6 +33,10 @@ pub use index::{Block, Entry, Index};
 pub use intent::{Extent, Intent};
 pub use merged::{merged_id, merged_into, merged_prefix};
 pub use packed::{pack, unpack};
+pub use suspect::{
+    EmptyShare, FLAPPING_DAYS, FLAPPING_MIN, Flapping, Listed, MovedValue, SUSPECTS_LISTED_MAX, SamePerson, Share,
+    Suspects,
+};
 pub use tally::{FieldValue, Tally};
 
 use std::collections::HashMap;

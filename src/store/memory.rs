@@ -1,8 +1,8 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
 use super::{
-    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue,
-    Why,
+    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, STATUS_CHANGES_MAX,
+    Sync, UniqueValue, Why,
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
@@ -37,6 +37,8 @@ struct Maps {
     remembered: BTreeMap<String, Earlier>,
     seen: BTreeMap<Fingerprint, Fingerprint>,
     plans: Vec<KeptPlan>,
+    /// For each employee the revisions at which the status changed.
+    turned: BTreeMap<u32, BTreeSet<u64>>,
 }
 
 /// A plan with all that it does.
@@ -267,6 +269,9 @@ impl Draft<'_> {
             self.before.entry(change.number).or_insert_with(|| change.before.map(|before| before.to_employee()));
             if change.before.map(|before| before.status) != change.after.map(|after| after.status) {
                 self.next.missing.remove(&change.number);
+                if change.before.is_some() {
+                    self.next.turned.entry(change.number).or_default().insert(revision);
+                }
             }
             match change.after {
                 Some(after) => drop(self.next.employees.insert(change.number, (after.to_employee(), revision))),
@@ -304,8 +309,9 @@ impl Draft<'_> {
         }
         if let Some(Remember { retry, first, ignored, set_aside, .. }) = commit.remember {
             let (fingerprint, revision) = (retry.fingerprint, self.next.revision);
-            let Sync { employees, counts, duration, .. } = commit.sync;
-            let earlier = Earlier { fingerprint, revision, first, ignored, set_aside, employees, counts, duration };
+            let Sync { employees, counts, duration, suspects, .. } = commit.sync;
+            let earlier =
+                Earlier { fingerprint, revision, first, ignored, set_aside, employees, counts, duration, suspects };
             self.next.remembered.insert(retry.key, earlier);
         }
         let revision = self.next.revision;
@@ -336,6 +342,15 @@ impl Draft<'_> {
     pub(super) fn revisions(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
         let revision = |number: &u32| self.next.employees.get(number).map(|(_, revision)| *revision);
         Ok(numbers.iter().map(revision).collect())
+    }
+
+    /// No clock is asked: all changes are counted.
+    pub(super) fn status_changes(&mut self, numbers: &[u32], _: Timestamp) -> Result<Vec<u32>, Error> {
+        let committed = |number: &u32| {
+            let turned = self.next.turned.get(number).map_or(0, |turned| turned.range(..=self.next.revision).count());
+            u32::try_from(turned).unwrap_or(u32::MAX).min(STATUS_CHANGES_MAX)
+        };
+        Ok(numbers.iter().map(committed).collect())
     }
 
     pub(super) fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {
@@ -407,6 +422,7 @@ impl Draft<'_> {
             employees: plan.sync.employees,
             counts: plan.sync.counts,
             changes: changes.len() as u64,
+            suspects: plan.sync.suspects,
         };
         maps.plans.push(KeptPlan { plan: kept.clone(), changes, absences });
         Ok(kept)

@@ -30,6 +30,7 @@
 //! | [`Draft::plan`], [`Draft::plan_part`], [`Draft::plan_absences`] | `SELECT … FROM plan WHERE account = $1 AND id = $2`; `SELECT … FROM staged_change WHERE plan = $1 AND number > $2 ORDER BY number LIMIT $3`; the same of `staged_missing` |
 //! | [`Draft::start_over`] | `DELETE FROM staged_change WHERE draft = $1`, and `SELECT revision FROM account WHERE id = $2`, which must be the one that the draft began with |
 //! | [`Draft::revisions`], [`Draft::has_moved_since`], [`Draft::synced_at`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)`; `SELECT revision, finished_at FROM sync WHERE account = $1 AND revision = ANY($2)` |
+//! | [`Draft::status_changes`] | `SELECT number, count(*) FROM (SELECT number, revision, status <> lag(status) OVER (PARTITION BY number ORDER BY revision) AS has_turned FROM version WHERE account = $1 AND number = ANY($2)) JOIN sync USING (revision) WHERE has_turned AND finished_at >= $3 GROUP BY number` |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -46,9 +47,13 @@ mod settings;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+mod suspects;
 mod unique;
 
-pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
+pub use draft::{
+    Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender,
+    Sync,
+};
 pub use error::{Cause, Error};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
 use plan::{guards_of_text, guards_to_text};
@@ -59,4 +64,5 @@ pub use sqlite::{
     LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
     Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder,
 };
+use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

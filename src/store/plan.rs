@@ -3,7 +3,7 @@
 use super::{Error, Numbers, Sender, Sync};
 use crate::limits::Limits;
 use crate::profile::Profile;
-use crate::roster::{Absences, Counts, Guard, OwnedChange, Tripped};
+use crate::roster::{Absences, Counts, Guard, OwnedChange, Suspects, Tripped};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -38,6 +38,8 @@ pub struct Plan {
     pub counts: Counts,
     /// How many employees it changes.
     pub changes: u64,
+    /// What in it looks odd.
+    pub suspects: Suspects,
 }
 
 /// What became of a plan.

@@ -5,6 +5,7 @@ use super::carried::{Carried, CarriedBefore};
 use super::check::{Checked, Chunk, Finding};
 use super::guard::Figures;
 use super::reference::References;
+use super::suspect::Watch;
 use super::unique::Uniques;
 use super::verdict::Verdict;
 use crate::json::NotJson;
@@ -27,6 +28,8 @@ pub struct Outcome<'p> {
     pub references: References<'p>,
     /// What guards look at.
     pub figures: Figures,
+    /// What may be suspect.
+    pub watch: Watch,
     /// What is wrong with its employees.
     pub verdict: Verdict,
     /// What it makes of the index, beside the entries that are replaced.
@@ -56,6 +59,8 @@ pub struct Beginning<'p> {
     pub uniques: Uniques,
     /// No figures yet.
     pub figures: Figures,
+    /// Nothing that may be suspect yet.
+    pub watch: Watch,
     /// No references yet.
     pub references: References<'p>,
     /// How many rejections are listed.
@@ -65,7 +70,7 @@ pub struct Beginning<'p> {
 impl<'p> Outcome<'p> {
     /// Nothing yet.
     pub fn new(beginning: Beginning<'p>) -> Outcome<'p> {
-        let Beginning { profile, seed, first_created, uniques, references, figures, listed_max } = beginning;
+        let Beginning { profile, seed, first_created, uniques, references, figures, watch, listed_max } = beginning;
         Outcome {
             counts: Counts::default(),
             employees: 0,
@@ -74,6 +79,7 @@ impl<'p> Outcome<'p> {
             uniques,
             references,
             figures,
+            watch,
             verdict: Verdict::new(listed_max),
             delta: Delta::default(),
             hidden_again: Vec::new(),
@@ -217,6 +223,7 @@ impl<'p> Outcome<'p> {
         let kinds = change.kinds();
         self.counts.add_kinds(&kinds);
         self.figures.note(change, &kinds);
+        self.watch.note(change, &kinds);
         let Some(after) = change.after else {
             return Ok(());
         };

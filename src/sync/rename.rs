@@ -6,12 +6,15 @@
 use super::carried::Indexed;
 use super::outcome::Outcome;
 use super::rules;
+use super::suspect::told_by;
 use super::trace::timed;
 use super::{Conditions, Failure, Receipt, Trace};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::rejection::{Fault, Rejections};
-use crate::roster::{Change, Data, Employee, Ignored, Index, Missing, OwnedChange, Status, merged_id, valid_id};
+use crate::roster::{
+    Change, Data, Employee, Ignored, Index, Missing, OwnedChange, Status, Suspects, merged_id, valid_id,
+};
 use crate::store::{
     Commit, Draft, IndexUpdate, Numbers, OF_HIDDEN, Remember, Sync, SyncKind, UniqueValue, unique_values,
 };
@@ -90,7 +93,8 @@ pub fn rename(rename: &Rename, mut draft: Draft, trace: &mut Trace) -> Result<Re
     let numbers = draft.enter_profile(&profile)?;
     let missing = pair.missing(&mut draft)?;
     if !rename.merge {
-        pair.check(&missing, &numbers, draft.seed())?;
+        let telling: Vec<u32> = profile.same_person.iter().map(|at| numbers.fields[*at]).collect();
+        pair.check(&missing, &numbers, &telling, draft.seed())?;
     }
     let run = Run { rename, pair: &pair, profile: &profile, numbers: &numbers };
     let result = run.carry_out(draft, &missing, trace, started);
@@ -164,8 +168,9 @@ impl Pair {
         Ok(PairMissing { old, new })
     }
 
-    /// Checks that whoever has the id already can be the same person: the employee has gone, or the two share what nobody else has.
-    fn check(&self, missing: &PairMissing, numbers: &Numbers, seed: u64) -> Result<(), RenameFailure> {
+    /// Checks that whoever has the id already can be the same person: the employee has gone, or the two share what nobody else has, or the
+    /// fields `telling`, by which the profile tells people apart.
+    fn check(&self, missing: &PairMissing, numbers: &Numbers, telling: &[u32], seed: u64) -> Result<(), RenameFailure> {
         let (number, old) = &self.old;
         let Some((other, new)) = &self.new else {
             return Ok(());
@@ -174,7 +179,10 @@ impl Pair {
             return Err(RenameFailure::Older);
         }
         let is_gone = old.status == Status::Hidden || missing.old.is_some();
-        if is_gone || shares_unique(numbers, seed, old, new) { Ok(()) } else { Err(RenameFailure::Others) }
+        let told_by = |employee: &Employee| told_by(seed, telling, employee.version());
+        let is_same =
+            shares_unique(numbers, seed, old, new) || told_by(old).is_some_and(|told| told_by(new) == Some(told));
+        if is_gone || is_same { Ok(()) } else { Err(RenameFailure::Others) }
     }
 }
 
@@ -234,6 +242,7 @@ impl Run<'_> {
             sender: trace.sender,
             as_of: None,
             is_usual: false,
+            suspects: Suspects::default(),
         };
         let remember = conditions.retry().map(|retry| Remember {
             retry,
@@ -253,8 +262,9 @@ impl Run<'_> {
             plan: None,
         };
         let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
-        let (ignored, first, set_aside, is_repeated) = (Ignored::default(), None, None, false);
-        Ok(Receipt { counts, employees, revision, duration, ignored, first, set_aside, is_repeated })
+        let (ignored, first, set_aside) = (Ignored::default(), None, None);
+        let (suspects, is_repeated) = (Suspects::default(), false);
+        Ok(Receipt { counts, employees, revision, duration, ignored, first, set_aside, suspects, is_repeated })
     }
 
     /// Appends the changes to the draft, and checks the roster that comes of them.

@@ -58,6 +58,7 @@ mod shapes;
 mod shares;
 mod signatures;
 mod structure;
+mod suspects;
 mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -11,4 +11,5 @@ pub mod read;
 pub mod rename;
 pub mod springest;
 pub mod startexam;
+pub mod suspects;
 pub mod syncs;

@@ -59,6 +59,7 @@ pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, Syn
 
 use super::{
     AppliedPlan, Base, Came, Commit, Earlier, Error, Held, HeldPush, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN,
-    Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync,
-    SyncKind, Times, UniqueValue, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
+    Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, STATUS_CHANGES_MAX, Seen,
+    Sender, Sync, SyncKind, Times, UniqueValue, Why, guards_of_text, guards_to_text, plan::StoredWhy, suspects_of_text,
+    suspects_to_text, unique_values,
 };

@@ -227,7 +227,7 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, SUSPECTS];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -366,11 +366,18 @@ const RECORDS: &str = "
     ALTER TABLE refusal ADD COLUMN unchanged INTEGER;
 ";
 
+/// What in a sync, or in a plan, looks odd.
+const SUSPECTS: &str = "
+    -- As store::suspects writes it; NULL if nothing does, or that was not recorded.
+    ALTER TABLE sync ADD COLUMN suspects TEXT;
+    ALTER TABLE plan ADD COLUMN suspects TEXT;
+";
+
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
 /// The first version whose plans can be read as they are now.
-const WITH_PLANS: u32 = 12;
+const WITH_PLANS: u32 = 16;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "

@@ -1,7 +1,9 @@
 //! The history of an account, as it is read: what each sync did, and why other pushes were refused or held.
 
-use super::{Error, HeldPush, RESTORE, Reader, RejectionCounts, Roster, SyncKind, Times, guards_of_text};
-use crate::roster::Counts;
+use super::{
+    Error, HeldPush, RESTORE, Reader, RejectionCounts, Roster, SyncKind, Times, guards_of_text, suspects_of_text,
+};
+use crate::roster::{Counts, Suspects};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use std::collections::BTreeMap;
@@ -78,6 +80,8 @@ pub struct Applied {
     pub as_of: Option<Timestamp>,
     /// How long its steps took.
     pub times: Option<Times>,
+    /// What in it looked odd.
+    pub suspects: Box<Suspects>,
 }
 
 /// The outcome that pushes of the past are filtered by.
@@ -213,7 +217,7 @@ const SYNC: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, revision, employees,
         coalesce((SELECT max(revision) FROM sync AS earlier WHERE earlier.revision < sync.revision), 0),
         kind, plan, guards, (SELECT id FROM profile WHERE number = sync.profile), rules, first_created,
-        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us
+        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us, suspects
     FROM sync";
 
 const REFUSAL: &str = "
@@ -299,6 +303,9 @@ fn applied(row: &Row) -> Result<Past, Error> {
         set_aside: set_aside.map(|employees| RejectionCounts { employees, by_rule }),
         as_of: row.get::<_, Option<i64>>(22)?.and_then(|as_of| Timestamp::from_microsecond(as_of).ok()),
         times,
+        suspects: row
+            .get::<_, Option<String>>(27)?
+            .map_or(Ok(Box::default()), |text| suspects_of_text(&text).map(Box::new))?,
     };
     past(row, Outcome::Applied(applied))
 }

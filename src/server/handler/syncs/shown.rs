@@ -3,6 +3,7 @@
 use crate::dialect::startexam::shown_change;
 use crate::roster::{Names, Tripped};
 use crate::server::handler::plans::shown::add_counts;
+use crate::server::handler::suspects;
 use crate::store::{
     Applied, AppliedPlan, Event, FormerId, HeldPush, Outcome, Past, Person, RejectionCounts, SyncKind, Times,
 };
@@ -41,6 +42,7 @@ pub fn sync(past: &Past) -> Value {
 
 fn applied(shown: &mut Value, applied: &Applied) {
     let Applied { revision, revision_before, kind, profile, rules, employees, set_aside, as_of, times, .. } = applied;
+    shown["suspects"] = suspects::shown(&applied.suspects);
     shown["revision"] = json!(revision);
     shown["revisionBefore"] = json!(revision_before);
     shown["kind"] = json!(kind.as_ref().map(SyncKind::name));
