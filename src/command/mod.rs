@@ -26,6 +26,7 @@ mod rename;
 mod restore;
 mod serve;
 mod show;
+mod undo;
 mod why;
 #[cfg(not(feature = "client"))]
 mod without_client;
@@ -73,6 +74,7 @@ enum Command {
     Show(show::Show),
     Why(why::Why),
     Rename(rename::Rename),
+    Undo(undo::Undo),
     Profile(profile::Profile),
     Push(Push),
     Plan(plan::Plan),
@@ -162,6 +164,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Show(command) => command.run(config()?),
         Command::Why(command) => command.run(config()?),
         Command::Rename(command) => command.run(config()?),
+        Command::Undo(command) => command.run(config()?),
         Command::Backup(command) => command.run(config()?),
         Command::Restore(command) => command.run(config()?),
         Command::Completions(command) => command.run(),

@@ -39,8 +39,8 @@ pub fn write(
     let mut out = BufWriter::with_capacity(1 << 17, file);
     let headings = || HEADINGS.into_iter();
     let each_row = |recorded: &RecordedChange, write: &mut dyn FnMut(&[&str]) -> Result<(), Error>| {
-        let change = recorded.change.lend().of_somebody();
-        let id = change.after.or(change.before).map_or("", |version| version.id).to_owned();
+        let seen = recorded.change.lend().seen();
+        let id = seen.after.or(seen.before).map_or("", |version| version.id).to_owned();
         for Row { kind: of_row, field, before, after } in rows(recorded, &names) {
             let cause = match recorded.hidden_by {
                 Some(HiddenBy::Absence { lists }) if of_row == "hidden" => format!("absence ({lists} in a row)"),
@@ -75,12 +75,11 @@ pub fn write(
 /// Returns what changed of an employee: the id, the status, the profile, and each field.
 fn rows<'a>(recorded: &RecordedChange, names: &'a Names) -> Vec<Row<'a>> {
     let kinds = recorded.change.lend().kinds();
-    let Change { before, after, .. } = recorded.change.lend().of_somebody();
+    let Change { before, after, .. } = recorded.change.lend().seen();
     let other = match (before, after) {
-        (None, _) if kinds.separated => "separated",
         (None, _) => "created",
         (_, None) if kinds.merged => "merged",
-        (_, None) => "erased",
+        (_, None) => "removed",
         _ => "updated",
     };
     let mut rows = Vec::new();

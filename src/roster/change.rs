@@ -1,6 +1,15 @@
 //! A change: one employee before and after. What a push did is its changes; the five counts are a fold over them.
 
+use super::merged::merged_id;
 use super::{Counts, Data, Employee, Status, merged_into};
+
+/// What a removed employee has in place of the number of its profile. Numbers of profiles begin with 1.
+const NO_PROFILE: u32 = 0;
+
+/// Whether an id is one that removed employees have.
+pub fn is_of_removed(id: &str) -> bool {
+    id.starts_with('\0')
+}
 
 /// One version of an employee, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +29,29 @@ impl Employee {
     pub fn version(&self) -> Version<'_> {
         Version { id: &self.id, status: self.status, profile: self.profile, data: self.data.lend() }
     }
+
+    /// Returns what an employee with a number is once it was removed: hidden, without data, and with an id that nobody can send, so that
+    /// another may have the one that it had. The number stays taken.
+    pub fn removed(number: u32) -> Employee {
+        let data = Data::from_bytes(Vec::new());
+        Employee { id: format!("\0{number}"), status: Status::Hidden, profile: NO_PROFILE, data }
+    }
+
+    /// Returns what an employee with a number is once it was merged into the one with another number: removed, with an id that says so.
+    pub fn merged(number: u32, into: u32) -> Employee {
+        Employee { id: merged_id(number, into), ..Employee::removed(number) }
+    }
+
+    /// Whether the employee was removed: no list of the roster has it, but its history stays.
+    pub fn is_removed(&self) -> bool {
+        self.version().is_removed()
+    }
 }
 
 impl Version<'_> {
-    /// Whether the employee was merged into another, and is nobody any more.
-    pub fn is_merged(&self) -> bool {
-        merged_into(self.id).is_some()
+    /// See [`Employee::is_removed`].
+    pub fn is_removed(&self) -> bool {
+        self.profile == NO_PROFILE
     }
 
     /// Returns a copy that owns what it has.
@@ -82,6 +108,8 @@ pub enum HiddenBy {
     },
     /// A rename said that it is the same person as somebody who is hidden.
     Rename,
+    /// The undo of a sync has brought it back to that.
+    Undo,
 }
 
 impl HiddenBy {
@@ -92,6 +120,7 @@ impl HiddenBy {
             HiddenBy::Absence { .. } => "absence",
             HiddenBy::Plan { .. } => "plan",
             HiddenBy::Rename => "rename",
+            HiddenBy::Undo => "undo",
         }
     }
 }
@@ -109,12 +138,10 @@ pub struct Kinds {
     pub hidden: bool,
     /// The id changed.
     pub renamed: bool,
-    /// The employee does not exist any more, which only the inverse of a creation does.
-    pub erased: bool,
-    /// The employee turned out to be the same person as another, who has the id now.
+    /// The employee is in no list of the roster any more, as after the undo of its creation.
+    pub removed: bool,
+    /// The employee was removed because it turned out to be the same person as another, who has the id now.
     pub merged: bool,
-    /// The employee is not the same person as another any more, which only the inverse of a merge does.
-    pub separated: bool,
 }
 
 impl<'a> Change<'a> {
@@ -130,33 +157,34 @@ impl<'a> Change<'a> {
         OwnedChange { number: self.number, before, after }
     }
 
-    /// Whether the id changes.
+    /// Whether the stored id changes. That of somebody who is removed, or comes back, does, too.
     pub fn is_renaming(&self) -> bool {
         self.before.zip(self.after).is_some_and(|(before, after)| before.id != after.id)
     }
 
-    /// Returns the same without a version in which the employee is nobody, because it was merged into another.
+    /// Returns the change as readers of the roster see it: whoever is removed does not exist.
     #[must_use]
-    pub fn of_somebody(self) -> Change<'a> {
-        let [before, after] = [self.before, self.after].map(|version| version.filter(|version| !version.is_merged()));
-        Change { before, after, ..self }
+    pub fn seen(self) -> Change<'a> {
+        let [before, after] = [self.before, self.after].map(|version| version.filter(|version| !version.is_removed()));
+        Change { number: self.number, before, after }
     }
 
     /// Returns what the change does to the employee.
     pub fn kinds(&self) -> Kinds {
-        match (self.before, self.after) {
+        let seen = self.seen();
+        match (seen.before, seen.after) {
             (None, None) => Kinds::default(),
             (None, Some(_)) => Kinds { created: true, ..Kinds::default() },
-            (Some(_), None) => Kinds { erased: true, ..Kinds::default() },
-            (Some(before), Some(after)) if before.is_merged() || after.is_merged() => {
-                let (merged, separated) = (!before.is_merged(), !after.is_merged());
-                Kinds { merged, separated, ..Kinds::default() }
+            (Some(before), None) => {
+                let merged = self.after.is_some_and(|after| merged_into(after.id).is_some());
+                let hidden = before.status == Status::Active && !merged;
+                Kinds { removed: true, merged, hidden, ..Kinds::default() }
             }
             (Some(before), Some(after)) => Kinds {
                 updated: (before.profile, before.data) != (after.profile, after.data),
                 activated: (before.status, after.status) == (Status::Hidden, Status::Active),
                 hidden: (before.status, after.status) == (Status::Active, Status::Hidden),
-                renamed: self.is_renaming(),
+                renamed: before.id != after.id,
                 ..Kinds::default()
             },
         }

@@ -1,7 +1,6 @@
 //! Merged: an employee who turned out to be the same person as another.
 //!
-//! Its row stays, so that numbers leave none out and its history is kept, but it is nobody any more: it is hidden, has no data, and its id is
-//! one that no client can send. That id says whom it was merged into, so taking the change back gives the employee its life back.
+//! It is removed, and its id says whom it was merged into, so taking the change back gives the employee its life back.
 
 /// Returns the id of the employee with a number once it was merged into another.
 pub fn merged_id(number: u32, into: u32) -> String {

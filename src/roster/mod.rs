@@ -20,7 +20,7 @@ mod table;
 mod tally;
 
 pub use absent::{Absences, Absent, Coverage, Missing};
-pub use change::{Change, HiddenBy, Kinds, OwnedChange, Version};
+pub use change::{Change, HiddenBy, Kinds, OwnedChange, Version, is_of_removed};
 pub use change_set::ChangeSet;
 pub use data::Data;
 pub use delta::Delta;
@@ -31,7 +31,7 @@ pub use id::valid_id;
 pub use ignored::Ignored;
 pub use index::{Block, Entry, Index};
 pub use intent::{Extent, Intent};
-pub use merged::{merged_id, merged_into, merged_prefix};
+pub use merged::{merged_into, merged_prefix};
 pub use packed::{pack, unpack};
 pub use suspect::{
     EmptyShare, FLAPPING_DAYS, FLAPPING_MIN, Flapping, Listed, MovedValue, SUSPECTS_LISTED_MAX, SamePerson, Share,

@@ -26,9 +26,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts an employee. `guarded` are the fields whose values are counted, `hash` hashes a value.
+    /// Counts an employee, unless it was removed. `guarded` are the fields whose values are counted, `hash` hashes a value.
     pub fn add(&mut self, employee: Version, guarded: &[u32], hash: impl Fn(&[u8]) -> u128) {
-        self.stored += i64::from(!employee.is_merged());
+        if employee.is_removed() {
+            return;
+        }
+        self.stored += 1;
         let is_active = employee.status == Status::Active;
         self.active += i64::from(is_active);
         for (field, value) in employee.data.values() {

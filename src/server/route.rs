@@ -5,7 +5,7 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, export, health, plans, read, rename, springest, startexam, syncs};
+use super::handler::{echospan, export, health, plans, read, rename, springest, startexam, syncs, undo};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 33] = [
+static ROUTES: [Route; 34] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -45,6 +45,7 @@ static ROUTES: [Route; 33] = [
     Route::new(Read, "/v1/syncs/{revision}/changes.csv", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Csv)))),
     Route::new(Read, "/v1/syncs/{revision}/changes.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Xlsx)))),
     Route::new(Read, "/v1/syncs/{revision}/changes.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Ndjson)))),
+    Route::new(Release, "/v1/syncs/{revision}/revert", KeyInHead(signed, |call, caller| Box::pin(undo::revert(call, caller.key)))),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),
@@ -92,7 +93,7 @@ enum Verb {
     Post,
     /// POST: a push of the dialect.
     Push(Dialect),
-    /// POST: a decision, such as applying a push that was held back.
+    /// POST: a decision, such as applying a push that was held back, or taking one back.
     Release,
     /// DELETE: discards a push that was held back.
     Delete,

@@ -31,6 +31,8 @@
 //! | [`Draft::start_over`] | `DELETE FROM staged_change WHERE draft = $1`, and `SELECT revision FROM account WHERE id = $2`, which must be the one that the draft began with |
 //! | [`Draft::revisions`], [`Draft::has_moved_since`], [`Draft::synced_at`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)`; `SELECT revision, finished_at FROM sync WHERE account = $1 AND revision = ANY($2)` |
 //! | [`Draft::status_changes`] | `SELECT number, count(*) FROM (SELECT number, revision, status <> lag(status) OVER (PARTITION BY number ORDER BY revision) AS has_turned FROM version WHERE account = $1 AND number = ANY($2)) JOIN sync USING (revision) WHERE has_turned AND finished_at >= $3 GROUP BY number` |
+//! | [`Draft::undoable`], [`Draft::changed_in`] | `SELECT count(*), max(revision) FILTER (WHERE kind = 'restore'), array_agg(DISTINCT profile) FROM sync WHERE account = $1 AND revision BETWEEN $2 AND $3`; `SELECT DISTINCT number FROM version WHERE account = $1 AND revision BETWEEN $2 AND $3 ORDER BY number` |
+//! | [`Draft::read_at`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) AND revision <= $3 ORDER BY number, revision DESC` |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -55,9 +57,12 @@ pub use draft::{
     Sync,
 };
 pub use error::{Cause, Error};
-pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
+pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
-pub use record::{AppliedPlan, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, without_people};
+pub use record::{
+    AppliedPlan, AppliedUndo, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, VersionAt,
+    without_people,
+};
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
     Account, Admitted, Applied, Checkup, Copied, Credential, Ended, Ending, Event, Filter, FormerId, Holder, Key,

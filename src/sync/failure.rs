@@ -2,6 +2,7 @@
 
 use super::plan::PlanFailure;
 use super::rename::RenameFailure;
+use super::undo::UndoFailure;
 use crate::rejection::Rejections;
 use crate::roster::{Counts, Tripped};
 use crate::store;
@@ -69,10 +70,18 @@ pub enum Failure {
     Plan(Box<PlanFailure>),
     /// An employee does not get another id.
     Rename(RenameFailure),
-    /// The body could not be kept while it came.
+    /// Syncs cannot be taken back.
+    Undo(Box<UndoFailure>),
+    /// A body, or changes, could not be kept in a file for a while.
     Spool(io::Error),
     /// The store failed.
     Store(store::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Spool(error)
+    }
 }
 
 impl From<store::Error> for Failure {

@@ -115,7 +115,7 @@ impl Figures {
 
     /// Notes a change, which does this to the employee.
     pub fn note(&mut self, change: &Change, kinds: &Kinds) {
-        let Change { number, before, after } = *change;
+        let Change { number, before, after } = change.seen();
         for (happens, is_so) in [
             (&mut self.hidden, kinds.hidden),
             (&mut self.activated, kinds.activated),
@@ -128,10 +128,9 @@ impl Figures {
         }
         let active =
             |version: &Option<Version>| i64::from(version.is_some_and(|version| version.status == Status::Active));
-        let is_somebody = |version: &Option<Version>| i64::from(version.is_some_and(|version| !version.is_merged()));
-        self.stored += is_somebody(&after) - is_somebody(&before);
+        self.stored += i64::from(after.is_some()) - i64::from(before.is_some());
         self.active += active(&after) - active(&before);
-        if kinds.updated || kinds.created || kinds.erased || kinds.merged || kinds.separated {
+        if kinds.updated || kinds.created || kinds.removed {
             let none = Data::from_bytes(&[][..]);
             let [before, after] = [before, after].map(|version| version.map_or(none, |version| version.data));
             self.note_data(number, before, after);

@@ -28,6 +28,7 @@ mod split;
 mod suspect;
 mod trace;
 mod twice;
+mod undo;
 mod unique;
 mod verdict;
 
@@ -41,6 +42,7 @@ pub use rename::{Rename, RenameFailure, rename, renaming};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
 pub use trace::Trace;
+pub use undo::{Conflict, ConflictCause, Conflicts, Undo, UndoFailure, plan_undo};
 
 use crate::dialect::Dialect;
 use crate::limits::Limits;

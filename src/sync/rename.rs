@@ -1,5 +1,5 @@
 //! Rename: an employee gets another id. Whoever has that id already is the same person: what is stored for the new id then goes to the
-//! employee who was there first, whose history goes on, and the other is nobody any more (see [`crate::roster::merged_id`]).
+//! employee who was there first, whose history goes on, and the other is removed (see [`Employee::merged`]).
 //!
 //! It is a push without a body. Unique values, references and the rules of the whole roster are checked as for any other.
 
@@ -12,9 +12,7 @@ use super::{Conditions, Failure, Receipt, Trace};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::rejection::{Fault, Rejections};
-use crate::roster::{
-    Change, Data, Employee, Ignored, Index, Missing, OwnedChange, Status, Suspects, merged_id, valid_id,
-};
+use crate::roster::{Change, Employee, Ignored, Index, Missing, OwnedChange, Status, Suspects, valid_id};
 use crate::store::{
     Commit, Draft, IndexUpdate, Numbers, OF_HIDDEN, Remember, Sync, SyncKind, UniqueValue, unique_values,
 };
@@ -107,10 +105,10 @@ pub fn renaming(old: &(u32, Employee), new: Option<&(u32, Employee)>, to: &str) 
     let (number, before) = old;
     let after = Employee { id: to.to_owned(), ..new.map_or(before, |(_, new)| new).clone() };
     let renamed = OwnedChange { number: *number, before: Some(before.clone()), after: Some(after) };
-    let merged = new.map(|(other, before)| {
-        let id = merged_id(*other, *number);
-        let nobody = Employee { id, status: Status::Hidden, profile: before.profile, data: Data::default() };
-        OwnedChange { number: *other, before: Some(before.clone()), after: Some(nobody) }
+    let merged = new.map(|(other, before)| OwnedChange {
+        number: *other,
+        before: Some(before.clone()),
+        after: Some(Employee::merged(*other, *number)),
     });
     let mut changes: Vec<OwnedChange> = std::iter::once(renamed).chain(merged).collect();
     changes.sort_by_key(|change| change.number);
@@ -233,7 +231,7 @@ impl Run<'_> {
             kind: SyncKind::Rename,
             profile: numbers.profile,
             rules: profile.version,
-            first_created: numbers.next,
+            created: numbers.next..numbers.next,
             employees,
             counts,
             set_aside: None,

@@ -63,5 +63,6 @@ mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod trouble;
+mod undo;
 mod unique;
 mod world;

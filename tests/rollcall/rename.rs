@@ -169,7 +169,7 @@ fn a_missing_and_a_new_person_become_one_whose_history_goes_on() {
     assert_eq!((life(&world, "1"), life(&world, "X1")), (expected_life.clone(), expected_life));
     let changes = get(&world, "/v1/syncs/4/changes")["changes"].clone();
     assert_eq!(changes[0]["idChange"], json!({ "before": "1", "after": "X1" }));
-    assert_eq!((&changes[1]["id"], &changes[1]["kinds"]), (&json!("X1"), &json!(["merged"])));
+    assert_eq!((&changes[1]["id"], &changes[1]["kinds"]), (&json!("X1"), &json!(["removed", "merged"])));
     assert_eq!(changes[1]["status"], json!({ "before": "active", "after": null }));
     assert!(!changes.to_string().contains("\\u0000"), "{changes}");
     assert_eq!(get(&world, "/v1/syncs/4/changes?kind=merged")["changes"].as_array().unwrap().len(), 1);
@@ -186,6 +186,43 @@ fn a_missing_and_a_new_person_become_one_whose_history_goes_on() {
     // The address is the person's, and a colleague cannot have it.
     let taken = push_to(&world, "/v1/employees", &json!([mailed("3", "Cy", "ada@example.com")]));
     assert_eq!(taken.errors(), ["0 3 Email unique"]);
+    is_sound(&world);
+}
+
+/// Takes back the sync that made a revision.
+#[track_caller]
+fn undo(world: &World, revision: u64) {
+    let plan = world.request("POST", &format!("/v1/syncs/{revision}/revert"), Some(b""));
+    assert_eq!(plan.status, 200, "{}", plan.text);
+    let apply = format!("{}/apply", plan.header("location").unwrap());
+    let applied = world.request("POST", &apply, Some(b""));
+    assert_eq!(applied.status, 200, "{}", applied.text);
+}
+
+#[test]
+fn a_rename_can_be_undone_and_that_as_well() {
+    let world = replaced();
+    let export = || world.get("/v1/employees.csv").text;
+    let before = export();
+    assert_eq!(rename(&world, "1", &json!({ "id": "X1" })).status, 200);
+    let (merged, life_of_both) = (export(), life(&world, "1"));
+    undo(&world, 4);
+    assert_eq!(export(), before);
+    assert_eq!(life(&world, "1")[0].2, ["updated", "hidden", "renamed"]);
+    assert_eq!(life(&world, "X1")[0].2, ["created"]);
+    is_sound(&world);
+    undo(&world, 5);
+    assert_eq!(export(), merged);
+    // The changes of both are one life again.
+    let lives = life(&world, "1");
+    assert_eq!(lives[lives.len() - 4..], life_of_both[life_of_both.len() - 4..]);
+    let again = json!([named("2", "Bobby"), mailed("X1", "Ada K", "ada@example.com")]);
+    assert_eq!(push_to(&world, HIDES, &again).counts(), [0, 0, 0, 0, 2]);
+    // A plain one, too.
+    let merged = export();
+    assert_eq!(rename(&world, "2", &json!({ "id": "X2" })).status, 200);
+    undo(&world, 8);
+    assert_eq!((export(), get(&world, "/v1/employees/X2/history")["id"].clone()), (merged, json!("2")));
     is_sound(&world);
 }
 
@@ -319,7 +356,7 @@ fn the_operator_renames_beside_the_server() {
     let history: Value = serde_json::from_str(&history).unwrap();
     assert_eq!((&history[0]["kind"], &history[0]["account"]), (&json!("rename"), &json!(ACCOUNT)));
     let shown = program(&world, &["show", "99", "4", "--changes"]).1;
-    assert!(shown.contains("X1  merged") && shown.contains("id: \"1\" → \"X1\""), "{shown}");
+    assert!(shown.contains("X1  removed, merged") && shown.contains("id: \"1\" → \"X1\""), "{shown}");
     let malformed = program(&world, &["rename", "99", "X2", " ", "--yes"]);
     assert!(malformed.0 == Some(1) && malformed.1.contains("every employee needs an id"), "{}", malformed.1);
     // A list that the server has in memory is amended.

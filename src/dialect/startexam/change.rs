@@ -11,22 +11,21 @@ const VALUE_BYTES_MAX: usize = 4_096;
 pub type IsKind = fn(Kinds) -> bool;
 
 /// What a change may do, by name.
-pub const KINDS: [(&str, IsKind); 8] = [
+pub const KINDS: [(&str, IsKind); 7] = [
     ("created", |kinds| kinds.created),
     ("updated", |kinds| kinds.updated),
     ("activated", |kinds| kinds.activated),
     ("hidden", |kinds| kinds.hidden),
     ("renamed", |kinds| kinds.renamed),
-    ("erased", |kinds| kinds.erased),
+    ("removed", |kinds| kinds.removed),
     ("merged", |kinds| kinds.merged),
-    ("separated", |kinds| kinds.separated),
 ];
 
 /// Shows a change: who, what it does, before and after of what is different, and why it hides the employee, if that is known. Null stands for
-/// what is not there.
+/// what is not there, and for an employee that was removed.
 pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names) -> Value {
+    let Change { before, after, .. } = change.seen();
     let kinds = change.kinds();
-    let Change { before, after, .. } = change.of_somebody();
     let kinds: Vec<&str> = KINDS.iter().filter(|(_, is)| is(kinds)).map(|(name, _)| *name).collect();
     let mut shown = json!({ "id": after.or(before).map(|version| version.id), "kinds": kinds });
     let mut show = |name: &str, of: &dyn Fn(Version) -> Value| {
@@ -35,7 +34,7 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
             shown[name] = json!({ "before": before, "after": after });
         }
     };
-    if kinds.contains(&"renamed") {
+    if before.is_some() && after.is_some() {
         show("idChange", &|version| version.id.into());
     }
     show("status", &|version| version.status.as_str().into());
@@ -64,7 +63,9 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
 /// Shows why an employee was hidden.
 pub fn shown_hidden_by(hidden_by: HiddenBy) -> Value {
     match hidden_by {
-        HiddenBy::Push | HiddenBy::Rename | HiddenBy::Plan { lists: None } => json!({ "cause": hidden_by.name() }),
+        HiddenBy::Push | HiddenBy::Rename | HiddenBy::Undo | HiddenBy::Plan { lists: None } => {
+            json!({ "cause": hidden_by.name() })
+        }
         HiddenBy::Absence { lists } | HiddenBy::Plan { lists: Some(lists) } => {
             json!({ "cause": hidden_by.name(), "lists": lists })
         }

@@ -13,3 +13,4 @@ pub mod springest;
 pub mod startexam;
 pub mod suspects;
 pub mod syncs;
+pub mod undo;

@@ -7,7 +7,7 @@ use crate::export;
 use crate::roster::{Counts, Tripped};
 use crate::server::authenticate;
 use crate::store;
-use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure, RenameFailure};
+use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure, RenameFailure, UndoFailure};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
 use serde_json::{Value, json};
@@ -133,6 +133,7 @@ impl From<Failure> for Refusal {
             }
             Failure::Plan(failure) => (*failure).into(),
             Failure::Rename(failure) => failure.into(),
+            Failure::Undo(failure) => (*failure).into(),
             Failure::Spool(error) => disk(error),
             Failure::Store(error) => error.into(),
         }
@@ -244,6 +245,21 @@ impl From<RenameFailure> for Refusal {
             ),
         };
         Refusal::new(status, format!("{failure}{advice}"))
+    }
+}
+
+impl From<UndoFailure> for Refusal {
+    fn from(failure: UndoFailure) -> Refusal {
+        let status = match failure {
+            UndoFailure::Unknown(_) => StatusCode::NOT_FOUND,
+            UndoFailure::Backwards { .. } | UndoFailure::NotInConflict(_) => StatusCode::BAD_REQUEST,
+            UndoFailure::Restored { .. } | UndoFailure::SeveralProfiles(_) | UndoFailure::NoProfile(_) => {
+                StatusCode::CONFLICT
+            }
+        };
+        // The ids that were named are for the client only.
+        let internal = Some("syncs cannot be undone".to_owned());
+        Refusal { internal, ..Refusal::new(status, format!("{failure}; nothing was stored")) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
-use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
-use crate::roster::{Employee, Missing, OwnedChange, merged_into, merged_prefix};
+use super::{Error, Past, Reader, RecordedChange, VersionAt, changes, rows, syncs};
+use crate::roster::{Employee, Missing, OwnedChange, is_of_removed, merged_into, merged_prefix};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// How many employees are looked at who were merged into one.
@@ -54,6 +54,21 @@ pub struct LifePage {
     pub next: Option<u64>,
 }
 
+impl Person {
+    /// Returns the id: that of somebody who was removed is the last one.
+    pub fn id(&self) -> &str {
+        match self.former_ids.first() {
+            Some(last) if self.employee.is_removed() => &last.id,
+            _ => &self.employee.id,
+        }
+    }
+
+    /// Returns the status, or says that the employee was removed.
+    pub fn status(&self) -> &'static str {
+        if self.employee.is_removed() { "removed" } else { self.employee.status.as_str() }
+    }
+}
+
 /// A version of an employee.
 struct Version {
     revision: u64,
@@ -71,8 +86,7 @@ impl Reader {
 
     fn find_person(&self, id: &str) -> Result<Option<Person>, Error> {
         let connection = &self.connection;
-        let by_id = |id: &str| self.employee(id);
-        let (number, employee, is_former) = match by_id(id)? {
+        let (number, employee, is_former) = match self.employee(id)? {
             Some((number, employee)) => (number, employee, false),
             None => {
                 let last_with_it = "SELECT number FROM former_id WHERE id = ? ORDER BY revision DESC LIMIT 1";
@@ -89,6 +103,7 @@ impl Reader {
             .prepare_cached("SELECT id, revision FROM former_id WHERE number = ? ORDER BY revision DESC LIMIT ?")?;
         let former_ids = select
             .query_map(params![number, FORMER_IDS_MAX], |row| Ok(FormerId { id: row.get(0)?, until: row.get(1)? }))?
+            .filter(|former| former.as_ref().map_or(true, |former| !is_of_removed(&former.id)))
             .collect::<Result<_, _>>()?;
         Ok(Some(Person { number, employee, former_ids, is_former }))
     }
@@ -189,16 +204,21 @@ fn of_person(connection: &Connection, number: u32) -> Result<Vec<u32>, Error> {
     Ok(numbers)
 }
 
+/// Returns the employee with a number as it was at a revision; `None` if it did not exist.
+pub(super) fn at(connection: &Connection, number: u32, revision: u64) -> Result<Option<VersionAt>, Error> {
+    let version = version_until(connection, number, revision)?;
+    Ok(version.map(|Version { revision, employee, absent, .. }| VersionAt { employee, since: revision, absent }))
+}
+
 /// Returns the last version of an employee that a revision made up to this one; `None` if there is none.
 fn version_until(connection: &Connection, number: u32, until: u64) -> Result<Option<Version>, Error> {
     let mut select = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
-    let latest: Option<u64> = select.query_row([number], |row| row.get(0)).optional()?;
-    let mut before = connection.prepare_cached("SELECT previous FROM version WHERE place = ?1 << 32 | ?2")?;
-    let mut revision = latest.unwrap_or(0);
-    while revision > until {
-        revision = before.query_row(params![revision, number], |row| row.get(0)).optional()?.unwrap_or(0);
+    let mut made: u64 = select.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
+    let mut previous = connection.prepare_cached("SELECT previous FROM version WHERE place = ?1 << 32 | ?2")?;
+    while made > until {
+        made = previous.query_row(params![made, number], |row| row.get(0))?;
     }
-    Ok(version(connection, number, revision)?.filter(|version| version.revision <= until))
+    Ok(version(connection, number, made)?.filter(|version| version.revision <= until))
 }
 
 /// Returns the version of an employee that a revision made, or the one in `employee` if none in `version` has this revision.

@@ -40,6 +40,7 @@ mod set_aside;
 mod snapshot;
 mod syncs;
 mod tally;
+mod undo;
 mod versions;
 
 pub use accounts::{Account, Key};
@@ -60,6 +61,6 @@ pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, Syn
 use super::{
     AppliedPlan, Base, Came, Commit, Earlier, Error, Held, HeldPush, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN,
     Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, STATUS_CHANGES_MAX, Seen,
-    Sender, Sync, SyncKind, Times, UniqueValue, Why, guards_of_text, guards_to_text, plan::StoredWhy, suspects_of_text,
-    suspects_to_text, unique_values,
+    Sender, Sync, SyncKind, Times, Undoable, Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text,
+    plan::StoredWhy, suspects_of_text, suspects_to_text, unique_values,
 };

@@ -59,7 +59,7 @@ impl Snapshot<'_> {
         let mut select = self
             .inner
             .prepare(
-                "SELECT id, status, profile, data FROM roster WHERE (?1 IS NULL OR status = ?1)
+                "SELECT id, status, profile, data FROM roster WHERE profile <> 0 AND (?1 IS NULL OR status = ?1)
                  AND (?2 IS NULL OR profile = (SELECT number FROM profile WHERE id = ?2)) AND (revision > ?3 OR EXISTS (SELECT 1 FROM restored WHERE restored.revision > ?3)) ORDER BY number",
             )
             .map_err(sqlite)?;
@@ -67,10 +67,7 @@ impl Snapshot<'_> {
         let profile = filter.profile.map(|profile| profile.to_string());
         let mut employees = select.query(params![status, profile, since]).map_err(sqlite)?;
         while let Some(row) = employees.next().map_err(sqlite)? {
-            let employee = rows::whole_employee(row, 0).map_err(store)?;
-            if !employee.version().is_merged() {
-                each(employee)?;
-            }
+            each(rows::whole_employee(row, 0).map_err(store)?)?;
         }
         Ok(())
     }

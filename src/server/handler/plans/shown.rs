@@ -25,6 +25,7 @@ pub fn plan(plan: &Plan) -> Value {
         "why": match why {
             Why::DryRun(_) => "dryRun",
             Why::Guards(_) => "guards",
+            Why::Undo(_) => "undo",
         },
         "guards": why.guards().iter().map(guard).collect::<Value>(),
         "revision": base.revision,
@@ -37,6 +38,9 @@ pub fn plan(plan: &Plan) -> Value {
         "changes": changes,
         "suspects": suspects::shown(suspects),
     });
+    if let Why::Undo(undo) = why {
+        shown["undo"] = json!({ "from": undo.undone.from, "to": undo.undone.to, "conflicts": undo.conflicts });
+    }
     if let PlanState::Applied { revision } = state {
         shown["appliedAs"] = (*revision).into();
     }
