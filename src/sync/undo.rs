@@ -17,7 +17,7 @@ use super::verdict::Verdict;
 use super::{Failure, Planned, Trace, rules};
 use crate::limits::{LENIENT_ROUNDS_MAX, Limits};
 use crate::profile::{Folder, Profile};
-use crate::roster::{Absences, Change, ChangeSet, Employee, Ignored, Index, OwnedChange};
+use crate::roster::{Absences, Change, ChangeSet, Employee, Ignored, Index, OwnedChange, Suspects};
 use crate::store::{Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
 use inverse::{Found, Inverse, inverse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -99,6 +99,7 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
         employees: counts.created + counts.updated + counts.activated + counts.hidden,
         counts,
         set_aside: None,
+        suspects: Suspects::default(),
         duration,
         times: trace.times,
         sender: trace.sender,

@@ -51,6 +51,7 @@ mod push;
 mod read;
 mod refusal;
 mod register;
+mod rename;
 mod repair;
 mod roles;
 mod rules;
@@ -60,6 +61,7 @@ mod shapes;
 mod shares;
 mod signatures;
 mod structure;
+mod suspects;
 mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
