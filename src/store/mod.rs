@@ -42,7 +42,9 @@
 
 mod draft;
 mod error;
+mod feed;
 pub mod memory;
+mod moment;
 mod plan;
 mod record;
 mod settings;
@@ -57,6 +59,8 @@ pub use draft::{
     Sync,
 };
 pub use error::{Cause, Error};
+pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
+pub use moment::{Moment, MomentError};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
 pub use record::{

@@ -11,6 +11,7 @@
 )]
 
 mod absent;
+mod at;
 mod authenticate;
 mod backup;
 mod blocks;
@@ -27,6 +28,7 @@ mod dialects;
 mod ends;
 mod equal;
 mod export;
+mod feed;
 mod files;
 mod golden;
 mod guards;

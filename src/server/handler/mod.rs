@@ -4,6 +4,7 @@ mod changes;
 pub mod collaborator;
 pub mod echospan;
 pub mod export;
+pub mod feed;
 pub mod health;
 mod paging;
 pub mod plans;

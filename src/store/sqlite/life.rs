@@ -1,6 +1,6 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
-use super::{Error, Past, Reader, RecordedChange, VersionAt, changes, rows, syncs};
+use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
 use crate::roster::{Employee, Missing, OwnedChange, is_of_removed, merged_into, merged_prefix};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -70,12 +70,15 @@ impl Person {
 }
 
 /// A version of an employee.
-struct Version {
-    revision: u64,
+pub(super) struct Version {
+    /// The revision that made it.
+    pub revision: u64,
     /// The revision of the one before it, if that is in `version`; 0 if it is in `employee`; `None` if this one is.
     previous: Option<u64>,
-    employee: Employee,
-    absent: Option<u32>,
+    /// The employee.
+    pub employee: Employee,
+    /// From how many lists in a row it was absent, if absence has hidden it.
+    pub absent: Option<u32>,
 }
 
 impl Reader {
@@ -204,12 +207,6 @@ fn of_person(connection: &Connection, number: u32) -> Result<Vec<u32>, Error> {
     Ok(numbers)
 }
 
-/// Returns the employee with a number as it was at a revision; `None` if it did not exist.
-pub(super) fn at(connection: &Connection, number: u32, revision: u64) -> Result<Option<VersionAt>, Error> {
-    let version = version_until(connection, number, revision)?;
-    Ok(version.map(|Version { revision, employee, absent, .. }| VersionAt { employee, since: revision, absent }))
-}
-
 /// Returns the last version of an employee that a revision made up to this one; `None` if there is none.
 fn version_until(connection: &Connection, number: u32, until: u64) -> Result<Option<Version>, Error> {
     let mut select = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
@@ -222,7 +219,7 @@ fn version_until(connection: &Connection, number: u32, until: u64) -> Result<Opt
 }
 
 /// Returns the version of an employee that a revision made, or the one in `employee` if none in `version` has this revision.
-fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
+pub(super) fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
     let id = "coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > ?2 ORDER BY revision LIMIT 1), employee.id)";
     let appended = format!(
         "SELECT {id}, version.status, version.profile, version.data, previous, absent

@@ -9,12 +9,14 @@
 
 mod accounts;
 mod adopt;
+mod at;
 mod backup;
 mod changes;
 mod check;
 mod derived;
 mod draft;
 mod failure;
+mod feed;
 mod figures;
 mod folder;
 mod history;
@@ -59,8 +61,9 @@ pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
 
 use super::{
-    AppliedPlan, Base, Came, Commit, Earlier, Error, Held, HeldPush, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN,
-    Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, STATUS_CHANGES_MAX, Seen,
-    Sender, Sync, SyncKind, Times, Undoable, Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text,
-    plan::StoredWhy, suspects_of_text, suspects_to_text, unique_values,
+    AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,
+    Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
+    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender, Sync, SyncKind,
+    Times, Undoable, Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy,
+    suspects_of_text, suspects_to_text, unique_values,
 };
