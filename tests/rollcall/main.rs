@@ -38,6 +38,7 @@ mod history;
 mod index;
 mod lenient;
 mod lenient_dialects;
+mod model;
 mod operator;
 mod patches;
 mod plain;
