@@ -78,7 +78,6 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
              ALTER TABLE sync DROP COLUMN rows_created; ALTER TABLE sync DROP COLUMN undo; ALTER TABLE sync DROP COLUMN suspects;
              ALTER TABLE sync DROP COLUMN set_aside; ALTER TABLE sync DROP COLUMN rejections; ALTER TABLE sync DROP COLUMN receive_us;
              ALTER TABLE sync DROP COLUMN check_us; ALTER TABLE sync DROP COLUMN write_us; ALTER TABLE sync DROP COLUMN commit_us;
-             ALTER TABLE sync DROP COLUMN rows_created; ALTER TABLE sync DROP COLUMN undo; ALTER TABLE sync DROP COLUMN suspects;
              DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;
              ALTER TABLE sync DROP COLUMN key; ALTER TABLE sync DROP COLUMN peer; ALTER TABLE sync DROP COLUMN bytes;
              ALTER TABLE index_order DROP COLUMN blocks; ALTER TABLE index_order DROP COLUMN digest; PRAGMA user_version = 1",
