@@ -102,6 +102,8 @@ pub enum HiddenBy {
     },
     /// The undo of a sync has brought it back to that.
     Undo,
+    /// Its personal data was erased.
+    Erasure,
 }
 
 impl HiddenBy {
@@ -112,6 +114,7 @@ impl HiddenBy {
             HiddenBy::Absence { .. } => "absence",
             HiddenBy::Plan { .. } => "plan",
             HiddenBy::Undo => "undo",
+            HiddenBy::Erasure => "erasure",
         }
     }
 }

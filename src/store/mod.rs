@@ -31,6 +31,9 @@
 //! | [`Draft::revisions`], [`Draft::has_moved_since`], [`Draft::synced_at`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)`; `SELECT revision, finished_at FROM sync WHERE account = $1 AND revision = ANY($2)` |
 //! | [`Draft::undoable`], [`Draft::changed_in`] | `SELECT count(*), max(revision) FILTER (WHERE kind = 'restore'), array_agg(DISTINCT profile) FROM sync WHERE account = $1 AND revision BETWEEN $2 AND $3`; `SELECT DISTINCT number FROM version WHERE account = $1 AND revision BETWEEN $2 AND $3 ORDER BY number` |
 //! | [`Draft::read_at`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) AND revision <= $3 ORDER BY number, revision DESC` |
+//! | [`Draft::guarded`] | `SELECT guarded FROM profile WHERE account = $1` |
+//! | [`Draft::wipe`] | kept until the commit, which then does `UPDATE version SET data = '' WHERE account = $1 AND number = ANY($2)`, and `DELETE` or `UPDATE` of these employees' rows in `unique_value`, `staged_change` of plans, `queue`, `retry`, `former_id` and the index's parts; `INSERT INTO erased …`. The bytes go with the next `VACUUM FULL` and when the log is recycled |
+//! | [`Draft::erased`] | `SELECT number, revision FROM erased WHERE account = $1 AND number = ANY($2)` |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -39,6 +42,7 @@
 //! The unique index on `(account, id)` is deferred to the commit, so two employees may exchange their ids.
 
 mod draft;
+mod erase;
 mod error;
 pub mod memory;
 mod plan;
@@ -50,6 +54,7 @@ mod suite;
 mod unique;
 
 pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
+pub use erase::Erased;
 pub use error::{Cause, Error};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};

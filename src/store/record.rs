@@ -22,6 +22,8 @@ pub enum SyncKind {
     Restore,
     /// What syncs had changed was taken back.
     Undo(AppliedUndo),
+    /// The personal data of employees was erased. It counts nobody as changed.
+    Erase,
 }
 
 /// The syncs that an undo takes back: from one revision to another, both included.
@@ -150,6 +152,7 @@ impl SyncKind {
             SyncKind::Plan(AppliedPlan { is_rebased: true, .. }) => "rebasedPlan",
             SyncKind::Restore => "restore",
             SyncKind::Undo(_) => "undo",
+            SyncKind::Erase => "erase",
         }
     }
 
@@ -157,7 +160,7 @@ impl SyncKind {
     pub fn plan(&self) -> Option<&str> {
         match self {
             SyncKind::Plan(AppliedPlan { id, .. }) | SyncKind::Undo(AppliedUndo { plan: id, .. }) => Some(id),
-            SyncKind::Push | SyncKind::Patch | SyncKind::Restore => None,
+            SyncKind::Push | SyncKind::Patch | SyncKind::Restore | SyncKind::Erase => None,
         }
     }
 
@@ -173,6 +176,7 @@ impl SyncKind {
             "patch" => SyncKind::Patch,
             "plan" | "rebasedPlan" => SyncKind::Plan(AppliedPlan { id, is_rebased: name == "rebasedPlan", tripped }),
             "restore" => SyncKind::Restore,
+            "erase" => SyncKind::Erase,
             "undo" => {
                 let undone = undone.ok_or_else(|| Error::damaged("an undo does not say what it has taken back"))?;
                 SyncKind::Undo(AppliedUndo { plan: id, undone })
@@ -186,6 +190,7 @@ impl SyncKind {
         match (self, absent_lists) {
             (SyncKind::Plan(_), lists) => HiddenBy::Plan { lists },
             (SyncKind::Undo(_), _) => HiddenBy::Undo,
+            (SyncKind::Erase, _) => HiddenBy::Erasure,
             (_, Some(lists)) => HiddenBy::Absence { lists },
             (SyncKind::Push | SyncKind::Patch | SyncKind::Restore, None) => HiddenBy::Push,
         }

@@ -26,6 +26,7 @@ mod crash;
 mod dialects;
 mod ends;
 mod equal;
+mod erase;
 mod export;
 mod files;
 mod golden;

@@ -62,7 +62,9 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
 /// Shows why an employee was hidden.
 pub fn shown_hidden_by(hidden_by: HiddenBy) -> Value {
     match hidden_by {
-        HiddenBy::Push | HiddenBy::Undo | HiddenBy::Plan { lists: None } => json!({ "cause": hidden_by.name() }),
+        HiddenBy::Push | HiddenBy::Undo | HiddenBy::Erasure | HiddenBy::Plan { lists: None } => {
+            json!({ "cause": hidden_by.name() })
+        }
         HiddenBy::Absence { lists } | HiddenBy::Plan { lists: Some(lists) } => {
             json!({ "cause": hidden_by.name(), "lists": lists })
         }

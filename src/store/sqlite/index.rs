@@ -8,6 +8,10 @@
 //! A block is 28 bytes: where it begins in the order, its employees and its bytes (32 bits each), and its hash (128 bits). Blocks mean
 //! something only together with the order, so both have one hash beside them.
 
+mod wipe;
+
+pub(super) use wipe::wipe;
+
 use super::Error;
 use crate::roster::{Block, Entry, Index, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};

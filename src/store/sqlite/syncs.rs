@@ -160,7 +160,7 @@ impl Applied {
     /// Whether it changed somebody.
     pub fn has_changes(&self) -> bool {
         let Counts { created, updated, activated, hidden, unchanged: _ } = self.counts;
-        created + updated + activated + hidden > 0
+        created + updated + activated + hidden > 0 || self.kind == Some(SyncKind::Erase)
     }
 }
 
@@ -295,7 +295,8 @@ fn applied(row: &Row) -> Result<Past, Error> {
         revision_before: row.get(13)?,
         kind,
         profile: profile.and_then(|profile| Uuid::parse_str(&profile).ok()),
-        rules: row.get::<_, Option<[u8; 16]>>(18)?.map(u128::from_le_bytes),
+        // An erasure is by no rules.
+        rules: row.get::<_, Option<[u8; 16]>>(18)?.map(u128::from_le_bytes).filter(|rules| *rules != 0),
         employees: row.get(12)?,
         counts,
         created: first_created.map_or(0..0, |first| first..first.saturating_add(created)),
