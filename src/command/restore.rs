@@ -35,12 +35,11 @@ impl Restore {
         let mut store = self.store.open(&config, IfMissing::Make)?;
         let mut accounts = self.accounts;
         let of_backup = Some(self.dir.join("rollcall.db")).filter(|list| list.exists());
-        if let Some(list) = self.erased {
-            if !store.take_erasures(&list)? {
-                let message =
-                    format!("{} is of an earlier version, which has no list of who was erased", list.display());
-                return Err(Failed::Refused(message));
-            }
+        if let Some(list) = self.erased
+            && !store.take_erasures(&list)?
+        {
+            let message = format!("{} is of an earlier version, which has no list of who was erased", list.display());
+            return Err(Failed::Refused(message));
         }
         if let Some(list) = of_backup {
             store.take_erasures(&list)?;
