@@ -112,6 +112,11 @@ pub struct Limits {
     /// How long a push waits for another of the same account, or for its turn among all, in seconds; then it gets 409 or 503. Reads and
     /// exports wait as long.
     pub push_wait_seconds_max: u64,
+    /// The most requests that wait for changes at once (`GET /v1/changes`), over all accounts; one account may have half of them. One more gets
+    /// 503.
+    pub followers_max: usize,
+    /// The longest time that such a request may ask to wait, in seconds. It should be shorter than a proxy waits for an answer.
+    pub follow_seconds_max: u64,
     /// How long requests under way may still take after the server was told to stop, in seconds.
     pub stop_seconds_max: u64,
     /// The most memory for the indexes of the accounts that wait for their next push, in bytes. The least recently used go first.
@@ -167,6 +172,7 @@ impl Limits {
             ("connections_max", self.connections_max == 0),
             ("pushes_max", self.pushes_max == 0),
             ("exports_max", self.exports_max == 0),
+            ("followers_max", self.followers_max == 0),
             ("signatures_kept_max", self.signatures_kept_max == 0),
             ("plans_max", self.plans_max == 0),
             ("plans_bytes_max", self.plans_bytes_max == 0),
@@ -210,6 +216,8 @@ impl Default for Limits {
             collected_bytes_max: 128 << 20,
             answers_bytes_max: 128 << 20,
             push_wait_seconds_max: 10,
+            followers_max: 2_048,
+            follow_seconds_max: 60,
             stop_seconds_max: 30,
             index_bytes_max: 1 << 30,
             rosters_open_max: 1_024,

@@ -20,11 +20,13 @@ pub enum Role {
     Read,
     /// Apply or discard a push that was held back, erase an employee: what no push can do.
     Release,
+    /// Learn who changes, without any value. Who may read may do that, too.
+    Follow,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 3] = [Role::Push, Role::Read, Role::Release];
+    pub const ALL: [Role; 4] = [Role::Push, Role::Read, Role::Release, Role::Follow];
 
     /// The name that commands and lists have for it.
     pub fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Role {
             Role::Push => "push",
             Role::Read => "read",
             Role::Release => "release",
+            Role::Follow => "follow",
         }
     }
 
@@ -47,37 +50,45 @@ pub struct Roles {
     push: bool,
     read: bool,
     release: bool,
+    follow: bool,
 }
 
 impl Roles {
     /// Every role.
-    pub const ALL: Roles = Roles { push: true, read: true, release: true };
+    pub const ALL: Roles = Roles { push: true, read: true, release: true, follow: true };
 
     /// Returns the set of these roles.
     pub fn of(roles: impl IntoIterator<Item = Role>) -> Roles {
-        let mut set = Roles { push: false, read: false, release: false };
+        let mut set = Roles { push: false, read: false, release: false, follow: false };
         for role in roles {
             match role {
                 Role::Push => set.push = true,
                 Role::Read => set.read = true,
                 Role::Release => set.release = true,
+                Role::Follow => set.follow = true,
             }
         }
         set
     }
 
-    /// Returns whether a role is among them.
+    /// Returns whether they let a key do what a role is for.
     pub fn has(self, role: Role) -> bool {
+        self.names(role) || (role == Role::Follow && self.read)
+    }
+
+    /// Returns whether a role is among them.
+    fn names(self, role: Role) -> bool {
         match role {
             Role::Push => self.push,
             Role::Read => self.read,
             Role::Release => self.release,
+            Role::Follow => self.follow,
         }
     }
 
     /// The roles, in the order of [`Role::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Role> {
-        Role::ALL.into_iter().filter(move |role| self.has(*role))
+        Role::ALL.into_iter().filter(move |role| self.names(*role))
     }
 
     /// Reads what [`Roles`] displays, or returns `None` if it is something else.

@@ -3,7 +3,7 @@
 use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, out, output};
 use crate::config::Config;
-use crate::export::{self, Form};
+use crate::export::{self, Form, Written};
 use crate::store::Filter;
 use clap::Args;
 use std::io;
@@ -32,6 +32,9 @@ pub struct Export {
     /// Only employees that changed after this revision or time (2026-01-31T00:00:00Z)
     #[arg(long, env = "ROLLCALL_CHANGED_SINCE", value_name = "REVISION|TIME")]
     changed_since: Option<String>,
+    /// The roster as it was at this revision, or after the last push that had ended by this time (2026-01-31T00:00:00Z)
+    #[arg(long, env = "ROLLCALL_AT", value_name = "REVISION|TIME")]
+    at: Option<String>,
 }
 
 fn form(name: &str) -> Result<Form, String> {
@@ -45,21 +48,26 @@ impl Export {
             Failed::Usage("the file's name must end in .csv, .xlsx or .ndjson; or say which with --form".into())
         })?;
         let mut filter = Filter::default();
-        for (name, value) in [("status", self.status), ("profile", self.profile), ("changed-since", self.changed_since)]
-        {
+        let filters = [
+            ("status", self.status),
+            ("profile", self.profile),
+            ("changed-since", self.changed_since),
+            ("at", self.at),
+        ];
+        for (name, value) in filters {
             if let Some(value) = value {
                 filter.set(name, &value).map_err(Failed::Usage)?;
             }
         }
         let key = store.key(self.account)?.ok_or(crate::store::Error::NoAccount(self.account))?;
-        let roster = store.reader(&key)?;
+        let roster = if filter.at.is_some() { store.history_reader(&key)? } else { store.reader(&key)? };
         // An older file of this name stays until the export is complete.
         let to_stdout = self.file == Path::new("-");
         let dir = self.file.parent().filter(|dir| !to_stdout && !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir = if to_stdout { store.dir() } else { dir };
         let refused = |error: io::Error| Failed::Refused(format!("{}: {error}", self.file.display()));
         let mut file = tempfile::Builder::new().prefix(".rollcall-export-").tempfile_in(dir).map_err(refused)?;
-        let (employees, revision) =
+        let Written { employees, revision, cursor } =
             export::write(&roster, &filter, form, file.as_file_mut(), dir).map_err(Failed::refused)?;
         if to_stdout {
             export::rewind(file.as_file_mut()).map_err(refused)?;
@@ -67,7 +75,9 @@ impl Export {
         }
         file.as_file().sync_all().map_err(refused)?;
         file.persist(&self.file).map_err(|error| refused(error.error))?;
-        out!("{employees} employees written to {}, at revision {revision}", self.file.display())?;
+        let feed = |cursor| format!("; GET /v1/changes?after={cursor} has what changes afterwards");
+        let feed = cursor.map(feed).unwrap_or_default();
+        out!("{employees} employees written to {}, at revision {revision}{feed}", self.file.display())?;
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ enum Action {
         /// With springest: the host that requests with this key must name, like one of Springest's sites
         #[arg(long, env = "ROLLCALL_SITE", value_name = "HOST")]
         site: Option<String>,
-        /// What it may do: push, read, release; can be given several times [default: what its dialect can do, which is everything
+        /// What it may do: push, read, release, follow (learn who changes, without values); can be given several times [default: what its dialect can do, which is everything
         /// for startexam, push and read for springest, and push for the others]
         #[arg(long = "role", env = "ROLLCALL_ROLE", value_name = "ROLE", value_delimiter = ',', value_parser = role)]
         roles: Vec<Role>,

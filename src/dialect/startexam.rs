@@ -29,7 +29,7 @@ use uuid::Uuid;
 pub const FACTS: Facts = Facts {
     name: "startexam",
     credential: "SharedKey",
-    roles: &[Role::Push, Role::Read, Role::Release],
+    roles: &[Role::Push, Role::Read, Role::Release, Role::Follow],
     paths: &["/v1/"],
     id: "id",
     fields: &[],

@@ -8,7 +8,7 @@ mod xlsx;
 pub use changes::write as write_changes;
 
 use crate::roster::{Employee, Names};
-use crate::store::{self, Filter, Reader};
+use crate::store::{self, FeedCursor, Filter, Reader};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
@@ -23,6 +23,17 @@ pub enum Form {
     Xlsx,
     /// A line of JSON for each employee, as `GET /v1/employees/{id}` shows it.
     Ndjson,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// How many employees there are.
+    pub employees: u64,
+    /// The revision of the roster.
+    pub revision: u64,
+    /// The place in the feed of changes behind that revision; `None` if the file of the account has no feed yet.
+    pub cursor: Option<FeedCursor>,
 }
 
 /// Why an export failed.
@@ -56,10 +67,11 @@ impl Form {
 }
 
 /// Writes the employees of a roster that the filter accepts to `file`, from its beginning, as they were at one moment. Temporary files are
-/// made in `dir`. Returns the number of employees and the roster's revision.
-pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<(u64, u64), Error> {
+/// made in `dir`.
+pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir: &Path) -> Result<Written, Error> {
     let snapshot = roster.snapshot()?;
-    let revision = snapshot.revision()?;
+    let revision = snapshot.revision_of(filter)?;
+    let cursor = snapshot.cursor(revision)?;
     let names = snapshot.names()?;
     let mut count = 0;
     let mut out = BufWriter::with_capacity(1 << 17, file);
@@ -89,7 +101,7 @@ pub fn write(roster: &Reader, filter: &Filter, form: Form, file: &mut File, dir:
     }
     out.flush()?;
     drop(out);
-    Ok((count, revision))
+    Ok(Written { employees: count, revision, cursor })
 }
 
 /// Goes back to the beginning of a file that was written, and returns its length in bytes.

@@ -4,7 +4,7 @@ use super::Server;
 use super::respond::Refusal;
 use super::share::nonces;
 use crate::dialect::Dialect;
-use crate::role::Role;
+use crate::role::{Role, Roles};
 use crate::signature::message::{Claim, Message};
 use crate::signature::{DATE_SECONDS_MAX, Head, check_date, parse_authorization, parse_date};
 use crate::store::{AccountSettings, Admitted, Demand, Ended, Key, Mark, Replay, Secret, TokenHolder};
@@ -21,6 +21,8 @@ use std::hint::black_box;
 pub struct Caller {
     /// What opens the roster of the account.
     pub key: Key,
+    /// What the key may do.
+    pub roles: Roles,
     /// What is set for the account.
     pub settings: AccountSettings,
     /// What the request was signed with, if it must not come again.
@@ -63,7 +65,7 @@ pub fn permit(server: &Server, dialect: Dialect, shown: Shown, needed: Option<Ro
         return Err(incorrect("Authorization", &cause));
     }
     let mark = mark.filter(|mark| mark.is_nonce || settings.replay == Replay::Refuse);
-    Ok(Caller { key, settings, mark })
+    Ok(Caller { key, roles, settings, mark })
 }
 
 /// Returns the key of the account whose secret signed the request: by RFC 9421 if the request says so, else by SharedKey. Every failure is

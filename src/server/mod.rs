@@ -44,6 +44,7 @@ use observe::metrics::Metrics;
 use push::asked::UnderWay;
 use push::turn::Turns;
 use share::budget::Budget;
+use share::followers::Followers;
 use share::gate::Gate;
 use share::nonces::Nonces;
 use share::pace::Places;
@@ -66,6 +67,7 @@ pub struct Server {
     under_way: Arc<UnderWay>,
     nonces: Nonces,
     reads: Gate,
+    followers: Followers,
     exports: Gate,
     /// The gate of exports that are sent, and those under way.
     sending: Gate,
@@ -99,6 +101,7 @@ impl Server {
             under_way: Arc::default(),
             nonces: Nonces::new(limits.signatures_kept_max),
             reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
+            followers: Followers::new(&limits),
             exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),
             sending: export::gate_of_sent(&limits),
             sent: Arc::default(),

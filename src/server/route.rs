@@ -5,7 +5,7 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, erase, export, health, plans, read, springest, startexam, syncs, undo};
+use super::handler::{echospan, erase, export, feed, health, plans, read, springest, startexam, syncs, undo};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 34] = [
+static ROUTES: [Route; 35] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -46,6 +46,9 @@ static ROUTES: [Route; 34] = [
     Route::new(Read, "/v1/syncs/{revision}/changes.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Xlsx)))),
     Route::new(Read, "/v1/syncs/{revision}/changes.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Ndjson)))),
     Route::new(Release, "/v1/syncs/{revision}/revert", KeyInHead(signed, |call, caller| Box::pin(undo::revert(call, caller.key)))),
+
+    Route::new(Read, "/v1/changes", KeyInHead(signed, |call, caller| Box::pin(feed::follow(call, caller))))
+        .of_role(Role::Follow).listed("/v1/changes"),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),
@@ -133,6 +136,10 @@ impl Route {
     /// Any key will do: the fields and their rules are no secret from who pushes, and tell nothing of people.
     const fn of_any_role(self) -> Route {
         Route { role: None, ..self }
+    }
+
+    const fn of_role(self, role: Role) -> Route {
+        Route { role: Some(role), ..self }
     }
 
     const fn listed(self, listed: &'static str) -> Route {

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use super::{FeedError, MomentError};
 use crate::role::Roles;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -232,6 +233,12 @@ pub enum Error {
         /// The revision that was found.
         found: u64,
     },
+    /// There is no roster of the moment that was asked for.
+    #[error(transparent)]
+    Moment(#[from] MomentError),
+    /// A follower's cursor is of a place from which the feed cannot go on.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     /// A database was made by a later version of the program.
     #[error(
         "{path} was written by a later version of rollcall (schema {found}, this one knows {known}); use that version"

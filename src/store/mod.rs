@@ -44,7 +44,9 @@
 mod draft;
 mod erase;
 mod error;
+mod feed;
 pub mod memory;
+mod moment;
 mod plan;
 mod record;
 mod settings;
@@ -56,6 +58,8 @@ mod unique;
 pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
 pub use erase::Erased;
 pub use error::{Cause, Error};
+pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
+pub use moment::{Moment, MomentError};
 pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
 pub use record::{

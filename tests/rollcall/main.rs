@@ -11,6 +11,7 @@
 )]
 
 mod absent;
+mod at;
 mod authenticate;
 mod backup;
 mod blocks;
@@ -28,6 +29,7 @@ mod ends;
 mod equal;
 mod erase;
 mod export;
+mod feed;
 mod files;
 mod golden;
 mod guards;

@@ -26,7 +26,7 @@ fn employees_page_by_page() {
         ("limit=1001", "limit must be a number from 1 to 1000"),
         ("status=gone", "status must be active or hidden"),
         ("cursor=x", "cursor must be the nextCursor"),
-        ("offset=3", "there are the parameters status, cursor and limit"),
+        ("offset=3", "there are the parameters status, at, cursor and limit"),
     ] {
         let answer = world.get(&format!("/v1/employees?{query}"));
         assert_eq!(answer.status, 400, "{query}");

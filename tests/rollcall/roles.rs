@@ -77,12 +77,15 @@ fn lists_show_roles_and_a_dialect_has_those_that_it_has_requests_for() {
     let listed = run(&["key", "list", "99", "--json", "--data", &data]);
     let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
     let roles: Vec<&Value> = listed.iter().map(|key| &key["roles"]).collect();
-    assert_eq!(json!(roles), json!([["push", "read", "release"], ["push", "read"], ["push"], ["push", "read"]]));
+    assert_eq!(
+        json!(roles),
+        json!([["push", "read", "release", "follow"], ["push", "read"], ["push"], ["push", "read"]])
+    );
     let table = String::from_utf8(run(&["key", "list", "99", "--data", &data]).stdout).unwrap();
-    assert!(table.contains("  push, read, release  "), "{table}");
+    assert!(table.contains("  push, read, release, follow  "), "{table}");
     for (args, told) in [
         (&["collaborator", "--role", "read"][..], "a key for collaborator cannot read; it can push"),
-        (&["startexam", "--role", "write"], "there are push, read, release"),
+        (&["startexam", "--role", "write"], "there are push, read, release, follow"),
     ] {
         let refused = run(&[&["key", "add", "99", "--data", &data, "--dialect"], args].concat());
         let stderr = String::from_utf8(refused.stderr).unwrap();

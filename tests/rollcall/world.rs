@@ -80,6 +80,11 @@ impl World {
         World { folder, address, server: None, log: Arc::default() }
     }
 
+    /// The world of a server that another process has started.
+    pub fn at(address: SocketAddr) -> World {
+        World { folder: tempfile::tempdir().unwrap(), address, server: None, log: Arc::default() }
+    }
+
     /// Adds an account with a secret.
     pub fn add_account(&self, id: i64, secret: &str) {
         let mut add = rollcall();
@@ -169,6 +174,13 @@ impl World {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with(figure)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+    }
+
+    /// How many threads the server has.
+    #[cfg(target_os = "linux")]
+    pub fn threads(&self) -> usize {
+        let pid = self.server.as_ref().unwrap().id();
+        std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().count()
     }
 
     /// The processor time that the server has used.

@@ -22,11 +22,17 @@ struct ShownRow<'a> {
     value: Cow<'a, str>,
 }
 
-/// Shows a stored employee; `names` has what its numbers mean. The value of a field whose number `is_image` is shown as a link.
-pub fn shown<'a>(employee: &'a Employee, names: &'a Names, is_image: impl Fn(u32) -> bool) -> Shown<'a> {
+/// Shows a stored employee, of the revision `at` if it is not the last one; `names` has what its numbers mean. The value of a field whose number
+/// `is_image` is shown as a link.
+pub fn shown<'a>(
+    employee: &'a Employee,
+    names: &'a Names,
+    is_image: impl Fn(u32) -> bool,
+    at: Option<u64>,
+) -> Shown<'a> {
     let row = |(number, value)| {
         let name = names.fields.get(&number)?;
-        let value = if is_image(number) { image_link(&employee.id, name).into() } else { Cow::Borrowed(value) };
+        let value = if is_image(number) { image_link(&employee.id, name, at).into() } else { Cow::Borrowed(value) };
         Some(ShownRow { name, value })
     };
     Shown {
@@ -37,10 +43,11 @@ pub fn shown<'a>(employee: &'a Employee, names: &'a Names, is_image: impl Fn(u32
     }
 }
 
-/// Returns the path of the image that an employee has in a field.
-fn image_link(id: &str, field: &str) -> String {
+/// Returns the path, with the query, of the image that an employee has in a field, or had at a revision.
+fn image_link(id: &str, field: &str, at: Option<u64>) -> String {
     let [id, field] = [id, field].map(|part| utf8_percent_encode(part, UNRESERVED));
-    format!("/v1/employees/{id}/image/{field}")
+    let at = at.map(|revision| format!("?at={revision}")).unwrap_or_default();
+    format!("/v1/employees/{id}/image/{field}{at}")
 }
 
 /// Encodes everything but the unreserved characters of RFC 3986.

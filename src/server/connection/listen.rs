@@ -87,6 +87,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     tidying.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
+    server.followers.stop();
     let all = async { while tasks.join_next().await.is_some() {} };
     let limit = Duration::from_secs(server.limits.stop_seconds_max);
     if timeout(limit, all).await.is_err() {

@@ -2,16 +2,16 @@
 //! changed.
 
 use super::syncs::found;
-use crate::export::{self, Form};
+use crate::export::{self, Form, Written};
 use crate::limits::Limits;
 use crate::server::Server;
 use crate::server::call::Call;
 use crate::server::respond::content::Content;
-use crate::server::respond::{Answer, REVISION, Refusal};
+use crate::server::respond::{Answer, CURSOR, REVISION, Refusal};
 use crate::server::share::disk::look_up;
 use crate::server::share::gate::{Gate, Shut, Ticket};
 use crate::server::share::pace::Place;
-use crate::store::{Filter, Key};
+use crate::store::{FeedCursor, Filter, Key};
 use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -44,9 +44,11 @@ pub async fn export(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Refu
     }
     let name = format!("employees-{}", key.account);
     send_file(call, key, form, &name, move |server, key, file| {
-        let reader = server.store.reader(key)?;
+        // What the roster was is kept by a file of the current version only.
+        let reader = if filter.at.is_some() { server.store.history_reader(key)? } else { server.store.reader(key)? };
         reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
-        Ok(export::write(&reader, &filter, form, file, server.store.dir())?.1)
+        let Written { revision, cursor, .. } = export::write(&reader, &filter, form, file, server.store.dir())?;
+        Ok(Exported { revision, cursor })
     })
     .await
 }
@@ -64,19 +66,26 @@ pub async fn changes(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Ref
         reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
         let (past, sync) = found(&reader, &revision)?;
         export::write_changes(&reader, &past, &sync, form, file, server.store.dir())?;
-        Ok(sync.revision)
+        Ok(Exported { revision: sync.revision, cursor: None })
     })
     .await
 }
 
-/// Has `write` write an export to a file without a name, and sends that, so that a slow client does not hold the roster. `write` returns the
-/// revision that the export is of.
+/// What an export is of.
+struct Exported {
+    /// The revision.
+    revision: u64,
+    /// The place in the feed behind it, if it is the whole roster.
+    cursor: Option<FeedCursor>,
+}
+
+/// Has `write` write an export to a file without a name, and sends that, so that a slow client does not hold the roster.
 async fn send_file(
     call: Call<'_>,
     key: Key,
     form: Form,
     name: &str,
-    write: impl FnOnce(&Server, &Key, &mut File) -> Result<u64, Refusal> + Send + 'static,
+    write: impl FnOnce(&Server, &Key, &mut File) -> Result<Exported, Refusal> + Send + 'static,
 ) -> Result<Answer, Refusal> {
     let server = call.server;
     let too_many = |whose: &str| {
@@ -89,13 +98,13 @@ async fn send_file(
         Shut::All => too_many("as this server takes at a time"),
     })?;
     let account = key.account;
-    let (file, length, revision) = look_up(server, move |server| {
+    let (file, length, Exported { revision, cursor }) = look_up(server, move |server| {
         let dir = server.store.dir();
         let mut file = tempfile::tempfile_in(dir).map_err(export::Error::from)?;
-        let revision = write(server, &key, &mut file)?;
+        let exported = write(server, &key, &mut file)?;
         let length = export::rewind(&mut file).map_err(export::Error::from)?;
         drop(ticket);
-        Ok((file, length, revision))
+        Ok((file, length, exported))
     })
     .await?;
     let make_room = async {
@@ -119,6 +128,9 @@ async fn send_file(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length.into());
     headers.insert(REVISION, revision.into());
+    if let Some(cursor) = cursor {
+        headers.insert(CURSOR, HeaderValue::from_str(&cursor.to_string()).expect("a cursor is ASCII"));
+    }
     let name = format!("attachment; filename=\"{name}.{}\"", form.ending());
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&name).expect("a number and an ending are ASCII"));
     Ok(answer)

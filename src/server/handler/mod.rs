@@ -5,6 +5,7 @@ pub mod collaborator;
 pub mod echospan;
 pub mod erase;
 pub mod export;
+pub mod feed;
 pub mod health;
 mod paging;
 pub mod plans;

@@ -189,6 +189,7 @@ fn moment(server: &Server) -> Registry {
     registry.register("pushes_waiting", "Pushes that wait for their turn", gauge(server.turns.waiting()));
     registry.register("pushes_under_way", "Pushes that have their turn", gauge(server.turns.under_way()));
     registry.register("reads_waiting", "Requests that wait to read a roster", gauge(server.reads.waiting()));
+    registry.register("followers", "Requests that wait for changes of a roster", gauge(server.followers.inside()));
     registry.register("reads_under_way", "Requests that read a roster", gauge(server.reads.inside()));
     let exports = server.exports.inside() + server.sending.inside();
     registry.register("exports_under_way", "Exports that are written or sent", gauge(exports));

@@ -85,6 +85,7 @@ pub fn apply<T: Done>(
         let receipt = result.as_ref().ok().and_then(Done::receipt);
         if let Some(receipt) = receipt {
             server.metrics.applied(account, &trace, receipt);
+            server.followers.wake(account);
         }
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
         let left_bytes = match receipt {

@@ -6,7 +6,7 @@ use crate::dialect::JSON;
 use crate::export;
 use crate::roster::{Counts, Tripped};
 use crate::server::authenticate;
-use crate::store;
+use crate::store::{self, MomentError};
 use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure, UndoFailure};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
@@ -38,6 +38,8 @@ impl From<store::Error> for Refusal {
                 );
                 Refusal::new(StatusCode::CONFLICT, message)
             }
+            store::Error::Moment(error) => error.into(),
+            store::Error::Feed(error) => Refusal::new(StatusCode::GONE, error.to_string()),
             store::Error::LongLog { log_bytes_max, .. } => {
                 let message = format!(
                     "more than {log_bytes_max} bytes were pushed while exports of this account are under way \
@@ -57,6 +59,16 @@ impl From<store::Error> for Refusal {
             }
             _ => Refusal::internal(error),
         }
+    }
+}
+
+impl From<MomentError> for Refusal {
+    fn from(error: MomentError) -> Refusal {
+        let status = match error {
+            MomentError::ToCome { .. } | MomentError::Lost { .. } => StatusCode::NOT_FOUND,
+            MomentError::NotKept { .. } => StatusCode::GONE,
+        };
+        Refusal::new(status, error.to_string())
     }
 }
 

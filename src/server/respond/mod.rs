@@ -28,6 +28,9 @@ pub const REQUEST: HeaderName = HeaderName::from_static("rollcall-request");
 /// The roster's revision after a push.
 pub const REVISION: HeaderName = HeaderName::from_static("rollcall-revision");
 
+/// The place in the feed of changes that belongs to an export.
+pub const CURSOR: HeaderName = HeaderName::from_static("rollcall-cursor");
+
 /// The names of what a push carried that means nothing here.
 const IGNORED: HeaderName = HeaderName::from_static("rollcall-ignored");
 

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod disk;
+pub mod followers;
 pub mod gate;
 pub mod nonces;
 pub mod pace;

@@ -105,14 +105,16 @@ impl Reader {
 
     /// Returns the numbers of the employees that have an id or had it before, in ascending order, `limit` of them at most.
     pub fn numbers(&self, id: &str, limit: usize) -> Result<Vec<u32>, Error> {
-        let numbers = || {
-            let mut select = self.connection.prepare_cached(
-                "SELECT number FROM employee WHERE id = ?1 UNION SELECT number FROM former_id WHERE id = ?1 ORDER BY number LIMIT ?2",
-            )?;
-            Ok(select.query_map(params![id, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
-        };
-        numbers().map_err(|error: Error| error.of(self.account))
+        numbers(&self.connection, id, limit).map_err(|error| error.of(self.account))
     }
+}
+
+/// Returns the numbers of the employees that have an id or had it before, in ascending order, `limit` of them at most.
+pub(super) fn numbers(connection: &Connection, id: &str, limit: usize) -> Result<Vec<u32>, Error> {
+    let mut select = connection.prepare_cached(
+        "SELECT number FROM employee WHERE id = ?1 UNION SELECT number FROM former_id WHERE id = ?1 ORDER BY number LIMIT ?2",
+    )?;
+    Ok(select.query_map(params![id, limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 impl Snapshot<'_> {

@@ -1,6 +1,6 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
-use super::{Error, Past, Reader, RecordedChange, VersionAt, changes, rows, syncs};
+use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
 use crate::roster::{Employee, Missing, OwnedChange, is_of_removed};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -67,12 +67,15 @@ impl Person {
 }
 
 /// A version of an employee.
-struct Version {
-    revision: u64,
+pub(super) struct Version {
+    /// The revision that made it.
+    pub revision: u64,
     /// The revision of the one before it, if that is in `version`; 0 if it is in `employee`; `None` if this one is.
     previous: Option<u64>,
-    employee: Employee,
-    absent: Option<u32>,
+    /// The employee.
+    pub employee: Employee,
+    /// From how many lists in a row it was absent, if absence has hidden it.
+    pub absent: Option<u32>,
 }
 
 impl Reader {
@@ -166,20 +169,8 @@ fn life(
     Ok(page)
 }
 
-/// Returns the employee with a number as it was at a revision; `None` if it did not exist.
-pub(super) fn at(connection: &Connection, number: u32, revision: u64) -> Result<Option<VersionAt>, Error> {
-    let mut select = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
-    let mut made: u64 = select.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
-    let mut previous = connection.prepare_cached("SELECT previous FROM version WHERE place = ?1 << 32 | ?2")?;
-    while made > revision {
-        made = previous.query_row(params![made, number], |row| row.get(0))?;
-    }
-    let version = version(connection, number, made)?.filter(|version| version.revision <= revision);
-    Ok(version.map(|Version { revision, employee, absent, .. }| VersionAt { employee, since: revision, absent }))
-}
-
 /// Returns the version of an employee that a revision made, or the one in `employee` if none in `version` has this revision.
-fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
+pub(super) fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
     let id = "coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > ?2 ORDER BY revision LIMIT 1), employee.id)";
     let appended = format!(
         "SELECT {id}, version.status, version.profile, version.data, previous, absent

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod adopt;
+mod at;
 mod backup;
 mod changes;
 mod check;
@@ -16,6 +17,7 @@ mod derived;
 mod draft;
 mod erasures;
 mod failure;
+mod feed;
 mod figures;
 mod folder;
 mod history;
@@ -62,8 +64,8 @@ pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
 
 use super::{
-    AppliedPlan, Base, Came, Commit, Earlier, Error, Held, HeldPush, IndexUpdate, Mark, NewPlan, Numbers, OF_HIDDEN,
-    Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync,
-    SyncKind, Times, Undoable, Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy,
-    unique_values,
+    AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,
+    Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
+    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync, SyncKind, Times, Undoable,
+    Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
 };

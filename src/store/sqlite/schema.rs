@@ -240,7 +240,8 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO, ERASED];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
+    HISTORY_START, ERASED];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -410,6 +411,17 @@ const ERASED: &str = "
     CREATE TABLE unscrubbed (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
 ";
 
+/// From when on the history is kept.
+const HISTORY_START: &str = "
+    -- The revision from which on the roster is known as it was, and after which every change is. In a file of an earlier version, that is the
+    -- last revision that changed an employee whose row did not keep what it was.
+    CREATE TABLE history_start (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL) STRICT;
+    INSERT INTO history_start SELECT 1, coalesce(max(employee.revision), 0) FROM employee WHERE NOT EXISTS (
+        SELECT 1 FROM sync WHERE sync.revision = employee.revision
+            AND employee.number >= first_created AND employee.number < first_created + created
+    );
+";
+
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
@@ -417,7 +429,7 @@ const WITH_VERSIONS: u32 = 5;
 pub(super) const WITH_TALLY: u32 = 9;
 
 /// The first version whose plans can be read as they are now.
-const WITH_PLANS: u32 = 12;
+const WITH_PLANS: u32 = 17;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "

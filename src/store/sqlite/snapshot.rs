@@ -1,6 +1,6 @@
 //! A roster at one moment, read as a whole.
 
-use super::{Error, reader, rows};
+use super::{Error, Moment, reader, rows};
 use crate::roster::{Employee, Names, Status};
 use rusqlite::{OptionalExtension as _, params};
 use uuid::Uuid;
@@ -20,6 +20,8 @@ pub struct Filter {
     pub profile: Option<Uuid>,
     /// Those that changed since.
     pub since: Option<Since>,
+    /// As they were at this moment, instead of now.
+    pub at: Option<Moment>,
 }
 
 /// A moment in the life of a roster.
@@ -43,6 +45,11 @@ impl Snapshot<'_> {
         Ok(self.inner.query_row("SELECT coalesce(max(revision), 0) FROM sync", [], |row| row.get(0))?)
     }
 
+    /// Returns the revision that the filter asks for the roster of.
+    pub fn revision_of(&self, filter: &Filter) -> Result<u64, Error> {
+        filter.at.map_or_else(|| self.revision(), |at| self.revision_at(at))
+    }
+
     /// Calls `each` with every employee that the filter lets through, in the order of arrival, until it fails.
     pub fn for_each<E: From<Error>>(
         &self,
@@ -56,6 +63,9 @@ impl Snapshot<'_> {
             Some(Since::Revision(revision)) => revision.into(),
             Some(Since::Time(time)) => self.revision_before(time).map_err(store)?,
         };
+        if let Some(at) = filter.at {
+            return self.for_each_at(self.revision_at(at)?, filter, since, each);
+        }
         let mut select = self
             .inner
             .prepare(
@@ -87,7 +97,7 @@ impl Snapshot<'_> {
 }
 
 impl Filter {
-    /// Reads one of the filters `status`, `profile` and `changed-since`; the error is what is wrong with it.
+    /// Reads one of the filters `status`, `profile`, `changed-since` and `at`; the error is what is wrong with it.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "status" => self.status = Some(Status::parse(value).ok_or("status must be active or hidden")?),
@@ -98,7 +108,8 @@ impl Filter {
                 let time = || value.parse().ok().map(Since::Time);
                 self.since = Some(revision.or_else(time).ok_or(wrong)?);
             }
-            _ => return Err("there are the filters status, profile and changed-since, and no others".into()),
+            "at" => self.at = Some(Moment::parse(value)?),
+            _ => return Err("there are the filters status, profile, changed-since and at, and no others".into()),
         }
         Ok(())
     }

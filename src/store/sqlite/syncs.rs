@@ -3,7 +3,7 @@
 use super::{Error, HeldPush, RESTORE, Reader, RejectionCounts, Roster, SyncKind, Times, guards_of_text};
 use crate::roster::Counts;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -208,6 +208,11 @@ pub(super) fn sync(connection: &Connection, revision: u64) -> Result<Option<Past
     select.query_row([revision], |row| Ok(applied(row))).optional()?.transpose()
 }
 
+/// Returns the statement that reads the syncs from a revision on, in their order. Each row is one for [`applied`].
+pub(super) fn select_from(connection: &Connection) -> Result<CachedStatement<'_>, Error> {
+    Ok(connection.prepare_cached(&format!("{SYNC} WHERE sync.revision >= ? ORDER BY sync.revision"))?)
+}
+
 const SYNC: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, revision, employees,
         coalesce((SELECT max(revision) FROM sync AS earlier WHERE earlier.revision < sync.revision), 0),
@@ -263,7 +268,7 @@ impl Past {
 }
 
 /// Reads a row of [`SYNC`].
-fn applied(row: &Row) -> Result<Past, Error> {
+pub(super) fn applied(row: &Row) -> Result<Past, Error> {
     let counts = counts(row)?;
     let kind = match (row.get::<_, Option<String>>(14)?, row.get::<_, Option<String>>(1)?.as_deref()) {
         (Some(kind), _) => {

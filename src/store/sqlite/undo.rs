@@ -1,6 +1,6 @@
 //! What an undo asks of an account's file: whom syncs have changed, and what these were before.
 
-use super::{Draft, Error, Undoable, Undone, VersionAt, life};
+use super::{Draft, Error, Undoable, Undone, VersionAt, at};
 use rusqlite::params;
 use uuid::Uuid;
 
@@ -16,7 +16,8 @@ impl Draft<'_> {
         let profiles = select.query_map([from, to], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         let profiles = profiles.iter().map(|id| Uuid::parse_str(id).map_err(Error::damaged));
         // A restore leaves revisions out.
-        let is_kept = restored.is_some() || kept == (to + 1).saturating_sub(from);
+        let (start, _) = at::history_start(&self.inner)?;
+        let is_kept = restored.is_some() || (from > start && kept == (to + 1).saturating_sub(from));
         Ok(Undoable { is_kept, restored, profiles: profiles.collect::<Result<_, _>>()? })
     }
 
@@ -38,6 +39,6 @@ impl Draft<'_> {
         revision: u64,
     ) -> Result<Vec<Option<VersionAt>>, Error> {
         let revision = revision.min(self.revision());
-        numbers.iter().map(|number| life::at(&self.inner, *number, revision)).collect()
+        numbers.iter().map(|number| at::then(&self.inner, revision, *number, &mut 0)).collect()
     }
 }
