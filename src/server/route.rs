@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 35] = [
+static ROUTES: [Route; 36] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -28,6 +28,7 @@ static ROUTES: [Route; 35] = [
     Route::new(Delete, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(erase::employee(call, caller.key)))),
     Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(signed, |call, caller| Box::pin(read::image(call, caller.key)))),
     Route::new(Read, "/v1/employees/{id}/history", KeyInHead(signed, |call, caller| Box::pin(syncs::life(call, caller.key)))),
+    Route::new(Read, "/v1/employees/{id}/export", KeyInHead(signed, |call, caller| Box::pin(export::person(call, caller.key)))),
     Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .of_any_role().listed("/v1/profiles"),
     Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))).of_any_role(),

@@ -68,7 +68,7 @@ pub use record::{
 };
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Admitted, Applied, Checkup, Copied, Credential, Ended, Ending, Event, Filter, FormerId, Holder, Key,
+    Account, Admitted, Applied, Checkup, Copied, Credential, Due, Ended, Ending, Event, Filter, FormerId, Holder, Key,
     LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
     Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder,
 };

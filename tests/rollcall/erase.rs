@@ -256,6 +256,25 @@ fn a_plan_goes_on_without_whom_it_would_bring_back() {
 }
 
 #[test]
+fn an_undo_does_not_bring_an_erased_employee_back() {
+    let world = filled();
+    assert_eq!(erase(&world, "4711").status, 200);
+    // The erasure itself, and what was before it.
+    for (revision, back_to) in [(9, 8), (9, 6), (7, 1)] {
+        let plan = world.request("POST", &format!("/v1/syncs/{revision}/revert?to={back_to}"), Some(b""));
+        assert_eq!(plan.status, 200, "{}", plan.text);
+        let location = plan.header("location").unwrap();
+        let changes = world.get(&format!("{location}/changes")).text;
+        assert!(!changes.contains("4711"), "{changes}");
+        assert_eq!(world.request("POST", &format!("{location}/apply"), Some(b"")).status, 200);
+        assert_eq!(world.get("/v1/employees/4711").status, 404);
+    }
+    let at = world.get("/v1/employees/4711?at=3").json();
+    assert_eq!((&at["status"], &at["data"]), (&json!("active"), &json!([])));
+    command(&world, &["account", "check", "99"], 0);
+}
+
+#[test]
 fn a_delete_says_what_it_does_and_whom_it_does_not_know() {
     let world = World::new();
     world.push_employees(json!([employee("1", "active", &[("First Name", "Ada")])]));
@@ -359,7 +378,7 @@ fn a_backup_that_is_restored_does_not_bring_erased_employees_back() {
     let push = |employees: Vec<Value>| assert_eq!(world.push_employees(employees.into()).status, 200);
     push([others(20), vec![ada("active", 0)]].concat());
     let early = world.path("early");
-    command(&world, &["backup", &early], 0);
+    command(&world, &["backup", &early, "--with-key"], 0);
     assert_eq!(erase(&world, "4711").status, 200);
     push(vec![employee("new", "active", &[("Name", "Eve")])]);
     // An older backup, into the same store: all, and one account.
@@ -404,4 +423,104 @@ fn a_backup_that_is_restored_does_not_bring_erased_employees_back() {
     let refused =
         command(&other, &["restore", &early, "99", "--replace", "--erased", &old.path("data/rollcall.db")], 1);
     assert!(refused.contains("is of an earlier version, which has no list of who was erased"), "{refused}");
+}
+
+/// The profile, which erases hidden employees a year after the date in a field.
+fn erasing() -> String {
+    EVERYTHING.replacen("guards =", "erase = { field = \"Born\", days = 365 }\n    guards =", 1)
+}
+
+#[test]
+fn hidden_employees_are_erased_some_days_after_a_date_and_active_ones_are_not() {
+    let day = |days_ago: i64| {
+        let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        now.checked_sub(jiff::Span::new().days(days_ago)).unwrap().strftime("%d.%m.%Y").to_string()
+    };
+    let person = |id: &str, status: &str, born: &str| {
+        employee(id, status, &[("Name", &format!("Quorndon {id}")), ("Born", born)])
+    };
+    let mut world = World::with(&erasing(), "");
+    let all = json!([
+        person("hidden long ago", "hidden", &day(365)),
+        person("hidden of late", "hidden", &day(364)),
+        person("hidden without a date", "hidden", ""),
+        person("active", "active", &day(4_000)),
+        person("also long ago", "hidden", "01.01.1815"),
+    ]);
+    assert_eq!(world.push_employees(all).counts(), [5, 0, 0, 0, 0]);
+    // A day has begun when the server starts.
+    world.stop();
+    let world = world.started();
+    let ids = || world.roster().iter().map(|employee| employee["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    wait_until(|| ids().len() == 3);
+    assert_eq!(ids(), ["hidden of late", "hidden without a date", "active"]);
+    let sync = world.get("/v1/syncs/2").json();
+    assert_eq!((&sync["kind"], &sync["employees"], &sync["peer"]), (&json!("erase"), &json!(2), &Value::Null));
+    assert_eq!(world.get("/v1/syncs/3").status, 404, "a run is one sync");
+    wait_until(|| world.log().contains("personal data erased"));
+    let data = world.folder.path().join("data");
+    wait_until(|| found(&data, &[b"Quorndon hidden long ago".to_vec(), b"1815-01-01".to_vec()]).is_empty());
+    assert!(!found(&data, &[b"Quorndon hidden of late".to_vec()]).is_empty());
+    let changes = world.get("/v1/changes").json();
+    let last = changes["changes"].as_array().unwrap().last().unwrap().clone();
+    assert!(last.to_string().contains("removed") && !changes.to_string().contains("1815"), "{last}");
+}
+
+#[test]
+fn what_a_profile_says_of_erasing_is_checked() {
+    for (erase, told) in [
+        ("{ field = \"Gone\", days = 1 }", "erase: no field is called \"Gone\""),
+        ("{ field = \"Name\", days = 1 }", "erase: field \"Name\" must be of type date"),
+        ("{ field = \"Born\", days = 99999 }", "erase: days must be at most 36525"),
+        ("{ field = \"Born\" }", "erase: missing field `days`"),
+        ("\"Born\"", "erase: "),
+    ] {
+        let world = World::without_account(&erasing().replace("{ field = \"Born\", days = 365 }", erase), "");
+        let checked = run(&["profile", "check", &world.path("profiles")]);
+        assert_eq!(checked.status.code(), Some(1), "{erase}: {}", text(&checked));
+        assert!(text(&checked).contains(told), "{erase}: {}", text(&checked));
+    }
+    let world = World::without_account(&erasing(), "");
+    let checked = run(&["profile", "check", &world.path("profiles")]);
+    let told = "erases the personal data of hidden employees 365 days after the date in \"Born\"";
+    assert!(checked.status.success() && text(&checked).contains(told), "{}", text(&checked));
+}
+
+#[test]
+fn everything_that_is_stored_on_a_person_is_exported() {
+    let world = filled();
+    let answer = world.get("/v1/employees/4711/export");
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.header("content-disposition").unwrap(), "attachment; filename=\"employee-99.json\"");
+    let person = answer.json();
+    assert_eq!((&person["account"], &person["revision"]), (&json!(99), &json!(8)));
+    assert_eq!((&person["employee"]["id"], &person["employee"]["status"]), (&json!("4711"), &json!("active")));
+    let value = |shown: &Value, name: &str| {
+        let rows = shown["data"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    // Images are whole.
+    assert_eq!(value(&person["employee"], "Photo"), picture(5));
+    let history = person["history"].as_array().unwrap();
+    let takes: Vec<String> = history.iter().map(|version| value(&version["employee"], "Badge")).collect();
+    assert_eq!(takes, ["ZQX-777-5", "ZQX-777-4", "ZQX-777-3", "ZQX-777-2", "ZQX-777-1", "ZQX-777-0"]);
+    assert!(history.iter().all(|version| version["kind"] == "push" && version["time"].is_string()), "{person}");
+    assert_eq!(history[1]["hiddenBy"], json!({ "cause": "push" }));
+    let planned: Vec<String> =
+        person["plans"].as_array().unwrap().iter().map(|plan| value(&plan["employee"], "Badge")).collect();
+    assert_eq!(planned, ["ZQX-777-7", "ZQX-777-6"]);
+    assert_eq!(person["rejections"][0]["field"], "Born");
+    // The program writes the same.
+    let file = world.path("person.json");
+    let told = command(&world, &["export", "99", &file, "--employee", "4711"], 0);
+    assert!(told.contains("at revision 8"), "{told}");
+    assert_eq!(serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap(), person);
+    assert_eq!(world.get("/v1/employees/nobody/export").status, 404);
+    command(&world, &["export", "99", &file, "--employee", "nobody"], 1);
+    // Of somebody who was erased it has no values.
+    assert_eq!(erase(&world, "4711").status, 200);
+    let erased = world.get("/v1/employees/4711/export");
+    assert_eq!(erased.json()["employee"]["status"], "removed");
+    assert!(!erased.text.contains("ZQX") && !erased.text.contains("Quorndon"), "{}", erased.text);
+    assert_eq!(erased.json()["history"].as_array().unwrap().len(), 7);
 }

@@ -369,3 +369,6 @@ fn done(result: c_int) -> Result<(), Error> {
 fn failed(result: c_int) -> Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(result), None).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,7 @@
 //! Wiping: the values of employees who were removed go from all that the file has of them, and from what waits to bring them back.
 
 use super::super::erase::entry;
-use super::{Draft, Error, derived, erasures, index, scrub, set_aside};
-use crate::dialect::echospan;
+use super::{Draft, Error, derived, erasures, index, scrub, set_aside, waiting};
 use crate::profile::Unique;
 use crate::rejection::SetAside;
 use crate::roster::{Change, Counts, Data, Employee, hash, pack, unpack};
@@ -192,17 +191,9 @@ impl Draft<'_> {
 
     /// Takes the records of these employees out of the queue.
     fn wipe_queue(&self, who: &Who) -> Result<(), Error> {
-        let mut select = self.prepared("SELECT position, record FROM queue")?;
-        let mut records = select.query([])?;
-        let mut positions: Vec<i64> = Vec::new();
-        while let Some(row) = records.next()? {
-            let queued = echospan::queued(row.get_ref(1)?.as_blob().unwrap_or_default());
-            if queued.id.is_some_and(|id| who.ids.contains(&*id)) {
-                positions.push(row.get(0)?);
-            }
-        }
+        let queued = waiting::queued(&self.inner, &who.ids)?;
         let mut delete = self.prepared("DELETE FROM queue WHERE position = ?")?;
-        positions.iter().try_for_each(|position| delete.execute([position]).map(drop))?;
+        queued.iter().try_for_each(|(position, _)| delete.execute([position]).map(drop))?;
         Ok(())
     }
 
