@@ -39,6 +39,7 @@ mod history;
 mod index;
 mod lenient;
 mod lenient_dialects;
+mod model;
 mod operator;
 mod patches;
 mod plain;
