@@ -8,6 +8,7 @@ mod check;
 #[cfg(feature = "client")]
 mod demo;
 mod ends;
+mod erase;
 mod export;
 mod folder;
 mod history;
@@ -79,6 +80,7 @@ enum Command {
     Push(Push),
     Plan(plan::Plan),
     Export(export::Export),
+    Erase(erase::Erase),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Completions(manual::Completions),
@@ -160,6 +162,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Push(command) => command.run(config()?),
         Command::Plan(command) => command.run(config()?),
         Command::Export(command) => command.run(config()?),
+        Command::Erase(command) => command.run(config()?),
         Command::History(command) => command.run(config()?),
         Command::Show(command) => command.run(config()?),
         Command::Why(command) => command.run(config()?),

@@ -106,6 +106,9 @@ impl Answer<'_> {
             sentences.push(format!("Its former ids are {}.", former.collect::<Vec<_>>().join(", ")));
         }
         sentences.extend(self.why_hidden());
+        if let Some(event) = self.last.filter(|last| kind(last) == Some(&SyncKind::Erase)) {
+            sentences.push(format!("Its personal data was erased by revision {}.", event.revision));
+        }
         if let Some(last) = self.last.filter(|last| self.since.is_none_or(|since| since.revision != last.revision)) {
             sentences.push(format!("It was changed last {}.", described(last)));
         }
@@ -146,6 +149,7 @@ impl Answer<'_> {
                 }
                 _ => "The reason is that somebody undid a sync, before which it was hidden.".into(),
             },
+            Some(HiddenBy::Erasure) => "Its personal data was erased.".into(),
             Some(HiddenBy::Absence { lists }) => format!("The reason is that {}{on_purpose}.", absent(lists)),
             Some(HiddenBy::Plan { lists }) => {
                 let reason = lists.map(|lists| format!(", because {}", absent(lists))).unwrap_or_default();

@@ -110,6 +110,8 @@ pub enum HiddenBy {
     Rename,
     /// The undo of a sync has brought it back to that.
     Undo,
+    /// Its personal data was erased.
+    Erasure,
 }
 
 impl HiddenBy {
@@ -121,6 +123,7 @@ impl HiddenBy {
             HiddenBy::Plan { .. } => "plan",
             HiddenBy::Rename => "rename",
             HiddenBy::Undo => "undo",
+            HiddenBy::Erasure => "erasure",
         }
     }
 }

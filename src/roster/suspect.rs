@@ -165,7 +165,7 @@ mod tests {
             (share(0, 20), share(2, 20), true),
             (share(0, 19), share(19, 19), false),
             (share(0, 0), share(100, 100), false),
-            (share(u64::MAX, u64::MAX), share(0, u64::MAX), true),
+            (share(u32::MAX.into(), u32::MAX.into()), share(0, u32::MAX.into()), true),
         ] {
             assert_eq!(before.has_moved(after), has_moved, "{before:?} {after:?}");
         }

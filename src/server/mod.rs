@@ -15,6 +15,7 @@ mod authenticate;
 mod body;
 mod call;
 mod connection;
+mod erasing;
 mod handler;
 mod memory;
 mod observe;

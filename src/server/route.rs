@@ -5,7 +5,7 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, export, feed, health, plans, read, rename, springest, startexam, syncs, undo};
+use super::handler::{echospan, erase, export, feed, health, plans, read, rename, springest, startexam, syncs, undo};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 35] = [
+static ROUTES: [Route; 37] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -25,9 +25,11 @@ static ROUTES: [Route; 35] = [
     Route::new(Read, "/v1/employees.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Xlsx)))),
     Route::new(Read, "/v1/employees.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Ndjson)))),
     Route::new(Read, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(read::employee(call, caller.key)))),
+    Route::new(Delete, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(erase::employee(call, caller.key)))),
     Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(signed, |call, caller| Box::pin(read::image(call, caller.key)))),
     Route::new(Read, "/v1/employees/{id}/history", KeyInHead(signed, |call, caller| Box::pin(syncs::life(call, caller.key)))),
     Route::new(Release, "/v1/employees/{id}/rename", KeyInHead(signed, |call, caller| Box::pin(rename::rename(call, caller)))),
+    Route::new(Read, "/v1/employees/{id}/export", KeyInHead(signed, |call, caller| Box::pin(export::person(call, caller.key)))),
     Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .of_any_role().listed("/v1/profiles"),
     Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))).of_any_role(),
@@ -98,7 +100,7 @@ enum Verb {
     Push(Dialect),
     /// POST: a decision, such as applying a push that was held back, or taking one back.
     Release,
-    /// DELETE: discards a push that was held back.
+    /// DELETE: discards a push that was held back, or erases an employee.
     Delete,
 }
 

@@ -393,6 +393,23 @@ impl Draft<'_> {
         forward!(self, draft => draft.read_at(numbers, revision))
     }
 
+    /// Returns the fields that some profile of the account guards, by number, in ascending order.
+    pub fn guarded(&mut self) -> Result<Vec<u32>, Error> {
+        forward!(self, draft => draft.guarded())
+    }
+
+    /// Takes the values for good from all that is stored of employees who were removed, also by this draft: from their versions, unique values,
+    /// plans, the queue and what is remembered of pushes. A former id that is also one of the values, such as an e-mail address, gets another.
+    /// Which versions there are, each with its status and profile, stays.
+    pub fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
+        forward!(self, draft => draft.wipe(numbers))
+    }
+
+    /// Returns for each number the revision that erased the employee last, or `None` if none has. What it was before is not known any more.
+    pub fn erased(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        forward!(self, draft => draft.erased(numbers))
+    }
+
     /// Returns the account's plan with this id, also if it was applied, discarded or has expired not long ago.
     pub fn plan(&mut self, id: &str) -> Result<Option<Plan>, Error> {
         forward!(self, draft => draft.plan(id))

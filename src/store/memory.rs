@@ -4,6 +4,7 @@ use super::{
     Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, STATUS_CHANGES_MAX,
     Sync, SyncKind, Undoable, Undone, UniqueValue, VersionAt, Why,
 };
+use crate::dialect::echospan;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::roster::{
@@ -43,6 +44,8 @@ struct Maps {
     plans: Vec<KeptPlan>,
     /// For each employee the revisions at which the status changed.
     turned: BTreeMap<u32, BTreeSet<u64>>,
+    /// The revision that erased an employee last.
+    erased: BTreeMap<u32, u64>,
 }
 
 /// A plan with all that it does.
@@ -368,6 +371,64 @@ impl Draft<'_> {
     pub(super) fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {
         // No clock is asked, so that a model does the same each time.
         Ok(vec![None; revisions.len()])
+    }
+
+    pub(super) fn guarded(&mut self) -> Result<Vec<u32>, Error> {
+        let fields: BTreeSet<u32> = self.next.guarded.values().flatten().copied().collect();
+        Ok(fields.into_iter().collect())
+    }
+
+    pub(super) fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
+        let revision = self.next.revision + 1;
+        let Maps { history, held, plans, queue, remembered, erased, .. } = &mut self.next;
+        let is_wiped = |change: &OwnedChange| numbers.contains(&change.number);
+        let past = || {
+            history
+                .iter()
+                .flatten()
+                .filter(|change| is_wiped(change))
+                .flat_map(|change| [&change.before, &change.after])
+        };
+        let ids: BTreeSet<String> = past().flatten().map(|version| version.id.clone()).collect();
+        let values: BTreeSet<Vec<u8>> = past()
+            .flatten()
+            .flat_map(|version| version.data.iter().map(|(_, value)| value.to_ascii_lowercase().into()))
+            .collect();
+        let alias = |id: &mut String, number: u32| {
+            if values.contains(id.to_ascii_lowercase().as_bytes()) {
+                *id = format!("erased-{number}");
+            }
+        };
+        let wipe = |number: u32, version: &mut Option<Employee>| {
+            if let Some(version) = version {
+                version.data.clear();
+                alias(&mut version.id, number);
+            }
+        };
+        for change in history.iter_mut().flatten().filter(|change| is_wiped(change)) {
+            wipe(change.number, &mut change.before);
+            wipe(change.number, &mut change.after);
+        }
+        for number in numbers {
+            self.before.get_mut(number).into_iter().for_each(|before| wipe(*number, before));
+            erased.insert(*number, revision);
+        }
+        held.retain(|held| !numbers.contains(&held.number));
+        for plan in plans {
+            plan.changes.retain(|planned| match (&planned.change.before, &planned.change.after) {
+                (None, Some(after)) => !ids.contains(&after.id),
+                _ => !is_wiped(&planned.change),
+            });
+        }
+        queue.retain(|_, record| echospan::queued(record).id.is_none_or(|id| !ids.contains(&*id)));
+        for set_aside in remembered.values_mut().filter_map(|earlier| earlier.set_aside.as_deref_mut()) {
+            set_aside.errors.retain(|error| error.id.as_ref().is_none_or(|id| !ids.contains(id)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn erased(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        Ok(numbers.iter().map(|number| self.next.erased.get(number).copied()).collect())
     }
 
     pub(super) fn revision(&self) -> u64 {

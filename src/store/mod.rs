@@ -33,6 +33,9 @@
 //! | [`Draft::status_changes`] | `SELECT number, count(*) FROM (SELECT number, revision, status <> lag(status) OVER (PARTITION BY number ORDER BY revision) AS has_turned FROM version WHERE account = $1 AND number = ANY($2)) JOIN sync USING (revision) WHERE has_turned AND finished_at >= $3 GROUP BY number` |
 //! | [`Draft::undoable`], [`Draft::changed_in`] | `SELECT count(*), max(revision) FILTER (WHERE kind = 'restore'), array_agg(DISTINCT profile) FROM sync WHERE account = $1 AND revision BETWEEN $2 AND $3`; `SELECT DISTINCT number FROM version WHERE account = $1 AND revision BETWEEN $2 AND $3 ORDER BY number` |
 //! | [`Draft::read_at`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) AND revision <= $3 ORDER BY number, revision DESC` |
+//! | [`Draft::guarded`] | `SELECT guarded FROM profile WHERE account = $1` |
+//! | [`Draft::wipe`] | kept until the commit, which then does `UPDATE version SET data = '' WHERE account = $1 AND number = ANY($2)`, and `DELETE` or `UPDATE` of these employees' rows in `unique_value`, `staged_change` of plans, `queue`, `retry`, `former_id` and the index's parts; `INSERT INTO erased …`. The bytes go with the next `VACUUM FULL` and when the log is recycled |
+//! | [`Draft::erased`] | `SELECT number, revision FROM erased WHERE account = $1 AND number = ANY($2)` |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -41,6 +44,7 @@
 //! The unique index on `(account, id)` is deferred to the commit, so two employees may exchange their ids.
 
 mod draft;
+mod erase;
 mod error;
 mod feed;
 pub mod memory;
@@ -58,6 +62,7 @@ pub use draft::{
     Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender,
     Sync,
 };
+pub use erase::Erased;
 pub use error::{Cause, Error};
 pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
 pub use moment::{Moment, MomentError};
@@ -69,7 +74,7 @@ pub use record::{
 };
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Admitted, Applied, Checkup, Copied, Credential, Ended, Ending, Event, Filter, FormerId, Holder, Key,
+    Account, Admitted, Applied, Checkup, Copied, Credential, Due, Ended, Ending, Event, Filter, FormerId, Holder, Key,
     LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
     Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder,
 };

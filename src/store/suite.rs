@@ -426,11 +426,48 @@ fn who_is_removed_gives_up_the_id_and_can_come_back<B: Backend>() {
     assert!(draft.undoable(Undone { from: 1, to: 3 }).unwrap().is_kept);
 }
 
+fn who_is_wiped_has_no_values_and_stays_known<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, bob, later) = (person("ada", "x"), person("bob", "y"), person("ada", "z"));
+    apply(&mut backend, &[created(1, &ada), created(2, &bob)]);
+    let value = UniqueValue { field: 1, hash: 5 };
+    let mut draft = backend.begin().unwrap();
+    let numbers = draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[changed(1, &ada, &later), changed(2, &bob, &person("bob", "z"))]).unwrap();
+    let (sync, spool_dir, profile) = (commit().sync, &std::env::temp_dir(), &suite_profile());
+    let (why, accepted, limits) = (Why::DryRun(Vec::new()), Vec::new(), &Limits::default());
+    let plan = NewPlan { sync, why, profile, numbers: &numbers, accepted, absences: absences(), limits, spool_dir };
+    let plan = draft.keep_as_plan(plan).unwrap();
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[changed(1, &ada, &later)]).unwrap();
+    draft.hold(&mut std::iter::once(Held::new(value, 2))).unwrap();
+    draft.commit(commit()).unwrap();
+
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.erased(&[1, 2]).unwrap(), [None, None]);
+    let removed = Employee::removed(1);
+    draft.append(&[changed(1, &later, &removed)]).unwrap();
+    draft.wipe(&[1]).unwrap();
+    assert_eq!(draft.commit(commit()).unwrap(), 3);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.erased(&[1, 2]).unwrap(), [Some(3), None]);
+    assert_eq!(draft.read(&[1, 2]).unwrap(), [Some(removed.clone()), Some(bob.clone())]);
+    let mut at = |revision| draft.read_at(&[1], revision).unwrap().remove(0).unwrap().employee;
+    let without_values = Employee { data: Data::default(), ..ada };
+    assert_eq!((at(1), at(2), at(3)), (without_values.clone(), without_values, removed));
+    assert_eq!(draft.holders(&[value]).unwrap(), [[2]]);
+    let planned: Vec<u32> =
+        draft.plan_part(plan.number, 0).unwrap().iter().map(|planned| planned.change.number).collect();
+    assert_eq!(planned, [2]);
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
             suite!(@tests $type: a_merge_is_taken_back, changes_of_a_status_are_counted, a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged, who_is_missing_is_noted_until_they_come_back,
                 who_is_removed_gives_up_the_id_and_can_come_back,
+                who_is_wiped_has_no_values_and_stays_known,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
                 other_unique_fields_mean_that_nobody_holds_anything,
                 a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);

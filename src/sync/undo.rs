@@ -149,7 +149,10 @@ impl TakenBack {
             listed_max: undo.limits.errors_listed_max,
         };
         let mut not_needed = undo.anyway.clone();
-        let numbers = draft.changed_in(undone)?;
+        let mut numbers = draft.changed_in(undone)?;
+        // Of whoever was erased since nothing can be brought back.
+        let mut erased = draft.erased(&numbers)?.into_iter();
+        numbers.retain(|_| erased.next().flatten().is_none_or(|erased| erased < undone.from));
         for numbers in numbers.chunks(BATCH) {
             let before = draft.read_at(numbers, undone.from - 1)?;
             let after = draft.read_at(numbers, undone.to)?;

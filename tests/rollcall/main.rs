@@ -27,6 +27,7 @@ mod crash;
 mod dialects;
 mod ends;
 mod equal;
+mod erase;
 mod export;
 mod feed;
 mod files;

@@ -63,7 +63,7 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
 /// Shows why an employee was hidden.
 pub fn shown_hidden_by(hidden_by: HiddenBy) -> Value {
     match hidden_by {
-        HiddenBy::Push | HiddenBy::Rename | HiddenBy::Undo | HiddenBy::Plan { lists: None } => {
+        HiddenBy::Push | HiddenBy::Rename | HiddenBy::Undo | HiddenBy::Erasure | HiddenBy::Plan { lists: None } => {
             json!({ "cause": hidden_by.name() })
         }
         HiddenBy::Absence { lists } | HiddenBy::Plan { lists: Some(lists) } => {

@@ -3,6 +3,7 @@
 mod changes;
 pub mod collaborator;
 pub mod echospan;
+pub mod erase;
 pub mod export;
 pub mod feed;
 pub mod health;

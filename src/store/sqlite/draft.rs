@@ -5,6 +5,7 @@ use super::roster::OpenFile;
 use super::rows::employee;
 use super::{
     Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, UniqueValue, derived, history, plans, reader, retry,
+    tally,
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Field, Profile, Unique};
@@ -262,6 +263,10 @@ impl<'a> Draft<'a> {
 
     pub(in crate::store) fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
         retry::seen(&self.inner, mark)
+    }
+
+    pub(in crate::store) fn guarded(&mut self) -> Result<Vec<u32>, Error> {
+        tally::guarded_fields(&self.inner)
     }
 
     pub(in crate::store) fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {

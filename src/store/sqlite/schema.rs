@@ -74,7 +74,20 @@ pub const SHARED: &[&str] = &[
         PRIMARY KEY (account, name)
     ) STRICT, WITHOUT ROWID;
 ",
+    ERASED_LIST,
 ];
+
+/// Who was erased in any account.
+const ERASED_LIST: &str = "
+    -- See store::sqlite::erasures. roster: the hash of the identity of an account's file. hash: of a person in it.
+    CREATE TABLE erased (
+        roster BLOB NOT NULL,
+        mark BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        erased_at TEXT NOT NULL,
+        PRIMARY KEY (roster, mark, hash)
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// The steps of an account's database.
 pub const ROSTER: &[&str] = &["
@@ -228,7 +241,7 @@ pub const ROSTER: &[&str] = &["
         ends_at INTEGER NOT NULL
     ) STRICT;
 ", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
-    HISTORY_START, SUSPECTS];
+    HISTORY_START, SUSPECTS, ERASED];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -379,6 +392,23 @@ const UNDO: &str = "
     -- Which syncs it takes back, as JSON, see store::PlannedUndo and store::Undone; NULL of what is no undo.
     ALTER TABLE plan ADD COLUMN undo TEXT;
     ALTER TABLE sync ADD COLUMN undo TEXT;
+";
+
+/// Erasing employees.
+const ERASED: &str = "
+    -- The revision that erased an employee last.
+    CREATE TABLE erased (number INTEGER PRIMARY KEY, revision INTEGER NOT NULL) STRICT;
+    -- The erasures that this file knows, see store::sqlite::erasures. is_listed: whether rollcall.db has it.
+    CREATE TABLE erasure (
+        mark BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        erased_at TEXT NOT NULL,
+        is_listed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (mark, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX erasure_unlisted ON erasure (mark) WHERE NOT is_listed;
+    -- A row says that something was erased whose bytes are still to be overwritten, see store::sqlite::scrub.
+    CREATE TABLE unscrubbed (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
 ";
 
 /// From when on the history is kept.

@@ -164,9 +164,9 @@ impl Applied {
     /// Whether it changed somebody.
     pub fn has_changes(&self) -> bool {
         let Counts { created, updated, activated, hidden, unchanged: _ } = self.counts;
-        // A rename, and its undo, may change nothing but an id, which is not counted.
-        let may_rename = matches!(self.kind, Some(SyncKind::Rename | SyncKind::Undo(_)));
-        created + updated + activated + hidden > 0 || may_rename
+        // A rename, and its undo, may change nothing but an id, which is not counted; an erasure counts nobody.
+        let is_uncounted = matches!(self.kind, Some(SyncKind::Rename | SyncKind::Undo(_) | SyncKind::Erase));
+        created + updated + activated + hidden > 0 || is_uncounted
     }
 }
 
@@ -306,7 +306,8 @@ pub(super) fn applied(row: &Row) -> Result<Past, Error> {
         revision_before: row.get(13)?,
         kind,
         profile: profile.and_then(|profile| Uuid::parse_str(&profile).ok()),
-        rules: row.get::<_, Option<[u8; 16]>>(18)?.map(u128::from_le_bytes),
+        // An erasure is by no rules.
+        rules: row.get::<_, Option<[u8; 16]>>(18)?.map(u128::from_le_bytes).filter(|rules| *rules != 0),
         employees: row.get(12)?,
         counts,
         created: first_created.map_or(0..0, |first| first..first.saturating_add(created)),

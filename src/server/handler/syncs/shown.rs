@@ -79,7 +79,7 @@ fn of_kind(shown: &mut Value, kind: &SyncKind) {
     match kind {
         SyncKind::Plan(AppliedPlan { tripped, .. }) => shown["guards"] = guards(tripped),
         SyncKind::Undo(AppliedUndo { undone, .. }) => shown["undone"] = json!({ "from": undone.from, "to": undone.to }),
-        SyncKind::Push | SyncKind::Patch | SyncKind::Restore | SyncKind::Rename => {}
+        SyncKind::Push | SyncKind::Patch | SyncKind::Restore | SyncKind::Rename | SyncKind::Erase => {}
     }
 }
 
