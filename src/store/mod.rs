@@ -60,6 +60,6 @@ pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Rep
 pub use sqlite::{
     Account, Admitted, Applied, Checkup, Copied, Credential, Ended, Ending, Event, Filter, FormerId, Holder, Key,
     LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
-    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder,
+    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder, Trimmed,
 };
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

@@ -62,6 +62,7 @@ mod structure;
 mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod trim;
 mod trouble;
 mod unique;
 mod world;
