@@ -44,7 +44,7 @@ enum Action {
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
         until: Option<Until>,
     },
-    /// Change when an account ends, what its pushes must have, or how replayed signatures are met
+    /// Change when an account ends, what its pushes must have, how replayed signatures are met, or how long its history is kept
     Set {
         /// The account
         id: i64,

@@ -1,6 +1,8 @@
 //! What a plan changes, for people and for machines.
 
 use super::{Failed, out};
+use crate::dialect::startexam::shown_change;
+use crate::store::Reader;
 use serde_json::Value;
 
 /// Prints who sent the push that became a plan, and when.
@@ -22,14 +24,27 @@ pub fn print_guards(plan: &Value) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Prints a change, as the server shows it: + created, ~ updated, ! hidden, and each field before and after. A terminal obeys nothing of what is
+/// Calls `each` with every change of the plan with a number, as the server shows it, until it fails.
+pub fn each(reader: &Reader, plan: u32, mut each: impl FnMut(&Value) -> Result<(), Failed>) -> Result<(), Failed> {
+    let (names, mut after) = (reader.names()?, 0);
+    loop {
+        let part = reader.plan_part(plan, after)?;
+        let Some(last) = part.last() else {
+            return Ok(());
+        };
+        after = last.change.number;
+        part.iter().try_for_each(|planned| each(&shown_change(&planned.change.lend(), None, &names)))?;
+    }
+}
+
+/// Prints a change, as the server shows it: + created, ~ updated, ! hidden, - removed, and each field before and after. A terminal obeys nothing of what is
 /// printed: an id may be any text that a client has sent.
 pub fn print(change: &Value) -> Result<(), Failed> {
     let kinds: Vec<&str> = change["kinds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let sign = match kinds[..] {
+        _ if kinds.contains(&"removed") => '-',
         _ if kinds.contains(&"hidden") => '!',
         _ if kinds.contains(&"created") => '+',
-        _ if kinds.contains(&"erased") => '-',
         _ => '~',
     };
     out!("{sign} {}  {}", change["id"].as_str().unwrap_or_default().escape_debug(), kinds.join(", "))?;

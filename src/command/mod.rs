@@ -25,6 +25,7 @@ mod refused;
 mod restore;
 mod serve;
 mod show;
+mod undo;
 mod why;
 #[cfg(not(feature = "client"))]
 mod without_client;
@@ -71,6 +72,7 @@ enum Command {
     History(history::History),
     Show(show::Show),
     Why(why::Why),
+    Undo(undo::Undo),
     Profile(profile::Profile),
     Push(Push),
     Plan(plan::Plan),
@@ -159,6 +161,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::History(command) => command.run(config()?),
         Command::Show(command) => command.run(config()?),
         Command::Why(command) => command.run(config()?),
+        Command::Undo(command) => command.run(config()?),
         Command::Backup(command) => command.run(config()?),
         Command::Restore(command) => command.run(config()?),
         Command::Completions(command) => command.run(),

@@ -5,7 +5,6 @@ use super::folder::{IfMissing, StoreFolder};
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
-use crate::dialect::startexam::shown_change;
 use crate::roster::{Counts, Tripped};
 use crate::server::shown_plan;
 use crate::store::{self, Error, Key, PlanState, Reader, Store};
@@ -42,7 +41,7 @@ enum Action {
         #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
         json: bool,
     },
-    /// Show what a plan changes: + created, ~ updated, ! hidden, and each field before and after
+    /// Show what a plan changes: + created, ~ updated, ! hidden, - removed, and each field before and after
     Show {
         /// The account
         account: i64,
@@ -85,7 +84,7 @@ impl Plan {
                 let moved = if rebase { Moved::LeaveOut } else { Moved::Refuse };
                 let profiles = open_profiles(&profiles)?;
                 let apply = ApplyPlan { account, id: &plan, moved, profiles: &profiles, limits: &config.limits };
-                carry_out(&store, &apply)
+                carry_out(&store, &apply, true)
             }
             Action::Discard { account, plan } => {
                 let found = store.roster(&key(&store, account)?)?.discard_plan(&plan)?;
@@ -121,6 +120,7 @@ fn list(store: &Store, account: Option<i64>, json: bool) -> Result<(), Failed> {
                     store::Why::DryRun(tripped) if tripped.is_empty() => "dry run".to_owned(),
                     store::Why::DryRun(tripped) => format!("dry run, would be held: {}", names(tripped)),
                     store::Why::Guards(tripped) => format!("held: {}", names(tripped)),
+                    store::Why::Undo(undo) => format!("undo of {}", undo.undone),
                 };
                 let Counts { created, updated, activated, hidden, .. } = counts;
                 out!(
@@ -141,26 +141,15 @@ fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
     if plan.state != PlanState::Waiting {
         return Err(Failed::refused(PlanFailure::Ended(plan.state)));
     }
-    let (names, shown) = (reader.names()?, shown_plan(&plan));
+    let shown = shown_plan(&plan);
     let mut document = if json { Some(Document::begin(&shown)?) } else { None };
     if !json {
         changes::print_plan(&shown)?;
     }
-    let mut after = 0;
-    loop {
-        let part = reader.plan_part(plan.number, after)?;
-        let Some(last) = part.last() else {
-            break;
-        };
-        after = last.change.number;
-        for planned in &part {
-            let change = shown_change(&planned.change.lend(), None, &names);
-            match &mut document {
-                Some(document) => document.change(&change)?,
-                None => changes::print(&change)?,
-            }
-        }
-    }
+    changes::each(reader, plan.number, |change| match &mut document {
+        Some(document) => document.change(change),
+        None => changes::print(change),
+    })?;
     match document {
         Some(document) => document.end(),
         None => {
@@ -170,24 +159,29 @@ fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
     }
 }
 
-fn print_counts(counts: &Counts) -> Result<(), Failed> {
+/// Prints the five counts.
+pub fn print_counts(counts: &Counts) -> Result<(), Failed> {
     let Counts { created, updated, activated, hidden, unchanged } = counts;
     out!("created {created}, updated {updated}, activated {activated}, hidden {hidden}, unchanged {unchanged}")
 }
 
-fn carry_out(store: &Store, apply: &ApplyPlan) -> Result<(), Failed> {
+/// Applies a plan, and prints what it did if that is wanted.
+pub fn carry_out(store: &Store, apply: &ApplyPlan, is_printed: bool) -> Result<(), Failed> {
     let mut roster = store.roster(&key(store, apply.account)?)?;
     let applied = apply_plan(apply, roster.begin()?, &mut Trace::default());
     let (receipt, left_out) = applied.map_err(|failure| explained(failure.of(apply.account)))?;
     if left_out.count > 0 {
         complain!("rollcall: {} employees have changed since and were left out: {}", left_out.count, named(&left_out));
     }
+    if !is_printed {
+        return Ok(());
+    }
     print_counts(&receipt.counts)?;
     out!("applied as revision {}", receipt.revision)
 }
 
 /// Says why a plan was not applied.
-fn explained(failure: Failure) -> Failed {
+pub fn explained(failure: Failure) -> Failed {
     match failure {
         Failure::Plan(failure) => match &*failure {
             PlanFailure::Stale { moved, .. } => {

@@ -3,7 +3,7 @@
 use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, out};
 use crate::config::Config;
-use crate::roster::{Employee, HiddenBy, Missing, Status};
+use crate::roster::{Change, HiddenBy, Missing, Status, Version};
 use crate::server::{shown_event, shown_person};
 use crate::store::{AppliedPlan, Error, Event, Person, Reader, SyncKind};
 use clap::Args;
@@ -69,9 +69,9 @@ impl Why {
 }
 
 fn gives_status(event: &Event) -> bool {
-    let change = &event.recorded.change;
-    let status = |version: &Option<Employee>| version.as_ref().map(|version| version.status);
-    event.is_before_known && status(&change.before) != status(&change.after)
+    let Change { before, after, .. } = event.recorded.change.lend().seen();
+    let status = |version: Option<Version>| version.map(|version| version.status);
+    event.is_before_known && status(before) != status(after)
 }
 
 fn is_carried(event: &Event) -> bool {
@@ -97,7 +97,7 @@ impl Answer<'_> {
     }
 
     fn paragraph(&self) -> String {
-        let Person { employee, former_ids, is_former, .. } = self.person;
+        let Person { former_ids, is_former, .. } = self.person;
         let mut sentences = Vec::new();
         let since = match self.since {
             Some(event) => format!("since {}", described(event)),
@@ -106,7 +106,7 @@ impl Answer<'_> {
                 _ => "since before what is kept of its history".into(),
             },
         };
-        sentences.push(format!("Employee {:?} is {} {since}.", employee.id, employee.status.as_str()));
+        sentences.push(format!("Employee {:?} is {} {since}.", self.person.id(), self.person.status()));
         if *is_former {
             let former = former_ids.iter().map(|former| format!("{:?} until revision {}", former.id, former.until));
             sentences.push(format!("Its former ids are {}.", former.collect::<Vec<_>>().join(", ")));
@@ -130,7 +130,8 @@ impl Answer<'_> {
 
     /// Says why the employee is hidden, if it is.
     fn why_hidden(&self) -> Option<String> {
-        let event = self.since.filter(|_| self.person.employee.status == Status::Hidden)?;
+        let is_hidden = self.person.employee.status == Status::Hidden && !self.person.employee.is_removed();
+        let event = self.since.filter(|_| is_hidden)?;
         let absent = |lists: u32| match lists {
             1 => "it was absent from a list".to_owned(),
             _ => format!("it was absent from {lists} lists in a row"),
@@ -142,6 +143,12 @@ impl Answer<'_> {
         Some(match event.recorded.hidden_by {
             None => "It was created as hidden.".into(),
             Some(HiddenBy::Push) => "That push said so.".into(),
+            Some(HiddenBy::Undo) => match kind(event) {
+                Some(SyncKind::Undo(undo)) => {
+                    format!("The reason is that somebody undid {}, before which it was hidden.", undo.undone)
+                }
+                _ => "The reason is that somebody undid a sync, before which it was hidden.".into(),
+            },
             Some(HiddenBy::Absence { lists }) => format!("The reason is that {}{on_purpose}.", absent(lists)),
             Some(HiddenBy::Plan { lists }) => {
                 let reason = lists.map(|lists| format!(", because {}", absent(lists))).unwrap_or_default();

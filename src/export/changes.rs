@@ -39,8 +39,8 @@ pub fn write(
     let mut out = BufWriter::with_capacity(1 << 17, file);
     let headings = || HEADINGS.into_iter();
     let each_row = |recorded: &RecordedChange, write: &mut dyn FnMut(&[&str]) -> Result<(), Error>| {
-        let id =
-            recorded.change.lend().after.or(recorded.change.lend().before).map_or("", |version| version.id).to_owned();
+        let seen = recorded.change.lend().seen();
+        let id = seen.after.or(seen.before).map_or("", |version| version.id).to_owned();
         for Row { kind: of_row, field, before, after } in rows(recorded, &names) {
             let cause = match recorded.hidden_by {
                 Some(HiddenBy::Absence { lists }) if of_row == "hidden" => format!("absence ({lists} in a row)"),
@@ -74,11 +74,11 @@ pub fn write(
 
 /// Returns what changed of an employee: the id, the status, the profile, and each field.
 fn rows<'a>(recorded: &RecordedChange, names: &'a Names) -> Vec<Row<'a>> {
-    let change = recorded.change.lend();
+    let change = recorded.change.lend().seen();
     let (kinds, before, after) = (change.kinds(), change.before, change.after);
     let other = match (before, after) {
         (None, _) => "created",
-        (_, None) => "erased",
+        (_, None) => "removed",
         _ => "updated",
     };
     let mut rows = Vec::new();

@@ -2,6 +2,14 @@
 
 use super::{Counts, Data, Employee, Status};
 
+/// What a removed employee has in place of the number of its profile. Numbers of profiles begin with 1.
+const NO_PROFILE: u32 = 0;
+
+/// Whether an id is one that removed employees have.
+pub fn is_of_removed(id: &str) -> bool {
+    id.starts_with('\0')
+}
+
 /// One version of an employee, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version<'a> {
@@ -20,9 +28,26 @@ impl Employee {
     pub fn version(&self) -> Version<'_> {
         Version { id: &self.id, status: self.status, profile: self.profile, data: self.data.lend() }
     }
+
+    /// Returns what an employee with a number is once it was removed: hidden, without data, and with an id that nobody can send, so that
+    /// another may have the one that it had. The number stays taken.
+    pub fn removed(number: u32) -> Employee {
+        let data = Data::from_bytes(Vec::new());
+        Employee { id: format!("\0{number}"), status: Status::Hidden, profile: NO_PROFILE, data }
+    }
+
+    /// Whether the employee was removed: no list of the roster has it, but its history stays.
+    pub fn is_removed(&self) -> bool {
+        self.version().is_removed()
+    }
 }
 
 impl Version<'_> {
+    /// See [`Employee::is_removed`].
+    pub fn is_removed(&self) -> bool {
+        self.profile == NO_PROFILE
+    }
+
     /// Returns a copy that owns what it has.
     pub fn to_employee(&self) -> Employee {
         let Version { id, status, profile, data } = *self;
@@ -75,6 +100,8 @@ pub enum HiddenBy {
         /// How many lists in a row had not carried the employee, if the plan hides the absent.
         lists: Option<u32>,
     },
+    /// The undo of a sync has brought it back to that.
+    Undo,
 }
 
 impl HiddenBy {
@@ -84,6 +111,7 @@ impl HiddenBy {
             HiddenBy::Push => "push",
             HiddenBy::Absence { .. } => "absence",
             HiddenBy::Plan { .. } => "plan",
+            HiddenBy::Undo => "undo",
         }
     }
 }
@@ -101,8 +129,8 @@ pub struct Kinds {
     pub hidden: bool,
     /// The id changed.
     pub renamed: bool,
-    /// The employee does not exist any more, which only the inverse of a creation does.
-    pub erased: bool,
+    /// The employee is in no list of the roster any more, as after the undo of its creation.
+    pub removed: bool,
 }
 
 impl<'a> Change<'a> {
@@ -118,22 +146,32 @@ impl<'a> Change<'a> {
         OwnedChange { number: self.number, before, after }
     }
 
-    /// Whether the id changes.
+    /// Whether the stored id changes. That of somebody who is removed, or comes back, does, too.
     pub fn is_renaming(&self) -> bool {
         self.before.zip(self.after).is_some_and(|(before, after)| before.id != after.id)
     }
 
+    /// Returns the change as readers of the roster see it: whoever is removed does not exist.
+    #[must_use]
+    pub fn seen(self) -> Change<'a> {
+        let [before, after] = [self.before, self.after].map(|version| version.filter(|version| !version.is_removed()));
+        Change { number: self.number, before, after }
+    }
+
     /// Returns what the change does to the employee.
     pub fn kinds(&self) -> Kinds {
-        match (self.before, self.after) {
+        let seen = self.seen();
+        match (seen.before, seen.after) {
             (None, None) => Kinds::default(),
             (None, Some(_)) => Kinds { created: true, ..Kinds::default() },
-            (Some(_), None) => Kinds { erased: true, ..Kinds::default() },
+            (Some(before), None) => {
+                Kinds { removed: true, hidden: before.status == Status::Active, ..Kinds::default() }
+            }
             (Some(before), Some(after)) => Kinds {
                 updated: (before.profile, before.data) != (after.profile, after.data),
                 activated: (before.status, after.status) == (Status::Hidden, Status::Active),
                 hidden: (before.status, after.status) == (Status::Active, Status::Hidden),
-                renamed: self.is_renaming(),
+                renamed: before.id != after.id,
                 ..Kinds::default()
             },
         }

@@ -18,7 +18,7 @@ mod table;
 mod tally;
 
 pub use absent::{Absences, Absent, Coverage, Missing};
-pub use change::{Change, HiddenBy, Kinds, OwnedChange, Version};
+pub use change::{Change, HiddenBy, Kinds, OwnedChange, Version, is_of_removed};
 pub use change_set::ChangeSet;
 pub use data::Data;
 pub use delta::Delta;

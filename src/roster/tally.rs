@@ -26,8 +26,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts an employee. `guarded` are the fields whose values are counted, `hash` hashes a value.
+    /// Counts an employee, unless it was removed. `guarded` are the fields whose values are counted, `hash` hashes a value.
     pub fn add(&mut self, employee: Version, guarded: &[u32], hash: impl Fn(&[u8]) -> u128) {
+        if employee.is_removed() {
+            return;
+        }
         self.stored += 1;
         let is_active = employee.status == Status::Active;
         self.active += i64::from(is_active);

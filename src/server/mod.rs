@@ -31,6 +31,7 @@ pub use connection::listen::{raise_file_limit, serve};
 pub use handler::plans::shown::plan as shown_plan;
 pub use handler::startexam::STARTEXAM;
 pub use handler::syncs::shown::{event as shown_event, person as shown_person, sync as shown_sync};
+pub use handler::undo::shown as shown_undo;
 pub use memory::share_arenas;
 pub use observe::ends::warn_of_ends;
 pub use observe::scrape::serve_metrics;

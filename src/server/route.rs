@@ -5,7 +5,7 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, export, feed, health, plans, read, springest, startexam, syncs};
+use super::handler::{echospan, export, feed, health, plans, read, springest, startexam, syncs, undo};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 33] = [
+static ROUTES: [Route; 34] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -44,6 +44,7 @@ static ROUTES: [Route; 33] = [
     Route::new(Read, "/v1/syncs/{revision}/changes.csv", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Csv)))),
     Route::new(Read, "/v1/syncs/{revision}/changes.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Xlsx)))),
     Route::new(Read, "/v1/syncs/{revision}/changes.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::changes(call, caller.key, Form::Ndjson)))),
+    Route::new(Release, "/v1/syncs/{revision}/revert", KeyInHead(signed, |call, caller| Box::pin(undo::revert(call, caller.key)))),
 
     Route::new(Read, "/v1/changes", KeyInHead(signed, |call, caller| Box::pin(feed::follow(call, caller))))
         .of_role(Role::Follow).listed("/v1/changes"),
@@ -94,7 +95,7 @@ enum Verb {
     Post,
     /// POST: a push of the dialect.
     Push(Dialect),
-    /// POST: applies a push that was held back.
+    /// POST: applies a push that was held back, or takes one back.
     Release,
     /// DELETE: discards a push that was held back.
     Delete,

@@ -1,6 +1,9 @@
 //! The port of a push to a store.
 
-use super::{Error, Held, NewPlan, Plan, PlannedChange, RejectionCounts, SyncKind, Times, UniqueValue, memory, sqlite};
+use super::{
+    Error, Held, NewPlan, Plan, PlannedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, UniqueValue,
+    VersionAt, memory, sqlite,
+};
 use crate::dialect::Dialect;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
@@ -11,6 +14,7 @@ use crate::roster::{
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 /// A roster that is being changed from one revision to the next. Nobody else sees what is appended before it is committed; dropped, it leaves
@@ -50,8 +54,8 @@ pub struct Sync {
     pub profile: u32,
     /// The version of the profile's rules.
     pub rules: u128,
-    /// The number of the first employee that it creates. The others that it creates have the numbers that follow.
-    pub first_created: u32,
+    /// The numbers of the employees that it creates. Whoever was removed and comes back counts as created, and keeps the number.
+    pub created: Range<u32>,
     /// How many employees the push carried.
     pub employees: u64,
     /// The five counts.
@@ -353,6 +357,21 @@ impl Draft<'_> {
     /// Whether an employee was created or changed since a revision, when `next` was the number of the next new employee.
     pub fn has_moved_since(&mut self, revision: u64, next: u32) -> Result<bool, Error> {
         forward!(self, draft => draft.has_moved_since(revision, next))
+    }
+
+    /// Returns whether syncs can be taken back.
+    pub fn undoable(&mut self, undone: Undone) -> Result<Undoable, Error> {
+        forward!(self, draft => draft.undoable(undone))
+    }
+
+    /// Returns the numbers of the employees whom syncs have changed, in ascending order.
+    pub fn changed_in(&mut self, undone: Undone) -> Result<Vec<u32>, Error> {
+        forward!(self, draft => draft.changed_in(undone))
+    }
+
+    /// Returns for each number the employee as it was at a revision, without what was appended; `None` if it did not exist.
+    pub fn read_at(&mut self, numbers: &[u32], revision: u64) -> Result<Vec<Option<VersionAt>>, Error> {
+        forward!(self, draft => draft.read_at(numbers, revision))
     }
 
     /// Returns the account's plan with this id, also if it was applied, discarded or has expired not long ago.

@@ -1,13 +1,13 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
 use super::{
-    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, UniqueValue,
-    Why,
+    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, Undoable,
+    Undone, UniqueValue, VersionAt, Why,
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::roster::{
-    Absences, Change, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash,
+    Absences, Change, Counts, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,10 @@ struct Maps {
     queue: BTreeMap<u64, Vec<u8>>,
     missing: BTreeMap<u32, Missing>,
     syncs: Vec<Sync>,
+    /// The changes of each sync.
+    history: Vec<Vec<OwnedChange>>,
+    /// From how many lists in a row employees were absent whom absence has hidden, by revision and number.
+    absent: BTreeMap<(u64, u32), u32>,
     /// What is remembered of pushes by their keys, forever.
     remembered: BTreeMap<String, Earlier>,
     seen: BTreeMap<Fingerprint, Fingerprint>,
@@ -248,6 +252,9 @@ impl Draft<'_> {
 
     pub(super) fn note_missing(&mut self, missing: &[Missing]) -> Result<(), Error> {
         self.next.missing.extend(missing.iter().map(|missing| (missing.number, *missing)));
+        let revision = self.next.revision + 1;
+        let hidden = missing.iter().filter(|missing| missing.is_hidden && self.before.contains_key(&missing.number));
+        self.next.absent.extend(hidden.map(|missing| ((revision, missing.number), missing.pushes)));
         Ok(())
     }
 
@@ -260,7 +267,8 @@ impl Draft<'_> {
         let revision = self.next.revision + 1;
         for change in changes {
             self.before.entry(change.number).or_insert_with(|| change.before.map(|before| before.to_employee()));
-            if change.before.map(|before| before.status) != change.after.map(|after| after.status) {
+            let is_removed = change.after.is_some_and(|after| after.is_removed());
+            if is_removed || change.before.map(|before| before.status) != change.after.map(|after| after.status) {
                 self.next.missing.remove(&change.number);
             }
             match change.after {
@@ -292,6 +300,8 @@ impl Draft<'_> {
         if let Some(plan) = commit.plan.and_then(|number| self.next.plans.get_mut(number as usize)) {
             plan.plan.state = PlanState::Applied { revision: self.next.revision + 1 };
         }
+        let changes = self.changes(0, usize::MAX)?;
+        self.next.history.push(changes);
         self.next.syncs.push(commit.sync.clone());
         self.next.revision += 1;
         if let Some(seen) = commit.seen {
@@ -344,6 +354,43 @@ impl Draft<'_> {
 
     pub(super) fn has_moved_since(&mut self, revision: u64, _: u32) -> Result<bool, Error> {
         Ok(self.next.employees.values().any(|(_, of_change)| *of_change > revision))
+    }
+
+    pub(super) fn undoable(&mut self, Undone { from, to }: Undone) -> Result<Undoable, Error> {
+        let mut profiles = BTreeSet::new();
+        for revision in from..=to {
+            let Some(sync) = self.sync(revision) else {
+                return Ok(Undoable::default());
+            };
+            let Counts { created, updated, activated, hidden, .. } = sync.counts;
+            if created + updated + activated + hidden > 0 {
+                profiles.extend(self.next.profiles.get(sync.profile as usize - 1).map(|(id, _)| *id));
+            }
+        }
+        Ok(Undoable { is_kept: true, restored: None, profiles: profiles.into_iter().collect() })
+    }
+
+    fn sync(&self, revision: u64) -> Option<&Sync> {
+        self.next.syncs.get(usize::try_from(revision).ok()?.checked_sub(1)?)
+    }
+
+    pub(super) fn changed_in(&mut self, Undone { from, to }: Undone) -> Result<Vec<u32>, Error> {
+        let changes = (1..).zip(&self.next.history).filter(|(revision, _)| (from..=to).contains(revision));
+        let numbers: BTreeSet<u32> =
+            changes.flat_map(|(_, changes)| changes.iter().map(|change| change.number)).collect();
+        Ok(numbers.into_iter().collect())
+    }
+
+    pub(super) fn read_at(&mut self, numbers: &[u32], revision: u64) -> Result<Vec<Option<VersionAt>>, Error> {
+        let at = |number: &u32| {
+            let changes = (1..=revision).zip(&self.next.history).flat_map(|(revision, changes)| {
+                changes.iter().map(move |change| (revision, change)).filter(|(_, change)| change.number == *number)
+            });
+            let (since, last) = changes.last()?;
+            let absent = self.next.absent.get(&(since, *number)).copied();
+            Some(VersionAt { employee: last.after.clone()?, since, absent })
+        };
+        Ok(numbers.iter().map(at).collect())
     }
 
     pub(super) fn plan(&mut self, id: &str) -> Result<Option<Plan>, Error> {

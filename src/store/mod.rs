@@ -29,6 +29,8 @@
 //! | [`Draft::plan`], [`Draft::plan_part`], [`Draft::plan_absences`] | `SELECT … FROM plan WHERE account = $1 AND id = $2`; `SELECT … FROM staged_change WHERE plan = $1 AND number > $2 ORDER BY number LIMIT $3`; the same of `staged_missing` |
 //! | [`Draft::start_over`] | `DELETE FROM staged_change WHERE draft = $1`, and `SELECT revision FROM account WHERE id = $2`, which must be the one that the draft began with |
 //! | [`Draft::revisions`], [`Draft::has_moved_since`], [`Draft::synced_at`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)`; `SELECT revision, finished_at FROM sync WHERE account = $1 AND revision = ANY($2)` |
+//! | [`Draft::undoable`], [`Draft::changed_in`] | `SELECT count(*), max(revision) FILTER (WHERE kind = 'restore'), array_agg(DISTINCT profile) FROM sync WHERE account = $1 AND revision BETWEEN $2 AND $3`; `SELECT DISTINCT number FROM version WHERE account = $1 AND revision BETWEEN $2 AND $3 ORDER BY number` |
+//! | [`Draft::read_at`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) AND revision <= $3 ORDER BY number, revision DESC` |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -53,9 +55,12 @@ pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, 
 pub use error::{Cause, Error};
 pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
 pub use moment::{Moment, MomentError};
-pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, Why};
+pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
-pub use record::{AppliedPlan, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, without_people};
+pub use record::{
+    AppliedPlan, AppliedUndo, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, VersionAt,
+    without_people,
+};
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
     Account, Admitted, Applied, Checkup, Copied, Credential, Ended, Ending, Event, Filter, FormerId, Holder, Key,

@@ -1,10 +1,11 @@
 //! Plans: changes that a push would make, kept until somebody applies or discards them.
 
-use super::{Error, Numbers, Sender, Sync};
+use super::{Error, Numbers, Sender, Sync, Undone};
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::roster::{Absences, Counts, Guard, OwnedChange, Tripped};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::Path;
 use uuid::Uuid;
@@ -63,6 +64,18 @@ pub enum Why {
     DryRun(Vec<Tripped>),
     /// Guards stopped the push.
     Guards(Vec<Tripped>),
+    /// It is an undo.
+    Undo(PlannedUndo),
+}
+
+/// What is known of an undo that is a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedUndo {
+    /// What it takes back.
+    #[serde(flatten)]
+    pub undone: Undone,
+    /// How many employees it leaves as they are, though the syncs had changed them.
+    pub conflicts: u64,
 }
 
 /// Why a plan waits, as it is stored: JSON.
@@ -72,6 +85,8 @@ pub(super) struct StoredWhy {
     pub guards: Option<String>,
     /// The guards that would stop a push that was a dry run; `None` if none would.
     pub would_trip: Option<String>,
+    /// What an undo takes back; `None` of a push.
+    pub undo: Option<String>,
 }
 
 /// What a plan was made against.
@@ -135,6 +150,7 @@ impl Why {
     pub fn guards(&self) -> &[Tripped] {
         match self {
             Why::DryRun(tripped) | Why::Guards(tripped) => tripped,
+            Why::Undo(_) => &[],
         }
     }
 
@@ -144,12 +160,17 @@ impl Why {
             Why::DryRun(tripped) if tripped.is_empty() => StoredWhy::default(),
             Why::DryRun(tripped) => StoredWhy { would_trip: Some(guards_to_text(tripped)), ..StoredWhy::default() },
             Why::Guards(tripped) => StoredWhy { guards: Some(guards_to_text(tripped)), ..StoredWhy::default() },
+            Why::Undo(undo) => {
+                let undo = serde_json::to_string(undo).expect("numbers with names are JSON");
+                StoredWhy { undo: Some(undo), ..StoredWhy::default() }
+            }
         }
     }
 
     /// Reads the form in which it is stored.
     pub(super) fn of_stored(stored: &StoredWhy) -> Result<Why, Error> {
         match stored {
+            StoredWhy { undo: Some(text), .. } => Ok(Why::Undo(serde_json::from_str(text).map_err(Error::damaged)?)),
             StoredWhy { guards: Some(text), .. } => Ok(Why::Guards(guards_of_text(text)?)),
             StoredWhy { would_trip: Some(text), .. } => Ok(Why::DryRun(guards_of_text(text)?)),
             StoredWhy { .. } => Ok(Why::DryRun(Vec::new())),
@@ -199,5 +220,7 @@ mod tests {
                 assert_eq!(Why::of_stored(&why.to_stored()).unwrap(), why);
             }
         }
+        let undo = Why::Undo(PlannedUndo { undone: Undone { from: 3, to: 4 }, conflicts: 5 });
+        assert_eq!(Why::of_stored(&undo.to_stored()).unwrap(), undo);
     }
 }

@@ -2,9 +2,12 @@
 
 use super::Error;
 use crate::rejection::{Cause, SetAside};
-use crate::roster::{Counts, HiddenBy, OwnedChange, Tripped};
+use crate::roster::{Counts, Employee, HiddenBy, OwnedChange, Tripped};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How a sync came to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,56 @@ pub enum SyncKind {
     Plan(AppliedPlan),
     /// The roster was restored from a backup.
     Restore,
+    /// What syncs had changed was taken back.
+    Undo(AppliedUndo),
+}
+
+/// The syncs that an undo takes back: from one revision to another, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// The revision of the first.
+    pub from: u64,
+    /// The revision of the last.
+    pub to: u64,
+}
+
+/// `revision 7`, or `revisions 7 to 9`.
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Undone { from, to } = self;
+        if from == to { write!(f, "revision {to}") } else { write!(f, "revisions {from} to {to}") }
+    }
+}
+
+/// An undo that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedUndo {
+    /// The id of the plan that it was.
+    pub plan: String,
+    /// What it has taken back.
+    pub undone: Undone,
+}
+
+/// Whether syncs can be taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Undoable {
+    /// Whether the record of each of them is kept.
+    pub is_kept: bool,
+    /// One of them that restored a backup. What it has replaced is not recorded.
+    pub restored: Option<u64>,
+    /// The profiles of all that have changed somebody.
+    pub profiles: Vec<Uuid>,
+}
+
+/// An employee as it was at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionAt {
+    /// The employee.
+    pub employee: Employee,
+    /// The revision that made this version.
+    pub since: u64,
+    /// From how many lists in a row the employee had been absent, if absence has hidden it.
+    pub absent: Option<u32>,
 }
 
 /// A plan that was applied.
@@ -96,18 +149,34 @@ impl SyncKind {
             SyncKind::Plan(AppliedPlan { is_rebased: false, .. }) => "plan",
             SyncKind::Plan(AppliedPlan { is_rebased: true, .. }) => "rebasedPlan",
             SyncKind::Restore => "restore",
+            SyncKind::Undo(_) => "undo",
         }
     }
 
-    /// Returns the kind of a name. A plan has this id and these guards.
-    pub(super) fn of_name(name: &str, id: String, tripped: Vec<Tripped>) -> Result<SyncKind, Error> {
-        let plan = |is_rebased| SyncKind::Plan(AppliedPlan { id, is_rebased, tripped });
+    /// Returns the id of the plan that was applied, if it was one.
+    pub fn plan(&self) -> Option<&str> {
+        match self {
+            SyncKind::Plan(AppliedPlan { id, .. }) | SyncKind::Undo(AppliedUndo { plan: id, .. }) => Some(id),
+            SyncKind::Push | SyncKind::Patch | SyncKind::Restore => None,
+        }
+    }
+
+    /// Returns the kind of a name. A plan has this id and these guards, an undo took these syncs back.
+    pub(super) fn of_name(
+        name: &str,
+        id: String,
+        tripped: Vec<Tripped>,
+        undone: Option<Undone>,
+    ) -> Result<SyncKind, Error> {
         Ok(match name {
             "push" => SyncKind::Push,
             "patch" => SyncKind::Patch,
-            "plan" => plan(false),
-            "rebasedPlan" => plan(true),
+            "plan" | "rebasedPlan" => SyncKind::Plan(AppliedPlan { id, is_rebased: name == "rebasedPlan", tripped }),
             "restore" => SyncKind::Restore,
+            "undo" => {
+                let undone = undone.ok_or_else(|| Error::damaged("an undo does not say what it has taken back"))?;
+                SyncKind::Undo(AppliedUndo { plan: id, undone })
+            }
             _ => return Err(Error::damaged("the kind of a sync is not one of those that there are")),
         })
     }
@@ -116,6 +185,7 @@ impl SyncKind {
     pub(super) fn hides_by(&self, absent_lists: Option<u32>) -> HiddenBy {
         match (self, absent_lists) {
             (SyncKind::Plan(_), lists) => HiddenBy::Plan { lists },
+            (SyncKind::Undo(_), _) => HiddenBy::Undo,
             (_, Some(lists)) => HiddenBy::Absence { lists },
             (SyncKind::Push | SyncKind::Patch | SyncKind::Restore, None) => HiddenBy::Push,
         }

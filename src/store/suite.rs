@@ -2,7 +2,7 @@
 
 use super::{
     Commit, Draft, Earlier, Error, Held, IndexUpdate, Mark, NewPlan, OF_HIDDEN, PlanState, PlannedChange, Remember,
-    Retry, Seen, Sender, Sync, SyncKind, Times, UniqueValue, Why,
+    Retry, Seen, Sender, Sync, SyncKind, Times, Undone, UniqueValue, Why,
 };
 use crate::limits::Limits;
 use crate::profile::{self, Profile};
@@ -84,7 +84,7 @@ fn commit() -> Commit {
         kind: SyncKind::Push,
         profile: 1,
         rules: 1,
-        first_created: 1,
+        created: 1..1,
         employees: 0,
         counts,
         set_aside: None,
@@ -351,10 +351,43 @@ fn who_is_missing_is_noted_until_they_come_back<B: Backend>() {
     assert_eq!(draft.hidden_by_absence(&[1, 2]).unwrap(), [false, false]);
 }
 
+fn who_is_removed_gives_up_the_id_and_can_come_back<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, bob) = (person("ada", "x"), person("bob", "y"));
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[created(1, &ada), created(2, &bob)]).unwrap();
+    let sync = Sync { created: 1..3, ..commit().sync };
+    draft.commit(Commit { sync, ..commit() }).unwrap();
+    let (removed, bob_as_ada) = (Employee::removed(1), Employee { id: "ada".into(), ..bob.clone() });
+    apply(&mut backend, &[changed(2, &bob, &bob_as_ada), changed(1, &ada, &removed)]);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.find_ids(&["ada", "bob"]).unwrap(), [Some((2, bob_as_ada.clone())), None]);
+    draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[changed(1, &removed, &ada), changed(2, &bob_as_ada, &bob)]).unwrap();
+    assert_eq!(draft.commit(commit()).unwrap(), 3);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.find_ids(&["ada", "bob"]).unwrap(), [Some((1, ada.clone())), Some((2, bob.clone()))]);
+    let at = |draft: &mut Draft, revision| {
+        let versions = draft.read_at(&[1, 2, 3], revision).unwrap().into_iter();
+        versions.map(|version| version.map(|version| (version.employee, version.since))).collect::<Vec<_>>()
+    };
+    assert_eq!(at(&mut draft, 0), [None, None, None]);
+    assert_eq!(at(&mut draft, 1), [Some((ada.clone(), 1)), Some((bob.clone(), 1)), None]);
+    assert_eq!(at(&mut draft, 2), [Some((removed, 2)), Some((bob_as_ada, 2)), None]);
+    assert_eq!(at(&mut draft, 3), [Some((ada, 3)), Some((bob, 3)), None]);
+    for (undone, numbers) in [((1, 1), vec![1, 2]), ((2, 2), vec![1, 2]), ((4, 4), Vec::new())] {
+        assert_eq!(draft.changed_in(Undone { from: undone.0, to: undone.1 }).unwrap(), numbers);
+    }
+    assert!(!draft.undoable(Undone { from: 3, to: 4 }).unwrap().is_kept);
+    assert!(draft.undoable(Undone { from: 1, to: 3 }).unwrap().is_kept);
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
             suite!(@tests $type: a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged, who_is_missing_is_noted_until_they_come_back,
+                who_is_removed_gives_up_the_id_and_can_come_back,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
                 other_unique_fields_mean_that_nobody_holds_anything,
                 a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);

@@ -94,7 +94,7 @@ impl Ready<'_, '_> {
             kind: if is_list { SyncKind::Push } else { SyncKind::Patch },
             profile: numbers.profile,
             rules: profile.version,
-            first_created: numbers.next,
+            created: outcome.created(),
             employees: outcome.employees,
             counts: outcome.counts,
             set_aside: set_aside.as_deref().map(RejectionCounts::from),

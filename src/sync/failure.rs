@@ -1,6 +1,7 @@
 //! Why a push did nothing.
 
 use super::plan::PlanFailure;
+use super::undo::UndoFailure;
 use crate::rejection::Rejections;
 use crate::roster::{Counts, Tripped};
 use crate::store;
@@ -66,10 +67,18 @@ pub enum Failure {
     Rejected(Box<Rejections>),
     /// A plan cannot be applied.
     Plan(Box<PlanFailure>),
-    /// The body could not be kept while it came.
+    /// Syncs cannot be taken back.
+    Undo(Box<UndoFailure>),
+    /// A body, or changes, could not be kept in a file for a while.
     Spool(io::Error),
     /// The store failed.
     Store(store::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Spool(error)
+    }
 }
 
 impl From<store::Error> for Failure {

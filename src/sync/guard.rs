@@ -115,7 +115,7 @@ impl Figures {
 
     /// Notes a change, which does this to the employee.
     pub fn note(&mut self, change: &Change, kinds: &Kinds) {
-        let Change { number, before, after } = *change;
+        let Change { number, before, after } = change.seen();
         for (happens, is_so) in [
             (&mut self.hidden, kinds.hidden),
             (&mut self.activated, kinds.activated),
@@ -130,7 +130,7 @@ impl Figures {
             |version: &Option<Version>| i64::from(version.is_some_and(|version| version.status == Status::Active));
         self.stored += i64::from(after.is_some()) - i64::from(before.is_some());
         self.active += active(&after) - active(&before);
-        if kinds.updated || kinds.created || kinds.erased {
+        if kinds.updated || kinds.created || kinds.removed {
             let none = Data::from_bytes(&[][..]);
             let [before, after] = [before, after].map(|version| version.map_or(none, |version| version.data));
             self.note_data(number, before, after);

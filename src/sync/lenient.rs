@@ -13,7 +13,6 @@ use crate::limits::LENIENT_ROUNDS_MAX;
 use crate::rejection::SetAside;
 use crate::roster::{Change, ChangeSet, Entry, Index, OwnedChange};
 use crate::store::Draft;
-use std::io;
 
 /// How many bytes of changes are kept in memory; more go through a file.
 const SPOOLED_IN_MEMORY_BYTES: usize = 1 << 20;
@@ -163,7 +162,7 @@ impl Applied {
     ) -> Result<Vec<u32>, Failure> {
         let (mut sources, mut created) = (self.sources.iter(), Vec::new());
         let mut batch: Vec<(OwnedChange, &Source)> = Vec::new();
-        self.changes.for_each(|change| -> Result<(), Stopped> {
+        self.changes.for_each(|change| -> Result<(), Failure> {
             let source = sources.next().expect("each change has a source");
             if left_out.contains(change.number.into()) {
                 return Ok(());
@@ -202,25 +201,4 @@ fn append(
         changes.push(outcome.replay_one(place.map(Place::get), change.lend(), *bytes, index)?);
     }
     Ok(draft.append(&changes)?)
-}
-
-/// Why the changes were not appended again.
-struct Stopped(Failure);
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Stopped {
-        Stopped(Failure::Spool(error))
-    }
-}
-
-impl From<Failure> for Stopped {
-    fn from(failure: Failure) -> Stopped {
-        Stopped(failure)
-    }
-}
-
-impl From<Stopped> for Failure {
-    fn from(Stopped(failure): Stopped) -> Failure {
-        failure
-    }
 }

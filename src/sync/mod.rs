@@ -26,6 +26,7 @@ mod source;
 mod split;
 mod trace;
 mod twice;
+mod undo;
 mod unique;
 mod verdict;
 
@@ -38,6 +39,7 @@ pub use recognise::{Batch, Recogniser, Unknown};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
 pub use trace::Trace;
+pub use undo::{Conflict, ConflictCause, Conflicts, Undo, UndoFailure, plan_undo};
 
 use crate::dialect::Dialect;
 use crate::limits::Limits;

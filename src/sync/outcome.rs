@@ -10,6 +10,7 @@ use super::verdict::Verdict;
 use crate::json::NotJson;
 use crate::roster::{Absences, Change, Counts, Data, Delta, Employee, Entry, Index, Status, Version, data_hash};
 use crate::store;
+use std::ops::Range;
 
 /// What a push comes to so far.
 pub struct Outcome<'p> {
@@ -325,6 +326,11 @@ impl<'p> Outcome<'p> {
     /// Returns the number that the next new employee gets.
     pub fn next_number(&self) -> u32 {
         self.first_created + self.carried.created_len()
+    }
+
+    /// Returns the numbers of the employees that the push creates.
+    pub fn created(&self) -> Range<u32> {
+        self.first_created..self.next_number()
     }
 
     /// Returns the number of the first employee that the push creates.

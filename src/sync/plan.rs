@@ -11,8 +11,8 @@ use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::roster::{Change, Counts, Ignored, Index};
 use crate::store::{
-    self, AppliedPlan, Commit, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange, Sender, Sync, SyncKind,
-    Why, without_people,
+    self, AppliedPlan, AppliedUndo, Commit, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange, Sender, Sync,
+    SyncKind, Why, without_people,
 };
 use std::fmt;
 use std::time::Instant;
@@ -154,19 +154,22 @@ impl Run<'_> {
         let as_of = plan.as_of.filter(|as_of| last.is_none_or(|last| *as_of >= last));
         let mut index = Index::default();
         let (outcome, moved) = self.replay(&mut draft, &mut index, trace)?;
+        let created = outcome.created();
         let Outcome { counts, delta, figures, .. } = outcome;
         let counts = Counts { unchanged: plan.counts.unchanged, ..counts };
         let (employees, duration) = (plan.employees, started.elapsed());
         trace.times.rest_is_check(received + duration);
-        let tripped = match &plan.why {
-            Why::DryRun(_) => Vec::new(),
-            Why::Guards(tripped) => without_people(tripped),
+        let id = plan.id.clone();
+        let kind = match &plan.why {
+            Why::DryRun(_) => SyncKind::Plan(AppliedPlan { id, is_rebased, tripped: Vec::new() }),
+            Why::Guards(tripped) => SyncKind::Plan(AppliedPlan { id, is_rebased, tripped: without_people(tripped) }),
+            Why::Undo(undo) => SyncKind::Undo(AppliedUndo { plan: id, undone: undo.undone }),
         };
         let sync = Sync {
-            kind: SyncKind::Plan(AppliedPlan { id: plan.id.clone(), is_rebased, tripped }),
+            kind,
             profile: numbers.profile,
             rules: profile.version,
-            first_created: numbers.next,
+            created,
             employees,
             counts,
             set_aside: None,

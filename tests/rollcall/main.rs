@@ -64,5 +64,6 @@ mod tables;
 mod terminal;
 mod trim;
 mod trouble;
+mod undo;
 mod unique;
 mod world;

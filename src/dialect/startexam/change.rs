@@ -17,13 +17,13 @@ pub const KINDS: [(&str, IsKind); 6] = [
     ("activated", |kinds| kinds.activated),
     ("hidden", |kinds| kinds.hidden),
     ("renamed", |kinds| kinds.renamed),
-    ("erased", |kinds| kinds.erased),
+    ("removed", |kinds| kinds.removed),
 ];
 
 /// Shows a change: who, what it does, before and after of what is different, and why it hides the employee, if that is known. Null stands for
-/// what is not there.
+/// what is not there, and for an employee that was removed.
 pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names) -> Value {
-    let Change { before, after, .. } = *change;
+    let Change { before, after, .. } = change.seen();
     let kinds = change.kinds();
     let kinds: Vec<&str> = KINDS.iter().filter(|(_, is)| is(kinds)).map(|(name, _)| *name).collect();
     let mut shown = json!({ "id": after.or(before).map(|version| version.id), "kinds": kinds });
@@ -33,7 +33,7 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
             shown[name] = json!({ "before": before, "after": after });
         }
     };
-    if before.is_some() {
+    if before.is_some() && after.is_some() {
         show("idChange", &|version| version.id.into());
     }
     show("status", &|version| version.status.as_str().into());
@@ -62,7 +62,7 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
 /// Shows why an employee was hidden.
 pub fn shown_hidden_by(hidden_by: HiddenBy) -> Value {
     match hidden_by {
-        HiddenBy::Push | HiddenBy::Plan { lists: None } => json!({ "cause": hidden_by.name() }),
+        HiddenBy::Push | HiddenBy::Undo | HiddenBy::Plan { lists: None } => json!({ "cause": hidden_by.name() }),
         HiddenBy::Absence { lists } | HiddenBy::Plan { lists: Some(lists) } => {
             json!({ "cause": hidden_by.name(), "lists": lists })
         }

@@ -12,3 +12,4 @@ pub mod read;
 pub mod springest;
 pub mod startexam;
 pub mod syncs;
+pub mod undo;

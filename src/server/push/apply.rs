@@ -8,7 +8,7 @@ use crate::server::observe::log::{CLIENT_GONE, Event};
 use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
 use crate::store::{HeldPush, Refused, Roster, Times};
-use crate::sync::{Failure, LeftOut, Planned, Receipt, Trace};
+use crate::sync::{Conflicts, Failure, LeftOut, Planned, Receipt, Trace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -42,6 +42,13 @@ impl Done for Receipt {
 impl Done for (Receipt, LeftOut) {
     fn receipt(&self) -> Option<&Receipt> {
         Some(&self.0)
+    }
+}
+
+/// An undo that became a plan, and whom it leaves as they are.
+impl Done for (Planned, Conflicts) {
+    fn receipt(&self) -> Option<&Receipt> {
+        None
     }
 }
 

@@ -7,7 +7,7 @@ use crate::export;
 use crate::roster::{Counts, Tripped};
 use crate::server::authenticate;
 use crate::store::{self, MomentError};
-use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure};
+use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure, UndoFailure};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
 use serde_json::{Value, json};
@@ -144,6 +144,7 @@ impl From<Failure> for Refusal {
                 Refusal { rejected: Some(Box::new(Rejected { error_count, errors, causes })), ..bad(message) }
             }
             Failure::Plan(failure) => (*failure).into(),
+            Failure::Undo(failure) => (*failure).into(),
             Failure::Spool(error) => disk(error),
             Failure::Store(error) => error.into(),
         }
@@ -240,6 +241,21 @@ impl From<PlanFailure> for Refusal {
                 Refusal::new(StatusCode::PRECONDITION_FAILED, message).in_form(JSON, text)
             }
         }
+    }
+}
+
+impl From<UndoFailure> for Refusal {
+    fn from(failure: UndoFailure) -> Refusal {
+        let status = match failure {
+            UndoFailure::Unknown(_) => StatusCode::NOT_FOUND,
+            UndoFailure::Backwards { .. } | UndoFailure::NotInConflict(_) => StatusCode::BAD_REQUEST,
+            UndoFailure::Restored { .. } | UndoFailure::SeveralProfiles(_) | UndoFailure::NoProfile(_) => {
+                StatusCode::CONFLICT
+            }
+        };
+        // The ids that were named are for the client only.
+        let internal = Some("syncs cannot be undone".to_owned());
+        Refusal { internal, ..Refusal::new(status, format!("{failure}; nothing was stored")) }
     }
 }
 

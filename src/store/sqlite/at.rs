@@ -3,7 +3,7 @@
 //! A version has the revision of the one before it, so a few employees are read by going back from what they are now. Of a whole roster, the
 //! versions since then are read once, in their order: the first of each employee says what the employee was until then.
 
-use super::{Error, Filter, Moment, MomentError, Page, Reader, Snapshot, changes, life, rows};
+use super::{Error, Filter, Moment, MomentError, Page, Reader, Snapshot, VersionAt, changes, life, rows};
 use crate::roster::{Employee, Status};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -27,12 +27,6 @@ const FIRST_VERSIONS: &str = "
 const CHANGED_SINCE: &str = "
     SELECT place & 0xffffffff AS number, previous, min(place) FROM version WHERE place >= (?1 + 1) << 32
     GROUP BY number ORDER BY number";
-
-/// An employee as it was, and the revision that made it so.
-struct Then {
-    employee: Employee,
-    revision: u64,
-}
 
 impl Reader {
     /// Returns the first revision that the roster is known of as it was, and when its sync ended, RFC 3339 in UTC, if that is known.
@@ -82,7 +76,9 @@ impl Snapshot<'_> {
         let find = || {
             for number in changes::numbers(&self.inner, id, SAME_ID_MAX)? {
                 let then = then(&self.inner, revision, number, &mut 0)?;
-                if let Some(employee) = then.map(|then| then.employee).filter(|employee| employee.id == id) {
+                if let Some(employee) =
+                    then.map(|then| then.employee).filter(|employee| employee.id == id && !employee.is_removed())
+                {
                     return Ok(Some(employee));
                 }
             }
@@ -114,9 +110,13 @@ impl Snapshot<'_> {
                     break;
                 }
                 last = row.get(0)?;
-                let Some(Then { employee, .. }) = then(&self.inner, revision, last, &mut passed_over)? else {
+                let Some(VersionAt { employee, .. }) = then(&self.inner, revision, last, &mut passed_over)? else {
                     continue;
                 };
+                if employee.is_removed() {
+                    passed_over += 1;
+                    continue;
+                }
                 if status.is_some_and(|status| status != employee.status) {
                     passed_over += 1;
                     continue;
@@ -142,10 +142,10 @@ impl Snapshot<'_> {
         let read =
             || -> Result<_, Error> { Ok((self.profile_of(filter)?, self.was_restored_between(since, revision)?)) };
         let (profile, is_everybody_new) = read().map_err(failed)?;
-        let is_wanted = |Then { employee, revision, .. }: &Then| {
+        let is_wanted = |VersionAt { employee, since: changed, .. }: &VersionAt| {
             filter.status.is_none_or(|status| status == employee.status)
                 && profile.is_none_or(|profile| profile == Some(employee.profile))
-                && (*revision > since || is_everybody_new)
+                && (*changed > since || is_everybody_new)
         };
         // Who calls fails in its own way, so its failure is carried past the store's.
         let mut stopped = None;
@@ -206,7 +206,12 @@ pub(super) fn history_start(connection: &Connection) -> Result<(u64, Option<Stri
 }
 
 /// Returns an employee as it was at a revision; `None` if it was created later. Adds to `passed_over` how many versions have come since.
-fn then(connection: &Connection, revision: u64, number: u32, passed_over: &mut usize) -> Result<Option<Then>, Error> {
+pub(super) fn then(
+    connection: &Connection,
+    revision: u64,
+    number: u32,
+    passed_over: &mut usize,
+) -> Result<Option<VersionAt>, Error> {
     let mut back = connection.prepare_cached("SELECT previous FROM version WHERE place = ? << 32 | ?")?;
     let mut latest = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
     let mut made_by: u64 = latest.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
@@ -215,12 +220,13 @@ fn then(connection: &Connection, revision: u64, number: u32, passed_over: &mut u
         made_by = back.query_row(params![made_by, number], |row| row.get(0)).optional()?.unwrap_or(0);
     }
     let version = life::version(connection, number, made_by)?;
-    let then = version.map(|version| Then { employee: version.employee, revision: version.revision });
-    Ok(then.filter(|then| then.revision <= revision))
+    let then =
+        version.map(|life::Version { revision, employee, absent, .. }| VersionAt { employee, since: revision, absent });
+    Ok(then.filter(|then| then.since <= revision))
 }
 
 /// Calls `each` with every employee of the roster at a revision, in the order of the numbers, while it returns true.
-fn everybody(connection: &Connection, revision: u64, mut each: impl FnMut(Then) -> bool) -> Result<(), Error> {
+fn everybody(connection: &Connection, revision: u64, mut each: impl FnMut(VersionAt) -> bool) -> Result<(), Error> {
     let (mut first, mut since) = (connection.prepare(FIRST_VERSIONS)?, connection.prepare(CHANGED_SINCE)?);
     let mut version = connection
         .prepare("SELECT coalesce(?2, ''), status, profile, data FROM version WHERE place = ?1 << 32 | ?3")?;
@@ -241,11 +247,11 @@ fn everybody(connection: &Connection, revision: u64, mut each: impl FnMut(Then) 
         let id: String = row.get(1)?;
         let mut versions = version.query(params![made_by, id, number])?;
         let then = match versions.next()? {
-            Some(row) => Then { employee: rows::whole_employee(row, 0)?, revision: made_by },
+            Some(row) => VersionAt { employee: rows::whole_employee(row, 0)?, since: made_by, absent: None },
             // It is the first one.
-            None => Then { employee: rows::whole_employee(row, 1)?, revision: row.get(5)? },
+            None => VersionAt { employee: rows::whole_employee(row, 1)?, since: row.get(5)?, absent: None },
         };
-        if !each(then) {
+        if !then.employee.is_removed() && !each(then) {
             return Ok(());
         }
     }

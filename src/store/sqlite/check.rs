@@ -94,7 +94,7 @@ fn check(connection: &Connection, checkup: &mut Checkup) -> Result<(), Error> {
         }
         checked => checked?,
     };
-    checkup.employees = rows;
+    checkup.employees = u64::try_from(tally.stored).unwrap_or_default();
     if let Some(index) = stored.filter(|index| index.len() as u64 != rows) {
         checkup.derived(format!("index: it has {} employees, and there are {rows}", index.len()));
     }
@@ -206,7 +206,8 @@ fn check_rows(connection: &Connection, seed: u64, index: Option<&Index>, checkup
             checkup.row(format!("rows: the employee with the number {number} is not as it was stored"));
             continue;
         };
-        if !profiles.contains(&profile) {
+        let version = Version { id: &id, status, profile, data: data.lend() };
+        if !version.is_removed() && !profiles.contains(&profile) {
             checkup.row(format!("rows: the employee with the number {number} was checked by an unknown profile"));
         }
         let hashes = (hash(seed, id.as_bytes()), data_hash(seed, profile, &data));
@@ -217,7 +218,7 @@ fn check_rows(connection: &Connection, seed: u64, index: Option<&Index>, checkup
             checkup
                 .derived(format!("index: the entry of the employee with the number {number} is of another employee"));
         }
-        tally.add(Version { id: &id, status, profile, data: data.lend() }, &guarded, |value| hash(seed, value));
+        tally.add(version, &guarded, |value| hash(seed, value));
         let values = unique_values(&fields, seed, status, data.lend());
         held.extend(values.map(|value| Held::new(value, number)));
     }

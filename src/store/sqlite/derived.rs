@@ -3,7 +3,7 @@
 
 use super::index;
 use super::roster::State;
-use super::{Error, Held, UniqueValue, rows, tally, unique_values};
+use super::{Error, Held, UniqueValue, rows, schema, tally, unique_values};
 use crate::profile::Unique;
 use crate::roster::{Entry, Index, data_hash, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -26,9 +26,6 @@ const CURRENT: &str = "
 
 /// The first version in which a file has a seed of its own.
 const WITH_SEED: u32 = 2;
-
-/// The first version in which a file keeps its tally.
-const WITH_TALLY: u32 = 9;
 
 /// The fields that some profile of the account wants to be unique, by number, each with the widest of their demands.
 pub(super) fn unique_fields(connection: &Connection) -> Result<BTreeMap<u32, Unique>, Error> {
@@ -99,7 +96,7 @@ pub(super) fn rebuild(connection: &Connection, seed: u64) -> Result<(), Error> {
 /// If the file came from another store, whose seed is not known any more, what is derived is made anew.
 pub(super) fn complete(connection: &Connection, found: u32, store_seed: u64) -> Result<(), Error> {
     complete_seed(connection, found, store_seed)?;
-    if found > 0 && found < WITH_TALLY {
+    if found > 0 && found < schema::WITH_TALLY {
         tally::rebuild(connection, State::of(connection)?.seed)?;
     }
     Ok(())

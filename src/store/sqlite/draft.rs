@@ -11,7 +11,7 @@ use crate::profile::{Field, Profile, Unique};
 use crate::roster::{Employee, Index};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, ToSql, params, params_from_iter};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
@@ -42,6 +42,10 @@ pub struct Draft<'a> {
     pub(super) next: Option<u32>,
     /// Whether anybody is missing.
     pub(super) any_missing: bool,
+    /// The numbers of those whom this draft has given another id.
+    pub(super) renamed: HashSet<u32>,
+    /// The numbers of those who have given their id up to another, and have not been given one.
+    pub(super) without_id: HashSet<u32>,
 }
 
 /// What a draft begins with.
@@ -86,6 +90,8 @@ impl<'a> Draft<'a> {
             any_held,
             next: None,
             any_missing,
+            renamed: HashSet::new(),
+            without_id: HashSet::new(),
         })
     }
 
@@ -301,6 +307,9 @@ impl<'a> Draft<'a> {
     pub(in crate::store) fn commit(self, commit: Commit) -> Result<u64, Error> {
         let Commit { sync, index, index_bytes_max, empties_queue, remember, seen, plan, tally } = commit;
         let began = Instant::now();
+        if !self.without_id.is_empty() {
+            return Err(Error::damaged("a change gives an employee the id of another, who keeps it"));
+        }
         self.add_tally(&tally)?;
         if let Some(remember) = &remember {
             retry::remember(&self.inner, self.revision, remember)?;

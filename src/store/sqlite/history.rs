@@ -86,11 +86,14 @@ fn insert_refused(connection: &Connection, refused: &Refused) -> Result<(), Erro
 pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began: Instant) -> Result<[u8; 16], Error> {
     let Counts { created, updated, activated, hidden, unchanged } = sync.counts;
     let Times { receive, check, write, commit } = sync.times;
-    let plan = match &sync.kind {
-        SyncKind::Plan(plan) => Some(plan),
-        SyncKind::Push | SyncKind::Patch | SyncKind::Restore => None,
+    let guards = match &sync.kind {
+        SyncKind::Plan(AppliedPlan { tripped, .. }) if !tripped.is_empty() => Some(guards_to_text(tripped)),
+        _ => None,
     };
-    let guards = plan.filter(|AppliedPlan { tripped, .. }| !tripped.is_empty());
+    let undo = match &sync.kind {
+        SyncKind::Undo(undo) => Some(serde_json::to_string(&undo.undone).expect("numbers with names are JSON")),
+        _ => None,
+    };
     let values = params![
         revision,
         sync.profile,
@@ -108,10 +111,12 @@ pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began:
         sync.as_of.map(Timestamp::as_microsecond),
         sync.is_usual,
         sync.kind.name(),
-        plan.map(|plan| &plan.id),
-        guards.map(|plan| guards_to_text(&plan.tripped)),
+        sync.kind.plan(),
+        guards,
+        undo,
         sync.rules.to_le_bytes(),
-        sync.first_created,
+        sync.created.start,
+        sync.created.len(),
         sync.set_aside.as_ref().map(|set_aside| set_aside.employees),
         sync.set_aside.as_ref().and_then(|set_aside| by_rule_to_text(&set_aside.by_rule)),
         microseconds(receive),
@@ -121,9 +126,9 @@ pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began:
     ];
     let mut insert = connection.prepare_cached(
         "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
-             dialect, key, peer, bytes, as_of, is_usual, kind, plan, guards, rules, first_created, set_aside, rejections,
+             dialect, key, peer, bytes, as_of, is_usual, kind, plan, guards, undo, rules, first_created, rows_created, set_aside, rejections,
              receive_us, check_us, write_us, commit_us, finished_at, stamp)
-         VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+         VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
              max(strftime('%Y-%m-%dT%H:%M:%SZ'),
                  coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
              randomblob(16))

@@ -1,7 +1,7 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
 use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
-use crate::roster::{Employee, Missing, OwnedChange};
+use crate::roster::{Employee, Missing, OwnedChange, is_of_removed};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// How many former ids of an employee are returned.
@@ -51,6 +51,21 @@ pub struct LifePage {
     pub next: Option<u64>,
 }
 
+impl Person {
+    /// Returns the id: that of somebody who was removed is the last one.
+    pub fn id(&self) -> &str {
+        match self.former_ids.first() {
+            Some(last) if self.employee.is_removed() => &last.id,
+            _ => &self.employee.id,
+        }
+    }
+
+    /// Returns the status, or says that the employee was removed.
+    pub fn status(&self) -> &'static str {
+        if self.employee.is_removed() { "removed" } else { self.employee.status.as_str() }
+    }
+}
+
 /// A version of an employee.
 pub(super) struct Version {
     /// The revision that made it.
@@ -59,7 +74,8 @@ pub(super) struct Version {
     previous: Option<u64>,
     /// The employee.
     pub employee: Employee,
-    absent: Option<u32>,
+    /// From how many lists in a row it was absent, if absence has hidden it.
+    pub absent: Option<u32>,
 }
 
 impl Reader {
@@ -70,26 +86,25 @@ impl Reader {
 
     fn find_person(&self, id: &str) -> Result<Option<Person>, Error> {
         let connection = &self.connection;
-        let by_id = |id: &str| self.employee(id);
-        let (number, employee, is_former) = match by_id(id)? {
+        let (number, employee, is_former) = match self.employee(id)? {
             Some((number, employee)) => (number, employee, false),
             None => {
-                let last_with_it = "SELECT employee.id FROM former_id JOIN employee USING (number)
+                let last_with_it =
+                    "SELECT number, roster.id, status, profile, data FROM former_id JOIN roster USING (number)
                     WHERE former_id.id = ? ORDER BY former_id.revision DESC LIMIT 1";
                 let mut select = connection.prepare_cached(last_with_it)?;
-                let Some(current) = select.query_row([id], |row| row.get::<_, String>(0)).optional()? else {
+                let mut rows = select.query([id])?;
+                let Some(row) = rows.next()? else {
                     return Ok(None);
                 };
-                let Some((number, employee)) = by_id(&current)? else {
-                    return Ok(None);
-                };
-                (number, employee, true)
+                (row.get(0)?, rows::whole_employee(row, 1)?, true)
             }
         };
         let mut select = connection
             .prepare_cached("SELECT id, revision FROM former_id WHERE number = ? ORDER BY revision DESC LIMIT ?")?;
         let former_ids = select
             .query_map(params![number, FORMER_IDS_MAX], |row| Ok(FormerId { id: row.get(0)?, until: row.get(1)? }))?
+            .filter(|former| former.as_ref().map_or(true, |former| !is_of_removed(&former.id)))
             .collect::<Result<_, _>>()?;
         Ok(Some(Person { number, employee, former_ids, is_former }))
     }

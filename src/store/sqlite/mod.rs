@@ -43,6 +43,7 @@ mod snapshot;
 mod syncs;
 mod tally;
 mod trim;
+mod undo;
 mod versions;
 
 pub use accounts::{Account, Key};
@@ -64,6 +65,6 @@ pub use trim::Trimmed;
 use super::{
     AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,
     Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
-    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync, SyncKind, Times, UniqueValue,
-    Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
+    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync, SyncKind, Times, Undoable,
+    Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
 };

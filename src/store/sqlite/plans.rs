@@ -36,7 +36,7 @@ const PLAN: &str = "SELECT number, id, strftime('%Y-%m-%dT%H:%M:%SZ', made_at, '
         strftime('%Y-%m-%dT%H:%M:%SZ', expires_at, 'unixepoch'), expires_at <= unixepoch(), ended_at IS NOT NULL, applied,
         guards, revision, next, profile, rules, dialect, peer, body_bytes, employees, created, updated, activated, hidden,
         unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile), as_of, key,
-        would_trip
+        would_trip, undo
     FROM plan";
 
 impl Draft<'_> {
@@ -74,9 +74,9 @@ impl Draft<'_> {
         let same = self.prepared(waiting)?.query_row([spooled.digest], |row| row.get(0)).optional()?;
         let id: String = match same {
             Some(id) => {
-                let StoredWhy { guards, would_trip } = plan.why.to_stored();
-                let because = "UPDATE plan SET guards = coalesce(?, guards), would_trip = ? WHERE id = ?";
-                self.prepared(because)?.execute(params![guards, would_trip, id])?;
+                let StoredWhy { guards, would_trip, undo } = plan.why.to_stored();
+                let because = "UPDATE plan SET guards = coalesce(?, guards), would_trip = ?, undo = ? WHERE id = ?";
+                self.prepared(because)?.execute(params![guards, would_trip, undo, id])?;
                 id
             }
             None => {
@@ -99,7 +99,8 @@ impl Draft<'_> {
         let within = |bytes| if bytes > max { Err(Error::PlansFull { limit: "plans_bytes_max", max }) } else { Ok(()) };
         let Base { revision, profile, rules, .. } = plan.base(self.revision());
         let about = [revision.to_le_bytes(), plan.sync.employees.to_le_bytes(), u64::from(profile).to_le_bytes()];
-        let mut digest = hash(self.seed, &[about.as_flattened(), &rules.to_le_bytes()].concat());
+        let undo = plan.why.to_stored().undo.unwrap_or_default();
+        let mut digest = hash(self.seed, &[about.as_flattened(), &rules.to_le_bytes(), undo.as_bytes()].concat());
         let mut changes = ChangeSet::new(SPOOLED_IN_MEMORY_BYTES, plan.spool_dir);
         let (mut after, mut bytes, mut packed) = (0, 0, Vec::new());
         loop {
@@ -136,6 +137,7 @@ impl Draft<'_> {
 
     pub(in crate::store) fn start_over(&mut self, profile: &Profile) -> Result<(), Error> {
         self.begin_again()?;
+        (self.renamed, self.without_id) = Default::default();
         (self.any_held, self.any_missing) = (any_held(&self.inner)?, any_missing(&self.inner)?);
         self.enter_profile(profile)?;
         Ok(())
@@ -151,11 +153,11 @@ impl Draft<'_> {
         let Base { revision, next, profile, rules } = plan.base(self.revision());
         let Counts { created, updated, activated, hidden, unchanged } = plan.sync.counts;
         let Sender { dialect, key, peer, bytes } = plan.sync.sender;
-        let StoredWhy { guards, would_trip } = plan.why.to_stored();
+        let StoredWhy { guards, would_trip, undo } = plan.why.to_stored();
         let mut insert = self.prepared(
-            "INSERT INTO plan (id, made_at, expires_at, guards, would_trip, revision, next, profile, rules, dialect, key, peer, body_bytes, as_of,
+            "INSERT INTO plan (id, made_at, expires_at, guards, would_trip, undo, revision, next, profile, rules, dialect, key, peer, body_bytes, as_of,
                  employees, created, updated, activated, hidden, unchanged, changes, bytes, digest, has_parts)
-             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, true)
              RETURNING id, number",
         )?;
@@ -163,6 +165,7 @@ impl Draft<'_> {
             plan.limits.plan_seconds_max,
             guards,
             would_trip,
+            undo,
             revision,
             next,
             profile,
@@ -301,7 +304,7 @@ fn read(row: &Row) -> Result<Plan, Error> {
         made_at: row.get(2)?,
         expires_at: row.get(3)?,
         state,
-        why: Why::of_stored(&StoredWhy { guards: row.get(7)?, would_trip: row.get(25)? })?,
+        why: Why::of_stored(&StoredWhy { guards: row.get(7)?, would_trip: row.get(25)?, undo: row.get(26)? })?,
         base,
         profile: Uuid::parse_str(&row.get::<_, String>(22)?).unwrap_or_default(),
         sender,

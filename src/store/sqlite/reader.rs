@@ -1,6 +1,6 @@
 //! The roster of one account, to read.
 
-use super::{Error, Snapshot, log, rows};
+use super::{Error, Snapshot, log, rows, tally};
 use crate::roster::{Employee, Names, Status};
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -41,8 +41,9 @@ impl Reader {
     /// Returns the employee with this id, and its number.
     pub fn employee(&self, id: &str) -> Result<Option<(u32, Employee)>, Error> {
         let find = || {
-            let mut select =
-                self.connection.prepare("SELECT number, id, status, profile, data FROM roster WHERE id = ?")?;
+            let mut select = self
+                .connection
+                .prepare("SELECT number, id, status, profile, data FROM roster WHERE id = ? AND profile <> 0")?;
             let mut employees = select.query([id])?;
             let Some(row) = employees.next()? else {
                 return Ok(None);
@@ -120,8 +121,9 @@ impl Drop for Reader {
     }
 }
 
-const OF_ALL: &str = "SELECT number, id, status, profile, data FROM roster WHERE number > ? ORDER BY number";
-const OF_HIDDEN: &str = "SELECT number, id, status, profile, data FROM hidden CROSS JOIN roster USING (number) WHERE hidden.number > ? ORDER BY hidden.number";
+const OF_ALL: &str =
+    "SELECT number, id, status, profile, data FROM roster WHERE number > ? AND profile <> 0 ORDER BY number";
+const OF_HIDDEN: &str = "SELECT number, id, status, profile, data FROM hidden CROSS JOIN roster USING (number) WHERE hidden.number > ? AND profile <> 0 ORDER BY hidden.number";
 
 /// What the account's numbers stand for.
 pub(super) fn names(connection: &Connection) -> Result<Names, Error> {
@@ -147,10 +149,8 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, Error> {
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
-    let all = count("SELECT count(*) FROM employee")?;
-    let hidden = count("SELECT count(*) FROM hidden")?;
-    Ok(Summary { active: all - hidden, hidden, revision, last_sync })
+    let (stored, active) = tally::stored(connection)?;
+    Ok(Summary { active, hidden: stored.saturating_sub(active), revision, last_sync })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The revision of a roster that was taken back from a backup.
 
-use super::Error;
+use super::{Error, tally};
 use rusqlite::{Connection, params};
 
 /// What stands in the place of a dialect in the record of a restore.
@@ -19,7 +19,7 @@ pub(super) fn give_revision(copy: &Connection, there: &Connection) -> Result<(),
     }
     let revision = copied.0.max(lost.0) + 1;
     let transaction = copy.unchecked_transaction()?;
-    let employees: u64 = transaction.query_row("SELECT count(*) FROM employee", [], |row| row.get(0))?;
+    let (employees, _) = tally::stored(&transaction)?;
     transaction.execute(
         "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
              dialect, finished_at, stamp)

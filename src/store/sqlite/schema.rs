@@ -227,7 +227,8 @@ pub const ROSTER: &[&str] = &["
         fingerprint BLOB NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
-", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, HISTORY_START];
+", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
+    HISTORY_START];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -366,6 +367,20 @@ const RECORDS: &str = "
     ALTER TABLE refusal ADD COLUMN unchanged INTEGER;
 ";
 
+/// Some who count as created have a row already.
+const ROWS_CREATED: &str = "
+    -- How many of the employees that the sync created got a row and a number. The others had been removed. NULL of earlier versions, which
+    -- removed nobody.
+    ALTER TABLE sync ADD COLUMN rows_created INTEGER;
+";
+
+/// Undoing syncs.
+const UNDO: &str = "
+    -- Which syncs it takes back, as JSON, see store::PlannedUndo and store::Undone; NULL of what is no undo.
+    ALTER TABLE plan ADD COLUMN undo TEXT;
+    ALTER TABLE sync ADD COLUMN undo TEXT;
+";
+
 /// From when on the history is kept.
 const HISTORY_START: &str = "
     -- The revision from which on the roster is known as it was, and after which every change is. In a file of an earlier version, that is the
@@ -380,8 +395,11 @@ const HISTORY_START: &str = "
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
+/// The first version in which a file keeps its tally.
+pub(super) const WITH_TALLY: u32 = 9;
+
 /// The first version whose plans can be read as they are now.
-const WITH_PLANS: u32 = 12;
+const WITH_PLANS: u32 = 17;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "

@@ -69,7 +69,7 @@ impl Snapshot<'_> {
         let mut select = self
             .inner
             .prepare(
-                "SELECT id, status, profile, data FROM roster WHERE (?1 IS NULL OR status = ?1)
+                "SELECT id, status, profile, data FROM roster WHERE profile <> 0 AND (?1 IS NULL OR status = ?1)
                  AND (?2 IS NULL OR profile = (SELECT number FROM profile WHERE id = ?2)) AND (revision > ?3 OR EXISTS (SELECT 1 FROM restored WHERE restored.revision > ?3)) ORDER BY number",
             )
             .map_err(sqlite)?;

@@ -217,7 +217,7 @@ const SYNC: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, revision, employees,
         coalesce((SELECT max(revision) FROM sync AS earlier WHERE earlier.revision < sync.revision), 0),
         kind, plan, guards, (SELECT id FROM profile WHERE number = sync.profile), rules, first_created,
-        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us
+        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us, rows_created, undo
     FROM sync";
 
 const REFUSAL: &str = "
@@ -274,14 +274,18 @@ pub(super) fn applied(row: &Row) -> Result<Past, Error> {
         (Some(kind), _) => {
             let id: Option<String> = row.get(15)?;
             let guards = row.get::<_, Option<String>>(16)?.as_deref().map_or(Ok(Vec::new()), guards_of_text)?;
-            Some(SyncKind::of_name(&kind, id.unwrap_or_default(), guards)?)
+            let undone = row.get::<_, Option<String>>(28)?.map(|undo| serde_json::from_str(&undo)).transpose();
+            Some(SyncKind::of_name(&kind, id.unwrap_or_default(), guards, undone.map_err(Error::damaged)?)?)
         }
         (None, Some(RESTORE)) => Some(SyncKind::Restore),
         (None, _) => None,
     };
     let profile: Option<String> = row.get(17)?;
     let first_created: Option<u32> = row.get(19)?;
-    let number_of_created = u32::try_from(counts.created).map_err(Error::damaged)?;
+    let created = match row.get(27)? {
+        Some(rows) => rows,
+        None => u32::try_from(counts.created).map_err(Error::damaged)?,
+    };
     let set_aside = row.get::<_, Option<u64>>(20)?;
     let by_rule = by_rule(row, 21)?;
     let times = match [row.get(23)?, row.get(24)?, row.get(25)?, row.get(26)?].map(|time: Option<u64>| time) {
@@ -299,7 +303,7 @@ pub(super) fn applied(row: &Row) -> Result<Past, Error> {
         rules: row.get::<_, Option<[u8; 16]>>(18)?.map(u128::from_le_bytes),
         employees: row.get(12)?,
         counts,
-        created: first_created.map_or(0..0, |first| first..first.saturating_add(number_of_created)),
+        created: first_created.map_or(0..0, |first| first..first.saturating_add(created)),
         set_aside: set_aside.map(|employees| RejectionCounts { employees, by_rule }),
         as_of: row.get::<_, Option<i64>>(22)?.and_then(|as_of| Timestamp::from_microsecond(as_of).ok()),
         times,

@@ -1,6 +1,6 @@
 //! How many employees there are, and how many have a value: kept, so that no push has to count them.
 
-use super::{Draft, Error, rows};
+use super::{Draft, Error, rows, schema};
 use crate::roster::{FieldValue, Tally, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeSet;
@@ -64,6 +64,18 @@ pub(super) fn guarded_fields(connection: &Connection) -> Result<Vec<u32>, Error>
         fields.extend(guarded.split(',').filter_map(|number| number.parse::<u32>().ok()));
     }
     Ok(fields.into_iter().collect())
+}
+
+/// Returns how many employees there are, without those who were removed, and how many of them are active.
+pub(super) fn stored(connection: &Connection) -> Result<(u64, u64), Error> {
+    if schema::version(connection)? < schema::WITH_TALLY {
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
+        let all = count("SELECT count(*) FROM employee")?;
+        return Ok((all, all.saturating_sub(count("SELECT count(*) FROM hidden")?)));
+    }
+    let Tally { stored, active, .. } = read(connection)?;
+    let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    Ok((count(stored), count(active)))
 }
 
 /// The numbers as they are kept, without those of values.

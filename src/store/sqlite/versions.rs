@@ -26,7 +26,11 @@ impl Draft<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.make_room_for_ids(changes)?;
+        for change in changes.iter().filter(|change| change.is_renaming()) {
+            if let (Some(before), Some(after)) = (change.before, change.after) {
+                self.rename(change.number, before.id, after.id)?;
+            }
+        }
         let revision = self.revision;
         let mut create = self.prepared("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?;
         // Whoever changes twice in one revision has one version of it.
@@ -55,8 +59,8 @@ impl Draft<'_> {
                     if before.status != after.status {
                         self.set_status(*number, after.status)?;
                     }
-                    if before.id != after.id {
-                        self.rename(*number, before.id, after.id)?;
+                    if after.is_removed() {
+                        self.not_missing(*number)?;
                     }
                 }
                 (_, None) => self.erase(*number)?,
@@ -100,31 +104,38 @@ impl Draft<'_> {
             Status::Active => "DELETE FROM hidden WHERE number = ?",
         })?;
         set.execute([number])?;
+        self.not_missing(number)
+    }
+
+    fn not_missing(&self, number: u32) -> Result<(), Error> {
         if self.any_missing {
             self.prepared("DELETE FROM missing WHERE number = ?")?.execute([number])?;
         }
         Ok(())
     }
 
-    fn rename(&self, number: u32, before: &str, after: &str) -> Result<(), Error> {
-        self.prepared("INSERT OR IGNORE INTO former_id VALUES (?, ?, ?)")?.execute(params![
-            number,
-            self.revision,
-            before
-        ])?;
+    /// Gives an employee another id. Whoever has that id, and was not given it by this draft, gives it up and gets another later.
+    fn rename(&mut self, number: u32, before: &str, after: &str) -> Result<(), Error> {
+        self.note_former_id(number, before)?;
+        let holder = self
+            .prepared("SELECT number FROM employee WHERE id = ?")?
+            .query_row([after], |row| row.get(0))
+            .optional()?;
+        if let Some(holder) = holder.filter(|holder| *holder != number && !self.renamed.contains(holder)) {
+            self.note_former_id(holder, after)?;
+            self.prepared("UPDATE employee SET id = char(0) || number WHERE number = ?")?.execute([holder])?;
+            self.without_id.insert(holder);
+        }
         self.prepared("UPDATE employee SET id = ? WHERE number = ?")?.execute(params![after, number])?;
+        self.without_id.remove(&number);
+        self.renamed.insert(number);
         Ok(())
     }
 
-    /// Takes away the ids that employees give up, if there are several: one may get what another had.
-    fn make_room_for_ids(&self, changes: &[Change]) -> Result<(), Error> {
-        let renamed = || changes.iter().filter(|change| change.is_renaming());
-        if renamed().nth(1).is_none() {
-            return Ok(());
-        }
-        // No id that a client sends has a control character.
-        let mut vacate = self.prepared("UPDATE employee SET id = char(0) || number WHERE number = ?")?;
-        renamed().try_for_each(|change| vacate.execute([change.number]).map(drop))?;
+    /// Notes the id that an employee has before this revision.
+    fn note_former_id(&self, number: u32, id: &str) -> Result<(), Error> {
+        let mut note = self.prepared("INSERT OR IGNORE INTO former_id VALUES (?, ?, ?)")?;
+        note.execute(params![number, self.revision, id])?;
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ pub fn plan(plan: &Plan) -> Value {
         "why": match why {
             Why::DryRun(_) => "dryRun",
             Why::Guards(_) => "guards",
+            Why::Undo(_) => "undo",
         },
         "guards": why.guards().iter().map(guard).collect::<Value>(),
         "revision": base.revision,
@@ -33,6 +34,9 @@ pub fn plan(plan: &Plan) -> Value {
         "employees": employees,
         "changes": changes,
     });
+    if let Why::Undo(undo) = why {
+        shown["undo"] = json!({ "from": undo.undone.from, "to": undo.undone.to, "conflicts": undo.conflicts });
+    }
     if let PlanState::Applied { revision } = state {
         shown["appliedAs"] = (*revision).into();
     }

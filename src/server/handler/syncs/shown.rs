@@ -4,7 +4,8 @@ use crate::dialect::startexam::shown_change;
 use crate::roster::{Names, Tripped};
 use crate::server::handler::plans::shown::add_counts;
 use crate::store::{
-    Applied, AppliedPlan, Event, FormerId, HeldPush, Outcome, Past, Person, RejectionCounts, SyncKind, Times,
+    Applied, AppliedPlan, AppliedUndo, Event, FormerId, HeldPush, Outcome, Past, Person, RejectionCounts, SyncKind,
+    Times,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -48,9 +49,8 @@ fn applied(shown: &mut Value, applied: &Applied) {
     shown["profileVersion"] = json!(rules.map(|rules| format!("{rules:032x}")));
     shown["employees"] = json!(employees);
     add_counts(shown, &applied.counts);
-    if let Some(SyncKind::Plan(AppliedPlan { id, tripped, .. })) = kind {
-        shown["plan"] = json!(id);
-        shown["guards"] = guards(tripped);
+    if let Some(kind) = kind {
+        of_kind(shown, kind);
     }
     if let Some(RejectionCounts { employees, by_rule }) = set_aside {
         shown["setAside"] = json!({ "employees": employees, "rejectionsByRule": by_rule });
@@ -69,6 +69,18 @@ fn applied(shown: &mut Value, applied: &Applied) {
     }
 }
 
+/// Adds what is known of syncs of some kinds only.
+fn of_kind(shown: &mut Value, kind: &SyncKind) {
+    if let Some(plan) = kind.plan() {
+        shown["plan"] = json!(plan);
+    }
+    match kind {
+        SyncKind::Plan(AppliedPlan { tripped, .. }) => shown["guards"] = guards(tripped),
+        SyncKind::Undo(AppliedUndo { undone, .. }) => shown["undone"] = json!({ "from": undone.from, "to": undone.to }),
+        SyncKind::Push | SyncKind::Patch | SyncKind::Restore => {}
+    }
+}
+
 fn guards(tripped: &[Tripped]) -> Value {
     let guard = |Tripped { guard, field, count, of, limit, ids: _ }: &Tripped| json!({ "guard": guard.name(), "field": field, "count": count, "of": of, "limit": limit });
     tripped.iter().map(guard).collect()
@@ -76,11 +88,11 @@ fn guards(tripped: &[Tripped]) -> Value {
 
 /// Shows an employee whose life is read: who it is now, and the ids that it had before.
 pub fn person(person: &Person) -> Value {
-    let Person { employee, former_ids, is_former, .. } = person;
+    let Person { former_ids, is_former, .. } = person;
     let former = |FormerId { id, until }: &FormerId| json!({ "id": id, "untilRevision": until });
     json!({
-        "id": employee.id,
-        "status": employee.status.as_str(),
+        "id": person.id(),
+        "status": person.status(),
         "formerIds": Value::from_iter(former_ids.iter().map(former)),
         "foundByFormerId": is_former,
     })
@@ -97,9 +109,8 @@ pub fn event(event: &Event, names: &Names) -> Value {
         shown["peer"] = json!(peer);
         if let Outcome::Applied(Applied { kind, .. }) = outcome {
             shown["kind"] = json!(kind.as_ref().map(SyncKind::name));
-            if let Some(SyncKind::Plan(AppliedPlan { id, tripped, .. })) = kind {
-                shown["plan"] = json!(id);
-                shown["guards"] = guards(tripped);
+            if let Some(kind) = kind {
+                of_kind(&mut shown, kind);
             }
         }
     }

@@ -1,0 +1,168 @@
+//! `rollcall undo`
+
+use super::changes::{self, Document};
+use super::folder::{IfMissing, StoreFolder};
+use super::plan::{carry_out, print_counts};
+use super::serve::open_profiles;
+use super::{Failed, complain, out, setting};
+use crate::config::Config;
+use crate::server::shown_undo;
+use crate::store::{Error, Plan, Store};
+use crate::sync::{ApplyPlan, Conflicts, Failure, Moved, Trace, Undo as Undoing, plan_undo};
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+/// How many changes are shown to people. `rollcall plan show` shows all.
+const SHOWN_MAX: u64 = 1_000;
+
+/// Undo a sync: show what would be taken back, ask, and apply it; a server may be running
+///
+/// Each employee whom the sync changed becomes what it was before, field by field; whoever it created is removed. An employee that was changed again
+/// since in the same fields is a conflict, and stays as it is, unless it is named by --override. An undo is a sync of its own, which can be
+/// undone.
+///
+/// Exit codes: 0 if it was applied, or waits as a plan because nobody could be asked; 1 if it cannot be done; 2 if the command line or the
+/// configuration is wrong.
+#[derive(Args)]
+pub struct Undo {
+    /// The account
+    account: i64,
+    /// The revision that the sync made, as `rollcall history --json` and /v1/syncs show it
+    revision: u64,
+    /// Undo all syncs after this revision as well, as far as that one
+    #[arg(long, env = "ROLLCALL_TO", value_name = "REVISION")]
+    to: Option<u64>,
+    /// The id of an employee who is taken back in spite of a conflict; may be given several times
+    #[arg(long = "override", env = "ROLLCALL_OVERRIDE", value_name = "ID", value_delimiter = ',')]
+    anyway: Vec<String>,
+    /// Apply it without asking
+    #[arg(long, env = "ROLLCALL_YES", value_parser = FalseyValueParser::new())]
+    yes: bool,
+    /// Print a JSON object: the plan, the conflicts, and all changes. Nothing is applied without --yes
+    #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+    json: bool,
+    /// The folder of the profiles [default: ./profiles]
+    #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
+    profiles: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreFolder,
+}
+
+impl Undo {
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let store = self.store.open(&config, IfMissing::Fail)?;
+        let profiles = setting(self.profiles.clone(), config.profiles.clone(), || PathBuf::from("./profiles"));
+        let profiles = open_profiles(&profiles)?;
+        let key = store.key(self.account)?.ok_or(Error::NoAccount(self.account))?;
+        let (anyway, limits) = (self.anyway.iter().cloned().collect::<BTreeSet<String>>(), &config.limits);
+        let undo = Undoing {
+            account: self.account,
+            revision: self.revision,
+            back_to: self.to,
+            anyway: &anyway,
+            profiles: &profiles,
+            limits,
+            spool_dir: store.dir(),
+        };
+        let made = plan_undo(&undo, store.roster(&key)?.begin()?, &mut Trace::default());
+        let (planned, conflicts) = made.map_err(|failure| refused(failure.of(self.account)))?;
+        let plan = planned.plan;
+        self.print(&store, &plan, &conflicts)?;
+        if plan.changes == 0 {
+            store.roster(&key)?.discard_plan(&plan.id)?;
+            complain!("rollcall: there is nothing to undo");
+            return Ok(());
+        }
+        if !self.is_to_be_applied(&plan)? {
+            return Ok(());
+        }
+        let apply =
+            ApplyPlan { account: self.account, id: &plan.id, moved: Moved::Refuse, profiles: &profiles, limits };
+        carry_out(&store, &apply, !self.json)
+    }
+
+    /// Prints what would change, and who stays as it is.
+    fn print(&self, store: &Store, plan: &Plan, conflicts: &Conflicts) -> Result<(), Failed> {
+        let key = store.key(self.account)?.ok_or(Error::NoAccount(self.account))?;
+        let reader = store.reader(&key)?;
+        let names = reader.names()?;
+        let shown = shown_undo(plan, conflicts, &names);
+        if self.json {
+            let mut document = Document::begin(&shown)?;
+            changes::each(&reader, plan.number, |change| document.change(change))?;
+            return document.end();
+        }
+        let mut count = 0;
+        changes::each(&reader, plan.number, |change| {
+            count += 1;
+            if count <= SHOWN_MAX { changes::print(change) } else { Ok(()) }
+        })?;
+        if count > SHOWN_MAX {
+            out!("… and {} more, which `rollcall plan show {} {}` shows", count - SHOWN_MAX, self.account, plan.id)?;
+        }
+        print_conflicts(&shown["conflicts"])?;
+        print_counts(&plan.counts)
+    }
+
+    /// Asks whether the plan is to be applied. Nobody can be asked without a terminal; then it waits.
+    fn is_to_be_applied(&self, plan: &Plan) -> Result<bool, Failed> {
+        if self.yes {
+            return Ok(true);
+        }
+        let (account, id) = (self.account, &plan.id);
+        if self.json || !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            complain!(
+                "rollcall: nothing was applied; plan {id} waits: `rollcall plan apply {account} {id}` applies it, or --yes at once"
+            );
+            return Ok(false);
+        }
+        let mut asking = io::stderr();
+        let _ = write!(asking, "Apply these changes? [y/N] ").and_then(|()| asking.flush());
+        let mut said = String::new();
+        io::stdin().lock().read_line(&mut said).map_err(Failed::refused)?;
+        let is_yes = matches!(said.trim().to_lowercase().as_str(), "y" | "yes");
+        if !is_yes {
+            complain!(
+                "rollcall: nothing was applied; plan {id} waits, and `rollcall plan discard {account} {id}` discards it"
+            );
+        }
+        Ok(is_yes)
+    }
+}
+
+/// Prints who stays as it is: each with what it would become, or with the rule that it would break.
+fn print_conflicts(conflicts: &Value) -> Result<(), Failed> {
+    let employees = conflicts["employees"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for conflict in employees {
+        let id = conflict["id"].as_str().unwrap_or_default().escape_debug();
+        match (&conflict["changedBy"], conflict["message"].as_str()) {
+            (Value::Null, Some(message)) => {
+                let field = conflict["field"].as_str().unwrap_or_default().escape_debug();
+                out!("conflict: {id}: {field}: {}", message.escape_debug())?;
+            }
+            (Value::Null, None) => out!("conflict: {id}: its former id belongs to somebody else now")?,
+            (revision, _) => {
+                out!(
+                    "conflict: {id} was changed again by revision {revision}, and stays as it is; the undo would make this of it:"
+                )?;
+                changes::print(conflict)?;
+            }
+        }
+    }
+    let (count, listed) = (conflicts["count"].as_u64().unwrap_or_default(), employees.len() as u64);
+    if count > listed {
+        out!("… and {} more conflicts", count - listed)?;
+    }
+    Ok(())
+}
+
+fn refused(failure: Failure) -> Failed {
+    match failure {
+        Failure::Undo(failure) => Failed::refused(failure),
+        failure => super::plan::explained(failure),
+    }
+}

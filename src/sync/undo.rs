@@ -1,0 +1,420 @@
+//! Undo: what syncs have changed is taken back, employee by employee and field by field. It becomes a plan, which is applied as any other.
+//!
+//! Whoever was changed again since, in what the syncs had changed, is a conflict: left as it is, unless the request names it. So is whoever
+//! would get an id or a unique value that somebody else has by now.
+
+mod inverse;
+
+use super::carried::Indexed;
+use super::marks::Marks;
+use super::outcome::Outcome;
+use super::trace::timed;
+use super::verdict::Verdict;
+use super::{Failure, Planned, Trace, rules};
+use crate::limits::{LENIENT_ROUNDS_MAX, Limits};
+use crate::profile::{Folder, Profile};
+use crate::rejection::Rejection;
+use crate::roster::{Absences, Change, ChangeSet, Ignored, Index, OwnedChange};
+use crate::store::{Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
+use inverse::{Found, Inverse, inverse};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// How many bytes of changes are kept in memory; more go through a file.
+const SPOOLED_IN_MEMORY_BYTES: usize = 1 << 20;
+
+/// How many employees are read, or changed, at a time.
+const BATCH: usize = 1_024;
+
+/// Which syncs are taken back, and how.
+pub struct Undo<'a> {
+    /// The account.
+    pub account: i64,
+    /// The revision of the last sync that is taken back.
+    pub revision: u64,
+    /// The revision before the first that is taken back; `None` takes back one sync.
+    pub back_to: Option<u64>,
+    /// The ids of employees that are taken back though they were changed again since.
+    pub anyway: &'a BTreeSet<String>,
+    /// The profiles in force.
+    pub profiles: &'a Folder,
+    /// The server's limits.
+    pub limits: &'a Limits,
+    /// Where many changes wait while they are moved.
+    pub spool_dir: &'a Path,
+}
+
+/// Why syncs cannot be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UndoFailure {
+    /// There is no such sync, or its record is not kept any more.
+    Unknown(Undone),
+    /// The first revision is not before the last.
+    Backwards {
+        /// The revision that the roster was to be taken back to.
+        back_to: u64,
+        /// The revision of the last sync.
+        revision: u64,
+    },
+    /// One of them restored a backup. What it has replaced is not recorded.
+    Restored {
+        /// Its revision.
+        revision: u64,
+    },
+    /// They are of several profiles.
+    SeveralProfiles(Vec<Uuid>),
+    /// The profile is not in force any more.
+    NoProfile(Uuid),
+    /// These were named, and there is no conflict about them.
+    NotInConflict(Vec<String>),
+}
+
+/// Says why, and what to do.
+impl fmt::Display for UndoFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UndoFailure::Unknown(Undone { from, to }) if from == to => {
+                write!(f, "no sync of the account made revision {to}, or its record is not kept any more")
+            }
+            UndoFailure::Unknown(Undone { from, to }) => {
+                write!(f, "not all of the syncs that made the revisions {from} to {to} are kept")
+            }
+            UndoFailure::Backwards { back_to, revision } => write!(
+                f,
+                "revision {back_to} is not before revision {revision}; name the last sync that is to be undone, and with `to` the \
+                 revision before the first"
+            ),
+            UndoFailure::Restored { revision } => write!(
+                f,
+                "revision {revision} restored a backup, and what that has replaced is not recorded; undo syncs before or after it, or \
+                 restore another backup"
+            ),
+            UndoFailure::SeveralProfiles(profiles) => {
+                let profiles: Vec<String> = profiles.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "these syncs are of several profiles ({}); undo them one after the other, the last first",
+                    profiles.join(", ")
+                )
+            }
+            UndoFailure::NoProfile(profile) => write!(
+                f,
+                "the profile {profile} of this sync is not in force any more, and nothing can be checked by it; put its file back first"
+            ),
+            UndoFailure::NotInConflict(ids) => {
+                write!(
+                    f,
+                    "nothing is in the way of undoing {}; name only employees that are in conflict",
+                    ids.join(", ")
+                )
+            }
+        }
+    }
+}
+
+impl From<UndoFailure> for Failure {
+    fn from(failure: UndoFailure) -> Failure {
+        Failure::Undo(Box::new(failure))
+    }
+}
+
+/// The employees that an undo leaves as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conflicts {
+    /// How many there are.
+    pub count: u64,
+    /// The first that were changed again, as many as the limit `errors_listed_max` allows.
+    pub listed: Vec<Conflict>,
+    /// The first that would break a rule of the whole roster, as many again.
+    pub rejected: Vec<Rejection>,
+}
+
+/// An employee that was changed again since, or whose id somebody else has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// From what the employee is now to what the undo would make of it.
+    pub change: OwnedChange,
+    /// What is in the way.
+    pub cause: ConflictCause,
+}
+
+/// What is in the way of taking an employee back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictCause {
+    /// A later sync has changed the same things again.
+    ChangedSince {
+        /// The revision of the employee's last change.
+        revision: u64,
+    },
+    /// Another employee has the id that this one would get back.
+    IdTaken,
+}
+
+impl ConflictCause {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConflictCause::ChangedSince { .. } => "changedSince",
+            ConflictCause::IdTaken => "idTaken",
+        }
+    }
+}
+
+impl Undo<'_> {
+    /// Returns the syncs that are taken back.
+    fn undone(&self) -> Result<Undone, UndoFailure> {
+        let Undo { revision, back_to, .. } = *self;
+        match back_to {
+            Some(back_to) if back_to >= revision => Err(UndoFailure::Backwards { back_to, revision }),
+            Some(back_to) => Ok(Undone { from: back_to + 1, to: revision }),
+            None => Ok(Undone { from: revision, to: revision }),
+        }
+    }
+
+    /// Returns the profile that the changes are checked by. Syncs that have changed nobody need none of their own.
+    fn profile(&self, undone: Undone, draft: &mut Draft) -> Result<Arc<Profile>, Failure> {
+        let Undoable { is_kept, restored, profiles } = draft.undoable(undone)?;
+        if !is_kept {
+            return Err(UndoFailure::Unknown(undone).into());
+        }
+        if let Some(revision) = restored {
+            return Err(UndoFailure::Restored { revision }.into());
+        }
+        match profiles[..] {
+            [id] => Ok(self.profiles.get(id, self.account).ok_or(UndoFailure::NoProfile(id))?),
+            [] => Ok(self.profiles.of(self.account).into_iter().next().ok_or(Failure::UnknownProfile)?),
+            _ => Err(UndoFailure::SeveralProfiles(profiles).into()),
+        }
+    }
+}
+
+/// Makes a plan that takes syncs back. Nothing is applied. Returns it, with whom it leaves as they are.
+pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Planned, Conflicts), Failure> {
+    let started = Instant::now();
+    let received = trace.times.receive;
+    let undone = undo.undone()?;
+    let profile = undo.profile(undone, &mut draft)?;
+    let numbers = draft.enter_profile(&profile)?;
+    let mut taken_back = TakenBack::find(undo, undone, &mut draft)?;
+    let (outcome, index) = taken_back.append(undo, &profile, &numbers, &mut draft, trace)?;
+    let Outcome { counts, delta, .. } = outcome;
+    let duration = started.elapsed();
+    trace.times.rest_is_check(received + duration);
+    let conflicts = taken_back.conflicts;
+    let sync = Sync {
+        // A plan has no kind of its own: its reason says what it becomes.
+        kind: SyncKind::Patch,
+        profile: numbers.profile,
+        rules: profile.version,
+        created: 0..0,
+        employees: counts.created + counts.updated + counts.activated + counts.hidden,
+        counts,
+        set_aside: None,
+        duration,
+        times: trace.times,
+        sender: trace.sender,
+        as_of: None,
+        is_usual: false,
+    };
+    let mut accepted: Vec<(u32, u128)> =
+        delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
+    accepted.sort_unstable();
+    let why = Why::Undo(PlannedUndo { undone, conflicts: conflicts.count });
+    let (limits, spool_dir) = (undo.limits, undo.spool_dir);
+    let absences = taken_back.absences;
+    let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, absences, limits, spool_dir };
+    let plan = timed(&mut trace.times.commit, || draft.keep_as_plan(plan))?;
+    Ok((Planned { plan, duration, ignored: Ignored::default(), set_aside: None }, conflicts))
+}
+
+/// What an undo changes, as far as nothing is in the way.
+struct TakenBack {
+    /// The changes, from what employees are now to what they were before.
+    changes: ChangeSet,
+    /// The numbers of those whom they change.
+    numbers: Marks,
+    /// The numbers of those who stay as they are though they are among the changes.
+    left_out: Marks,
+    /// Who gets an id that another has now: the number, and that of the other.
+    takers: BTreeMap<u32, u32>,
+    /// Who is missing from lists again.
+    absences: Absences,
+    conflicts: Conflicts,
+    listed_max: usize,
+}
+
+impl TakenBack {
+    /// Compares what the employees were before the syncs, after them, and are now.
+    fn find(undo: &Undo, undone: Undone, draft: &mut Draft) -> Result<TakenBack, Failure> {
+        let mut taken_back = TakenBack {
+            changes: ChangeSet::new(SPOOLED_IN_MEMORY_BYTES, undo.spool_dir),
+            numbers: Marks::default(),
+            left_out: Marks::default(),
+            takers: BTreeMap::new(),
+            absences: Absences::default(),
+            conflicts: Conflicts::default(),
+            listed_max: undo.limits.errors_listed_max,
+        };
+        let mut not_needed = undo.anyway.clone();
+        let numbers = draft.changed_in(undone)?;
+        for numbers in numbers.chunks(BATCH) {
+            let before = draft.read_at(numbers, undone.from - 1)?;
+            let after = draft.read_at(numbers, undone.to)?;
+            let now = draft.read_at(numbers, draft.revision())?;
+            let versions = before.into_iter().zip(after).zip(now).zip(numbers);
+            let found = versions.map(|(((before, after), now), number)| Found { number: *number, before, after, now });
+            let mut taking_ids = Vec::new();
+            for found in found {
+                match inverse(&found) {
+                    Inverse::Nothing => {}
+                    Inverse::Change(change) => taken_back.add(&found, change, &mut taking_ids)?,
+                    Inverse::Conflict(change) => {
+                        let mut is_named = false;
+                        for id in found.ids().filter(|id| undo.anyway.contains(*id)) {
+                            not_needed.remove(id);
+                            is_named = true;
+                        }
+                        if is_named {
+                            taken_back.add(&found, change, &mut taking_ids)?;
+                        } else {
+                            let revision = found.now.as_ref().map_or(0, |now| now.since);
+                            taken_back.conflict(change, ConflictCause::ChangedSince { revision });
+                        }
+                    }
+                }
+            }
+            let ids: Vec<&str> = taking_ids.iter().map(|(_, id)| id.as_str()).collect();
+            for ((number, _), holder) in taking_ids.iter().zip(draft.find_ids(&ids)?) {
+                taken_back.takers.extend(holder.map(|(holder, _)| (*number, holder)));
+            }
+        }
+        if !not_needed.is_empty() {
+            return Err(UndoFailure::NotInConflict(not_needed.into_iter().collect()).into());
+        }
+        taken_back.leave_takers_out()?;
+        Ok(taken_back)
+    }
+
+    /// Adds a change, and whoever gets another id by it.
+    fn add(&mut self, found: &Found, change: OwnedChange, taking_ids: &mut Vec<(u32, String)>) -> Result<(), Failure> {
+        let number = change.number;
+        if let Some(after) = change.after.as_ref().filter(|after| change.lend().is_renaming() && !after.is_removed()) {
+            taking_ids.push((number, after.id.clone()));
+        }
+        self.absences.noted.extend(found.missing_again(&change));
+        self.numbers.insert(number.into());
+        Ok(self.changes.push(&change.lend())?)
+    }
+
+    /// Notes that an employee stays as it is.
+    fn conflict(&mut self, change: OwnedChange, cause: ConflictCause) {
+        self.conflicts.count += 1;
+        if self.conflicts.listed.len() < self.listed_max {
+            self.conflicts.listed.push(Conflict { change, cause });
+        }
+    }
+
+    /// Leaves out who would get the id of somebody who keeps it, until everybody who takes an id gets it.
+    fn leave_takers_out(&mut self) -> Result<(), Failure> {
+        let mut more: BTreeSet<u32> = BTreeSet::new();
+        loop {
+            let keeps = |holder: &u32| {
+                let holder = u64::from(*holder);
+                !self.numbers.contains(holder) || self.left_out.contains(holder)
+            };
+            let waiting: Vec<u32> = self
+                .takers
+                .iter()
+                .filter(|(taker, holder)| keeps(holder) && !self.left_out.contains(u64::from(**taker)))
+                .map(|(taker, _)| *taker)
+                .collect();
+            if waiting.is_empty() {
+                break;
+            }
+            waiting.iter().for_each(|taker| self.left_out.insert((*taker).into()));
+            more.extend(waiting);
+        }
+        if more.is_empty() {
+            return Ok(());
+        }
+        let mut taken: Vec<OwnedChange> = Vec::new();
+        let room = self.listed_max - self.conflicts.listed.len();
+        self.changes.for_each(|change| -> io::Result<()> {
+            if more.contains(&change.number) && taken.len() < room {
+                taken.push(change.to_owned());
+            }
+            Ok(())
+        })?;
+        self.conflicts.count += more.len() as u64 - taken.len() as u64;
+        taken.into_iter().for_each(|change| self.conflict(change, ConflictCause::IdTaken));
+        Ok(())
+    }
+
+    /// Appends the changes, and leaves out who would break a rule of the whole roster, until nobody does.
+    fn append<'p>(
+        &mut self,
+        undo: &Undo,
+        profile: &'p Profile,
+        numbers: &Numbers,
+        draft: &mut Draft,
+        trace: &mut Trace,
+    ) -> Result<(Outcome<'p>, Index), Failure> {
+        let mut verdict = None;
+        for _ in 0..LENIENT_ROUNDS_MAX {
+            let mut outcome = super::outcome_of_nobody(profile, numbers, draft.seed(), undo.limits);
+            if let Some(verdict) = verdict.take() {
+                outcome.verdict = verdict;
+            }
+            let mut index = Index::default();
+            if numbers.unique_changed {
+                rules::enter_uniques(&mut outcome, draft, Indexed::Carried)?;
+            }
+            timed(&mut trace.times.write, || self.append_once(&mut outcome, draft, &mut index))?;
+            rules::check(&mut outcome, draft, &index, Indexed::Carried)?;
+            let broken = outcome.verdict.take_broken();
+            if broken.len() == 0 {
+                let rejections = outcome.verdict.take_rejections();
+                self.conflicts.rejected = rejections.map_or_else(Vec::new, |rejections| rejections.into_parts().0);
+                let left_out = &self.left_out;
+                self.absences.noted.retain(|missing| !left_out.contains(missing.number.into()));
+                return Ok((outcome, index));
+            }
+            if broken.iter().any(|number| !self.numbers.contains(number)) {
+                verdict = Some(outcome.verdict);
+                break;
+            }
+            self.conflicts.count += broken.len();
+            broken.iter().for_each(|number| self.left_out.insert(number));
+            self.leave_takers_out()?;
+            verdict = Some(outcome.verdict);
+            draft.start_over(profile)?;
+        }
+        let rejections = verdict.and_then(|mut verdict: Verdict| verdict.take_rejections());
+        Err(Failure::Rejected(Box::new(rejections.expect("somebody breaks a rule"))))
+    }
+
+    fn append_once(&mut self, outcome: &mut Outcome, draft: &mut Draft, index: &mut Index) -> Result<(), Failure> {
+        let left_out = &self.left_out;
+        let mut batch: Vec<OwnedChange> = Vec::new();
+        let mut append = |batch: &mut Vec<OwnedChange>| -> Result<(), Failure> {
+            // Nothing is known of the bytes that they were accepted with, so the next push reads them.
+            let changes: Vec<Change> = outcome.replay(batch.iter().map(|change| (change.lend(), 0)), index)?;
+            draft.append(&changes)?;
+            batch.clear();
+            Ok(())
+        };
+        self.changes.for_each(|change| -> Result<(), Failure> {
+            if left_out.contains(change.number.into()) {
+                return Ok(());
+            }
+            batch.push(change.to_owned());
+            if batch.len() == BATCH { append(&mut batch) } else { Ok(()) }
+        })?;
+        append(&mut batch)
+    }
+}
