@@ -52,7 +52,7 @@ pub struct Limits {
     pub import_bytes_max: usize,
     /// The most columns of a CSV or a workbook, in an import and in `rollcall push`.
     pub columns_max: usize,
-    /// The longest form of one of EchoSpan's commands, in bytes.
+    /// The longest form of one of EchoSpan's commands, and the longest body of a rename, in bytes.
     #[serde(deserialize_with = "size::bytes")]
     pub form_bytes_max: usize,
     /// The most records that an account may queue by EchoSpan's commands in a day (UTC).

@@ -22,6 +22,7 @@ mod push;
 mod push_plan;
 #[cfg(feature = "client")]
 mod refused;
+mod rename;
 mod restore;
 mod serve;
 mod show;
@@ -72,6 +73,7 @@ enum Command {
     History(history::History),
     Show(show::Show),
     Why(why::Why),
+    Rename(rename::Rename),
     Undo(undo::Undo),
     Profile(profile::Profile),
     Push(Push),
@@ -161,6 +163,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::History(command) => command.run(config()?),
         Command::Show(command) => command.run(config()?),
         Command::Why(command) => command.run(config()?),
+        Command::Rename(command) => command.run(config()?),
         Command::Undo(command) => command.run(config()?),
         Command::Backup(command) => command.run(config()?),
         Command::Restore(command) => command.run(config()?),

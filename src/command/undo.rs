@@ -144,7 +144,13 @@ fn print_conflicts(conflicts: &Value) -> Result<(), Failed> {
                 let field = conflict["field"].as_str().unwrap_or_default().escape_debug();
                 out!("conflict: {id}: {field}: {}", message.escape_debug())?;
             }
-            (Value::Null, None) => out!("conflict: {id}: its former id belongs to somebody else now")?,
+            (Value::Null, None) => match conflict["namedBy"]["id"].as_str() {
+                Some(by) => {
+                    let field = conflict["namedBy"]["field"].as_str().unwrap_or_default().escape_debug();
+                    out!("conflict: {id} stays, because {} names it in {field}", by.escape_debug())?;
+                }
+                None => out!("conflict: {id}: its former id belongs to somebody else now")?,
+            },
             (revision, _) => {
                 out!(
                     "conflict: {id} was changed again by revision {revision}, and stays as it is; the undo would make this of it:"

@@ -57,7 +57,7 @@ impl Why {
         })?;
         let life = reader.life(person.number, None, EVENTS_MAX, BYTES_MAX)?.events;
         let answer = Answer {
-            since: life.iter().find(|event| gives_status(event)),
+            since: life.iter().find(|event| event.recorded.change.number == person.number && gives_status(event)),
             last: life.first(),
             carried: life.iter().find(|event| is_carried(event)),
             missing: reader.missing(person.number)?,
@@ -143,6 +143,9 @@ impl Answer<'_> {
         Some(match event.recorded.hidden_by {
             None => "It was created as hidden.".into(),
             Some(HiddenBy::Push) => "That push said so.".into(),
+            Some(HiddenBy::Rename) => {
+                "Somebody renamed it to an id that a hidden employee had, who is the same person.".into()
+            }
             Some(HiddenBy::Undo) => match kind(event) {
                 Some(SyncKind::Undo(undo)) => {
                     format!("The reason is that somebody undid {}, before which it was hidden.", undo.undone)

@@ -108,6 +108,7 @@ struct ProfileFile {
     absent: Option<Spanned<AbsentFile>>,
     grace: Option<Spanned<u32>>,
     guards: BTreeMap<Spanned<String>, Spanned<GuardFile>>,
+    same_person: Option<Spanned<Vec<Spanned<String>>>>,
     fields: Vec<Spanned<FieldFile>>,
 }
 

@@ -111,6 +111,9 @@ pub struct Profile {
     pub absent: Option<Absent>,
     /// From how many pushes in a row an employee may be missing without being hidden.
     pub grace: u32,
+    /// The positions of the fields by which two employees are taken for the same person if they have the same values in all of them; empty if
+    /// the profile names none.
+    pub same_person: Vec<usize>,
     /// What is set for the guards of its pushes.
     pub guards: GuardSettings,
     /// A hash of the definition: what was valid by the same version still is.

@@ -3,6 +3,7 @@
 use super::Status;
 use super::profiles::Profiles;
 use super::table::Table;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -73,7 +74,8 @@ impl Block {
     }
 }
 
-/// The least number of replaced entries that an index keeps as they were; it keeps at least an eighth of its entries.
+/// The least number of entries that an index keeps as they were before they were replaced, and of those that it remembers as amended. Both may
+/// be an eighth of its entries.
 const KEPT_MIN: usize = 1_024;
 
 /// What was done to an index, so that it can be taken back.
@@ -118,6 +120,8 @@ pub struct Index {
     blocks: Vec<Block>,
     /// Whether an employee of a block may have changed since the block was made.
     blocks_outdated: bool,
+    /// The slots of employees whose bytes are known and others than those that their blocks were made of.
+    amended: HashSet<u32>,
     /// What was done since [`Index::settle`].
     since: Since,
     by_id: OnceLock<Table>,
@@ -136,6 +140,7 @@ impl Index {
             order: Vec::new(),
             blocks: Vec::new(),
             blocks_outdated: false,
+            amended: HashSet::new(),
             since: Since::default(),
             by_id: OnceLock::new(),
             by_bytes: OnceLock::new(),
@@ -156,7 +161,8 @@ impl Index {
     pub fn memory_bytes(&self) -> usize {
         let tables = [&self.by_id, &self.by_bytes].map(|table| table.get().map_or(0, Table::memory_bytes));
         let blocks = self.blocks.capacity() * size_of::<Block>();
-        let entries = self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.profiles.memory_bytes();
+        let amended = self.amended.capacity() * (size_of::<u32>() + 1);
+        let entries = self.ids.capacity() * (3 * size_of::<Halves>() + 4) + self.profiles.memory_bytes() + amended;
         entries + self.order.capacity() * 4 + blocks + tables[0] + tables[1]
     }
 
@@ -200,13 +206,24 @@ impl Index {
         self.blocks_outdated = true;
     }
 
-    /// Forgets the blocks with employees that have changed since: of those no bytes are known. A patch only says that there may be
-    /// some, because its time must not depend on the size of the roster.
+    /// Forgets the blocks with employees that have changed since: of those no bytes are known, or others. What changes employees outside of
+    /// a whole push only says that there may be some, because its time must not depend on the size of the roster.
     pub fn forget_outdated_blocks(&mut self) {
         if std::mem::take(&mut self.blocks_outdated) {
+            let amended = std::mem::take(&mut self.amended);
             let Index { blocks, order, bytes, .. } = self;
-            let known = |slot: &u32| bytes[*slot as usize] != [0, 0];
+            let known = |slot: &u32| bytes[*slot as usize] != [0, 0] && !amended.contains(slot);
             blocks.retain(|block| order.get(block.range()).is_some_and(|slots| slots.iter().all(known)));
+        }
+    }
+
+    /// Says that the employees in these slots have changed since the blocks were made. If that is many, all blocks are forgotten.
+    pub fn distrust_blocks_of(&mut self, slots: impl IntoIterator<Item = u32>) {
+        self.amended.extend(slots);
+        self.blocks_outdated = true;
+        if self.amended.len() > KEPT_MIN.max(self.len() / 8) {
+            self.blocks = Vec::new();
+            self.amended = HashSet::new();
         }
     }
 
@@ -317,7 +334,9 @@ impl Index {
             }
         }
         self.order.extend((0..self.slots()).skip(self.order.len()));
-        self.blocks_outdated |= !entries.is_empty();
+        if !entries.is_empty() {
+            self.distrust_blocks_of(entries.iter().filter(|entry| entry.bytes != 0).map(Entry::slot));
+        }
         self.settle();
     }
 

@@ -1,8 +1,8 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
 use super::{
-    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, Undoable,
-    Undone, UniqueValue, VersionAt, Why,
+    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, STATUS_CHANGES_MAX,
+    Sync, SyncKind, Undoable, Undone, UniqueValue, VersionAt, Why,
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
@@ -41,6 +41,8 @@ struct Maps {
     remembered: BTreeMap<String, Earlier>,
     seen: BTreeMap<Fingerprint, Fingerprint>,
     plans: Vec<KeptPlan>,
+    /// For each employee the revisions at which the status changed.
+    turned: BTreeMap<u32, BTreeSet<u64>>,
 }
 
 /// A plan with all that it does.
@@ -145,6 +147,11 @@ impl Draft<'_> {
         let names = (1..).zip(self.next.fields.iter().cloned()).collect();
         let next = self.next.employees.last_key_value().map_or(0, |(number, _)| *number) + 1;
         Ok(Numbers { profile: number(place + 1), fields, names, unique, guarded, unique_changed, next })
+    }
+
+    pub(super) fn profile_id(&mut self, number: u32) -> Result<Option<Uuid>, Error> {
+        let place = (number as usize).checked_sub(1);
+        Ok(place.and_then(|place| self.next.profiles.get(place)).map(|(id, _)| *id))
     }
 
     pub(super) fn index(&mut self) -> Result<Index, Error> {
@@ -271,6 +278,11 @@ impl Draft<'_> {
             if is_removed || change.before.map(|before| before.status) != change.after.map(|after| after.status) {
                 self.next.missing.remove(&change.number);
             }
+            if let (Some(before), Some(after)) = (change.before, change.after)
+                && before.status != after.status
+            {
+                self.next.turned.entry(change.number).or_default().insert(revision);
+            }
             match change.after {
                 Some(after) => drop(self.next.employees.insert(change.number, (after.to_employee(), revision))),
                 None => drop(self.next.employees.remove(&change.number)),
@@ -309,8 +321,9 @@ impl Draft<'_> {
         }
         if let Some(Remember { retry, first, ignored, set_aside, .. }) = commit.remember {
             let (fingerprint, revision) = (retry.fingerprint, self.next.revision);
-            let Sync { employees, counts, duration, .. } = commit.sync;
-            let earlier = Earlier { fingerprint, revision, first, ignored, set_aside, employees, counts, duration };
+            let Sync { employees, counts, duration, suspects, .. } = commit.sync;
+            let earlier =
+                Earlier { fingerprint, revision, first, ignored, set_aside, employees, counts, duration, suspects };
             self.next.remembered.insert(retry.key, earlier);
         }
         let revision = self.next.revision;
@@ -343,6 +356,15 @@ impl Draft<'_> {
         Ok(numbers.iter().map(revision).collect())
     }
 
+    /// No clock is asked: all changes are counted.
+    pub(super) fn status_changes(&mut self, numbers: &[u32], _: Timestamp) -> Result<Vec<u32>, Error> {
+        let committed = |number: &u32| {
+            let turned = self.next.turned.get(number).map_or(0, |turned| turned.range(..=self.next.revision).count());
+            u32::try_from(turned).unwrap_or(u32::MAX).min(STATUS_CHANGES_MAX)
+        };
+        Ok(numbers.iter().map(committed).collect())
+    }
+
     pub(super) fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {
         // No clock is asked, so that a model does the same each time.
         Ok(vec![None; revisions.len()])
@@ -363,7 +385,7 @@ impl Draft<'_> {
                 return Ok(Undoable::default());
             };
             let Counts { created, updated, activated, hidden, .. } = sync.counts;
-            if created + updated + activated + hidden > 0 {
+            if created + updated + activated + hidden > 0 || sync.kind == SyncKind::Rename {
                 profiles.extend(self.next.profiles.get(sync.profile as usize - 1).map(|(id, _)| *id));
             }
         }
@@ -449,6 +471,7 @@ impl Draft<'_> {
             employees: plan.sync.employees,
             counts: plan.sync.counts,
             changes: changes.len() as u64,
+            suspects: plan.sync.suspects,
         };
         maps.plans.push(KeptPlan { plan: kept.clone(), changes, absences });
         Ok(kept)

@@ -3,7 +3,7 @@
 use super::{Error, Numbers, Sender, Sync, Undone};
 use crate::limits::Limits;
 use crate::profile::Profile;
-use crate::roster::{Absences, Counts, Guard, OwnedChange, Tripped};
+use crate::roster::{Absences, Counts, Guard, OwnedChange, Suspects, Tripped};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub counts: Counts,
     /// How many employees it changes.
     pub changes: u64,
+    /// What in it looks odd.
+    pub suspects: Suspects,
 }
 
 /// What became of a plan.

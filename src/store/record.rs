@@ -20,6 +20,8 @@ pub enum SyncKind {
     Plan(AppliedPlan),
     /// The roster was restored from a backup.
     Restore,
+    /// An employee was given another id.
+    Rename,
     /// What syncs had changed was taken back.
     Undo(AppliedUndo),
 }
@@ -149,6 +151,7 @@ impl SyncKind {
             SyncKind::Plan(AppliedPlan { is_rebased: false, .. }) => "plan",
             SyncKind::Plan(AppliedPlan { is_rebased: true, .. }) => "rebasedPlan",
             SyncKind::Restore => "restore",
+            SyncKind::Rename => "rename",
             SyncKind::Undo(_) => "undo",
         }
     }
@@ -157,7 +160,7 @@ impl SyncKind {
     pub fn plan(&self) -> Option<&str> {
         match self {
             SyncKind::Plan(AppliedPlan { id, .. }) | SyncKind::Undo(AppliedUndo { plan: id, .. }) => Some(id),
-            SyncKind::Push | SyncKind::Patch | SyncKind::Restore => None,
+            SyncKind::Push | SyncKind::Patch | SyncKind::Restore | SyncKind::Rename => None,
         }
     }
 
@@ -173,6 +176,7 @@ impl SyncKind {
             "patch" => SyncKind::Patch,
             "plan" | "rebasedPlan" => SyncKind::Plan(AppliedPlan { id, is_rebased: name == "rebasedPlan", tripped }),
             "restore" => SyncKind::Restore,
+            "rename" => SyncKind::Rename,
             "undo" => {
                 let undone = undone.ok_or_else(|| Error::damaged("an undo does not say what it has taken back"))?;
                 SyncKind::Undo(AppliedUndo { plan: id, undone })
@@ -187,6 +191,7 @@ impl SyncKind {
             (SyncKind::Plan(_), lists) => HiddenBy::Plan { lists },
             (SyncKind::Undo(_), _) => HiddenBy::Undo,
             (_, Some(lists)) => HiddenBy::Absence { lists },
+            (SyncKind::Rename, None) => HiddenBy::Rename,
             (SyncKind::Push | SyncKind::Patch | SyncKind::Restore, None) => HiddenBy::Push,
         }
     }

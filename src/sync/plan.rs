@@ -178,6 +178,7 @@ impl Run<'_> {
             sender: trace.sender,
             as_of,
             is_usual: false,
+            suspects: plan.suspects.clone(),
         };
         let index = IndexUpdate::Entries(delta.entries(&index));
         let index_bytes_max = limits.index_bytes_max;
@@ -202,6 +203,7 @@ impl Run<'_> {
                 ignored: Ignored::default(),
                 first: None,
                 set_aside: None,
+                suspects: plan.suspects.clone(),
                 is_repeated: false,
             },
             moved,

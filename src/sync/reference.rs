@@ -7,7 +7,7 @@
 use super::Failure;
 use super::carried::Place;
 use crate::profile::{Field, Profile, Reference, Rules, To};
-use crate::roster::{Data, Employee, Status, hash};
+use crate::roster::{Data, Employee, Status, Version, hash};
 use crate::store::UniqueValue;
 use std::collections::{HashMap, HashSet};
 
@@ -435,6 +435,35 @@ impl<'p> References<'p> {
             .iter()
             .filter_map(|number| Some((*number, self.steps.get(&Member { field, number: *number })?.place?)));
         places.min_by_key(|(_, place)| *place)
+    }
+
+    /// Returns whether a value of some field must name somebody.
+    pub fn must_exist(&self) -> bool {
+        self.fields.iter().any(|linked| linked.reference.must_exist)
+    }
+
+    /// Returns what an employee with a number can be named by, in fields that must name somebody.
+    pub fn names_of(&self, number: u32, employee: Version) -> Vec<Target> {
+        let name = |linked: &Linked| match (&linked.reference.to, linked.to_field) {
+            (To::Id, _) => Target::Id(employee.id.into()),
+            (To::Number, _) => Target::Number(number),
+            (To::Field { .. }, Some(field)) => {
+                employee.data.text(field).map_or(Target::Nobody, |value| self.target(linked, value))
+            }
+            (To::Field { .. }, None) => Target::Nobody,
+        };
+        let names = self.fields.iter().filter(|linked| linked.reference.must_exist).map(name);
+        names.filter(|target| *target != Target::Nobody).collect()
+    }
+
+    /// Returns whom an employee names in fields that must name somebody, and in which.
+    pub fn named_by(&self, employee: Version) -> Vec<(&'p str, Target)> {
+        let mut named = Vec::new();
+        for linked in self.fields.iter().filter(|linked| linked.reference.must_exist) {
+            let names = employee.data.text(linked.number).map(|value| linked.reference.targets(value));
+            named.extend(names.into_iter().flatten().map(|name| (linked.name, self.target(linked, &name))));
+        }
+        named
     }
 
     fn target(&self, linked: &Linked, name: &str) -> Target {

@@ -3,27 +3,27 @@
 //! Whoever was changed again since, in what the syncs had changed, is a conflict: left as it is, unless the request names it. So is whoever
 //! would get an id or a unique value that somebody else has by now.
 
+mod conflict;
 mod inverse;
+
+pub use conflict::{Conflict, ConflictCause, Conflicts, UndoFailure};
 
 use super::carried::Indexed;
 use super::marks::Marks;
 use super::outcome::Outcome;
+use super::reference::{References, Target};
 use super::trace::timed;
 use super::verdict::Verdict;
 use super::{Failure, Planned, Trace, rules};
 use crate::limits::{LENIENT_ROUNDS_MAX, Limits};
 use crate::profile::{Folder, Profile};
-use crate::rejection::Rejection;
-use crate::roster::{Absences, Change, ChangeSet, Ignored, Index, OwnedChange};
+use crate::roster::{Absences, Change, ChangeSet, Employee, Ignored, Index, OwnedChange, Suspects};
 use crate::store::{Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
 use inverse::{Found, Inverse, inverse};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use uuid::Uuid;
 
 /// How many bytes of changes are kept in memory; more go through a file.
 const SPOOLED_IN_MEMORY_BYTES: usize = 1 << 20;
@@ -47,122 +47,6 @@ pub struct Undo<'a> {
     pub limits: &'a Limits,
     /// Where many changes wait while they are moved.
     pub spool_dir: &'a Path,
-}
-
-/// Why syncs cannot be taken back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UndoFailure {
-    /// There is no such sync, or its record is not kept any more.
-    Unknown(Undone),
-    /// The first revision is not before the last.
-    Backwards {
-        /// The revision that the roster was to be taken back to.
-        back_to: u64,
-        /// The revision of the last sync.
-        revision: u64,
-    },
-    /// One of them restored a backup. What it has replaced is not recorded.
-    Restored {
-        /// Its revision.
-        revision: u64,
-    },
-    /// They are of several profiles.
-    SeveralProfiles(Vec<Uuid>),
-    /// The profile is not in force any more.
-    NoProfile(Uuid),
-    /// These were named, and there is no conflict about them.
-    NotInConflict(Vec<String>),
-}
-
-/// Says why, and what to do.
-impl fmt::Display for UndoFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            UndoFailure::Unknown(Undone { from, to }) if from == to => {
-                write!(f, "no sync of the account made revision {to}, or its record is not kept any more")
-            }
-            UndoFailure::Unknown(Undone { from, to }) => {
-                write!(f, "not all of the syncs that made the revisions {from} to {to} are kept")
-            }
-            UndoFailure::Backwards { back_to, revision } => write!(
-                f,
-                "revision {back_to} is not before revision {revision}; name the last sync that is to be undone, and with `to` the \
-                 revision before the first"
-            ),
-            UndoFailure::Restored { revision } => write!(
-                f,
-                "revision {revision} restored a backup, and what that has replaced is not recorded; undo syncs before or after it, or \
-                 restore another backup"
-            ),
-            UndoFailure::SeveralProfiles(profiles) => {
-                let profiles: Vec<String> = profiles.iter().map(ToString::to_string).collect();
-                write!(
-                    f,
-                    "these syncs are of several profiles ({}); undo them one after the other, the last first",
-                    profiles.join(", ")
-                )
-            }
-            UndoFailure::NoProfile(profile) => write!(
-                f,
-                "the profile {profile} of this sync is not in force any more, and nothing can be checked by it; put its file back first"
-            ),
-            UndoFailure::NotInConflict(ids) => {
-                write!(
-                    f,
-                    "nothing is in the way of undoing {}; name only employees that are in conflict",
-                    ids.join(", ")
-                )
-            }
-        }
-    }
-}
-
-impl From<UndoFailure> for Failure {
-    fn from(failure: UndoFailure) -> Failure {
-        Failure::Undo(Box::new(failure))
-    }
-}
-
-/// The employees that an undo leaves as they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conflicts {
-    /// How many there are.
-    pub count: u64,
-    /// The first that were changed again, as many as the limit `errors_listed_max` allows.
-    pub listed: Vec<Conflict>,
-    /// The first that would break a rule of the whole roster, as many again.
-    pub rejected: Vec<Rejection>,
-}
-
-/// An employee that was changed again since, or whose id somebody else has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// From what the employee is now to what the undo would make of it.
-    pub change: OwnedChange,
-    /// What is in the way.
-    pub cause: ConflictCause,
-}
-
-/// What is in the way of taking an employee back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConflictCause {
-    /// A later sync has changed the same things again.
-    ChangedSince {
-        /// The revision of the employee's last change.
-        revision: u64,
-    },
-    /// Another employee has the id that this one would get back.
-    IdTaken,
-}
-
-impl ConflictCause {
-    /// Its name in answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            ConflictCause::ChangedSince { .. } => "changedSince",
-            ConflictCause::IdTaken => "idTaken",
-        }
-    }
 }
 
 impl Undo<'_> {
@@ -215,6 +99,7 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
         employees: counts.created + counts.updated + counts.activated + counts.hidden,
         counts,
         set_aside: None,
+        suspects: Suspects::default(),
         duration,
         times: trace.times,
         sender: trace.sender,
@@ -240,8 +125,10 @@ struct TakenBack {
     numbers: Marks,
     /// The numbers of those who stay as they are though they are among the changes.
     left_out: Marks,
-    /// Who gets an id that another has now: the number, and that of the other.
-    takers: BTreeMap<u32, u32>,
+    /// Who gets an id that another has now: the number, by that of the other.
+    takers: BTreeMap<u32, Vec<u32>>,
+    /// Whether somebody is removed.
+    removes: bool,
     /// Who is missing from lists again.
     absences: Absences,
     conflicts: Conflicts,
@@ -256,6 +143,7 @@ impl TakenBack {
             numbers: Marks::default(),
             left_out: Marks::default(),
             takers: BTreeMap::new(),
+            removes: false,
             absences: Absences::default(),
             conflicts: Conflicts::default(),
             listed_max: undo.limits.errors_listed_max,
@@ -290,19 +178,24 @@ impl TakenBack {
             }
             let ids: Vec<&str> = taking_ids.iter().map(|(_, id)| id.as_str()).collect();
             for ((number, _), holder) in taking_ids.iter().zip(draft.find_ids(&ids)?) {
-                taken_back.takers.extend(holder.map(|(holder, _)| (*number, holder)));
+                if let Some((holder, _)) = holder {
+                    taken_back.takers.entry(holder).or_default().push(*number);
+                }
             }
         }
         if !not_needed.is_empty() {
             return Err(UndoFailure::NotInConflict(not_needed.into_iter().collect()).into());
         }
-        taken_back.leave_takers_out()?;
+        let holders = taken_back.takers.keys().filter(|holder| !taken_back.numbers.contains(u64::from(**holder)));
+        let holders: Vec<u32> = holders.copied().collect();
+        taken_back.leave_out(Vec::new(), holders)?;
         Ok(taken_back)
     }
 
     /// Adds a change, and whoever gets another id by it.
     fn add(&mut self, found: &Found, change: OwnedChange, taking_ids: &mut Vec<(u32, String)>) -> Result<(), Failure> {
         let number = change.number;
+        self.removes |= change.after.as_ref().is_some_and(Employee::is_removed);
         if let Some(after) = change.after.as_ref().filter(|after| change.lend().is_renaming() && !after.is_removed()) {
             taking_ids.push((number, after.id.clone()));
         }
@@ -319,40 +212,68 @@ impl TakenBack {
         }
     }
 
-    /// Leaves out who would get the id of somebody who keeps it, until everybody who takes an id gets it.
-    fn leave_takers_out(&mut self) -> Result<(), Failure> {
-        let mut more: BTreeSet<u32> = BTreeSet::new();
-        loop {
-            let keeps = |holder: &u32| {
-                let holder = u64::from(*holder);
-                !self.numbers.contains(holder) || self.left_out.contains(holder)
-            };
-            let waiting: Vec<u32> = self
-                .takers
-                .iter()
-                .filter(|(taker, holder)| keeps(holder) && !self.left_out.contains(u64::from(**taker)))
-                .map(|(taker, _)| *taker)
-                .collect();
-            if waiting.is_empty() {
-                break;
+    /// Leaves employees out for these causes. Whoever would get the id of one of them, or of one of the `holders`, who keep theirs, is left out
+    /// as well.
+    fn leave_out(&mut self, causes: Vec<(u32, ConflictCause)>, mut holders: Vec<u32>) -> Result<(), Failure> {
+        let mut left_out: BTreeMap<u32, ConflictCause> = causes.into_iter().collect();
+        left_out.keys().for_each(|number| self.left_out.insert((*number).into()));
+        holders.extend(left_out.keys());
+        while let Some(holder) = holders.pop() {
+            for taker in self.takers.remove(&holder).unwrap_or_default() {
+                if !self.left_out.contains(taker.into()) {
+                    self.left_out.insert(taker.into());
+                    left_out.insert(taker, ConflictCause::IdTaken);
+                    holders.push(taker);
+                }
             }
-            waiting.iter().for_each(|taker| self.left_out.insert((*taker).into()));
-            more.extend(waiting);
         }
-        if more.is_empty() {
-            return Ok(());
+        let mut conflicts: Vec<(OwnedChange, ConflictCause)> = Vec::new();
+        let (many, room) = (left_out.len() as u64, self.listed_max - self.conflicts.listed.len());
+        if many > 0 {
+            self.changes.for_each(|change| -> Result<(), Failure> {
+                if let Some(cause) = left_out.remove(&change.number).filter(|_| conflicts.len() < room) {
+                    conflicts.push((change.to_owned(), cause));
+                }
+                Ok(())
+            })?;
         }
-        let mut taken: Vec<OwnedChange> = Vec::new();
-        let room = self.listed_max - self.conflicts.listed.len();
-        self.changes.for_each(|change| -> io::Result<()> {
-            if more.contains(&change.number) && taken.len() < room {
-                taken.push(change.to_owned());
+        self.conflicts.count += many - conflicts.len() as u64;
+        conflicts.into_iter().for_each(|(change, cause)| self.conflict(change, cause));
+        Ok(())
+    }
+
+    /// Returns who would be removed though somebody who stays names them, in a field that must name somebody.
+    fn named(&mut self, references: &References, draft: &mut Draft) -> Result<Vec<(u32, ConflictCause)>, Failure> {
+        if !self.removes || !references.must_exist() {
+            return Ok(Vec::new());
+        }
+        let left_out = &self.left_out;
+        let mut removed: HashMap<Target, u32> = HashMap::new();
+        self.changes.for_each(|change| -> Result<(), Failure> {
+            if let Change { number, before: Some(before), after: Some(after) } = change
+                && after.is_removed()
+                && !left_out.contains(number.into())
+            {
+                removed.extend(references.names_of(number, before).into_iter().map(|target| (target, number)));
             }
             Ok(())
         })?;
-        self.conflicts.count += more.len() as u64 - taken.len() as u64;
-        taken.into_iter().for_each(|change| self.conflict(change, ConflictCause::IdTaken));
-        Ok(())
+        let (mut named, mut after) = (BTreeMap::new(), 0);
+        loop {
+            let batch = draft.scan(after, BATCH)?;
+            let Some((last, _)) = batch.last() else {
+                return Ok(named.into_iter().collect());
+            };
+            after = *last;
+            for (_, employee) in &batch {
+                for (field, target) in references.named_by(employee.version()) {
+                    if let Some(number) = removed.get(&target) {
+                        let (by, field) = (employee.id.clone(), field.to_owned());
+                        named.entry(*number).or_insert(ConflictCause::Named { by, field });
+                    }
+                }
+            }
+        }
     }
 
     /// Appends the changes, and leaves out who would break a rule of the whole roster, until nobody does.
@@ -377,7 +298,8 @@ impl TakenBack {
             timed(&mut trace.times.write, || self.append_once(&mut outcome, draft, &mut index))?;
             rules::check(&mut outcome, draft, &index, Indexed::Carried)?;
             let broken = outcome.verdict.take_broken();
-            if broken.len() == 0 {
+            let named = self.named(&outcome.references, draft)?;
+            if broken.len() == 0 && named.is_empty() {
                 let rejections = outcome.verdict.take_rejections();
                 self.conflicts.rejected = rejections.map_or_else(Vec::new, |rejections| rejections.into_parts().0);
                 let left_out = &self.left_out;
@@ -390,7 +312,7 @@ impl TakenBack {
             }
             self.conflicts.count += broken.len();
             broken.iter().for_each(|number| self.left_out.insert(number));
-            self.leave_takers_out()?;
+            self.leave_out(named, broken.iter().filter_map(|number| u32::try_from(number).ok()).collect())?;
             verdict = Some(outcome.verdict);
             draft.start_over(profile)?;
         }

@@ -1,7 +1,9 @@
 //! A roster that changes a little from push to push: blocks of it are recognised, and the outcome is that of the plain way.
 
 use super::both::{Both, PROFILE};
+use super::world::{Request, World, employee};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 #[derive(Debug, Clone)]
 struct Person {
@@ -169,5 +171,45 @@ fn pieces_end_at_every_byte() {
         both.push(&body(&people, false), size);
         both.push(&body(&people, false), size);
         both.push(&body(&changed, false), size);
+    }
+}
+
+/// A list is recognised only as long as nobody in it has changed since, whatever has changed them: here a lenient push that leaves somebody
+/// out, and a plan.
+#[test]
+fn what_a_lenient_push_or_a_plan_has_changed_is_not_taken_for_unchanged() {
+    const PEOPLE: u64 = 70;
+    let named = |id: &str, status: &str| employee(id, status, &[("First Name", id)]);
+    let all: Vec<Value> = (0..PEOPLE).map(|n| named(&n.to_string(), "active")).collect();
+    let with_hidden = |id: usize| {
+        let mut list = all.clone();
+        list[id] = named(&id.to_string(), "hidden");
+        list
+    };
+    let body = |list: &[Value]| json!({ "profileId": PROFILE, "employees": list }).to_string();
+    for restarts in [false, true] {
+        let mut world = World::new();
+        let restart = |world: &mut World| {
+            if restarts {
+                world.kill();
+                world.start();
+            }
+        };
+        assert_eq!(world.push(body(&all)).counts(), [PEOPLE, 0, 0, 0, 0]);
+        assert_eq!(world.push(body(&all)).counts(), [0, 0, 0, 0, PEOPLE]);
+        let nameless = employee("new", "active", &[]);
+        let lenient = body(&[&with_hidden(3)[..], &[nameless]].concat());
+        let lenient = Request::new("POST", "/v1/employees", lenient.as_bytes()).header("Prefer", "handling=lenient");
+        assert_eq!(lenient.send(&world).counts(), [0, 0, 0, 1, PEOPLE - 1]);
+        restart(&mut world);
+        assert_eq!(world.push(body(&all)).counts(), [0, 0, 1, 0, PEOPLE - 1], "restarts: {restarts}");
+
+        let planned = world.request("POST", "/v1/employees?dryRun=true", Some(body(&with_hidden(40)).as_bytes()));
+        let plan = planned.header("location").unwrap();
+        assert_eq!(world.request("POST", &format!("{plan}/apply"), Some(b"")).counts(), [0, 0, 0, 1, PEOPLE - 1]);
+        restart(&mut world);
+        assert_eq!(world.push(body(&all)).counts(), [0, 0, 1, 0, PEOPLE - 1], "restarts: {restarts}");
+        restart(&mut world);
+        assert_eq!(world.push(body(&all)).counts(), [0, 0, 0, 0, PEOPLE]);
     }
 }

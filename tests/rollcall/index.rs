@@ -1,7 +1,7 @@
 //! The index is a cache: if it is lost or wrong, pushes have the same counts and store the same.
 
 use super::operator::{metrics, value, with_metrics};
-use super::world::{PEOPLE, PROFILE, Request, World, employee};
+use super::world::{PEOPLE, PROFILE, Request, World, employee, run};
 use serde_json::{Value, json};
 
 /// So many that unexpected employees are looked up in the whole index.
@@ -107,4 +107,20 @@ fn what_changes_nothing_leaves_the_index_in_memory() {
     let after = roster("2");
     assert_eq!(world.push_employees(after.clone()).counts(), [0, 0, 0, 0, EMPLOYEES]);
     assert_eq!(world.push_employees(after).counts(), [0, 0, 0, 0, EMPLOYEES]);
+}
+
+#[test]
+fn an_account_whose_first_push_stores_nobody_is_sound_and_has_an_index() {
+    let mut world = World::new();
+    let nameless = json!({ "profileId": PROFILE, "employees": [employee("1", "active", &[])] }).to_string();
+    let lenient = Request::new("POST", "/v1/employees", nameless.as_bytes()).header("Prefer", "handling=lenient");
+    let answer = lenient.send(&world);
+    assert_eq!((answer.status, answer.header("rollcall-rejected").as_deref()), (200, Some("1")), "{}", answer.text);
+    let audit = || run(&["account", "check", "99", "--data", &world.path("data")]);
+    assert!(audit().status.success(), "{:?}", audit());
+    assert_eq!(world.push_employees(roster("0")).counts(), [EMPLOYEES, 0, 0, 0, 0]);
+    assert!(audit().status.success(), "{:?}", audit());
+    world.kill();
+    let world = world.started();
+    assert_eq!(world.push_employees(roster("0")).counts(), [0, 0, 0, 0, EMPLOYEES]);
 }

@@ -164,7 +164,7 @@ fn changes_come_in_pages_and_can_be_filtered() {
     assert_eq!(count("kind=hidden"), 1);
     assert_eq!((count("limit=1000&field=First%20Name"), count("field=Last%20Name")), (125, 0));
     for (query, message) in [
-        ("kind=gone", "kind must be one of created, updated, activated, hidden, renamed, removed"),
+        ("kind=gone", "kind must be one of created, updated, activated, hidden, renamed, removed, merged"),
         ("field=Shoe", "the account has no field of this name"),
         ("limit=0", "limit must be a number from 1 to 1000"),
         ("page=2", "there are the parameters kind, field, id, cursor and limit"),

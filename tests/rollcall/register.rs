@@ -88,6 +88,39 @@ fn three_weeks_hide_the_absent() {
     }
 }
 
+/// Three weeks, of which each hides the absent, undone one by one, and done again by undoing the undo.
+#[test]
+fn three_weeks_are_undone_one_by_one_and_redone() {
+    let Some(folder) = register_folder() else {
+        return;
+    };
+    let world = World::with(REGISTER, "");
+    let export = |query: &str| world.get(&format!("/v1/employees.csv{query}")).bytes;
+    let mut exports = vec![export("")];
+    for file in ["2025-01-05.csv.zst", "2025-01-12.csv.zst", "2025-01-19.csv.zst"] {
+        let file = folder.join(file);
+        let pushed = world.push_file(file.to_str().unwrap(), &["--profile", PROFILE, "--absent", "hide"]);
+        assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+        exports.push(export(""));
+    }
+    let undo = |revision: u64| {
+        let plan = world.request("POST", &format!("/v1/syncs/{revision}/revert"), Some(b""));
+        assert_eq!(plan.json()["conflicts"]["count"], 0, "{}", plan.text);
+        let applied = world.request("POST", &format!("{}/apply", plan.header("location").unwrap()), Some(b""));
+        assert_eq!(applied.status, 200, "{}", applied.text);
+    };
+    // Exports are compared without being printed: they have half a million lines.
+    for (sync, week) in [(3, 2), (2, 1), (5, 2), (4, 3), (3, 2), (2, 1), (1, 0), (10, 1)] {
+        undo(sync);
+        assert!(export("") == exports[week], "after the undo of revision {sync}, week {week}");
+    }
+    for (revision, week) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 2), (5, 1), (6, 2), (7, 3)] {
+        assert!(export(&format!("?at={revision}")) == exports[week], "as of revision {revision}, week {week}");
+    }
+    let checked = super::world::run(&["account", "check", "99", "--data", &world.path("data")]);
+    assert!(checked.status.success(), "{checked:?}");
+}
+
 fn register_folder() -> Option<std::path::PathBuf> {
     let folder = register();
     if folder.is_none() {

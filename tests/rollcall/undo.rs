@@ -188,6 +188,28 @@ fn unique_values_hold_after_an_undo() {
 }
 
 #[test]
+fn whoever_is_named_by_somebody_who_stays_is_not_removed() {
+    let manager = "[[field]]\nname = \"Manager\"\ntype = \"reference\"\nto = \"id\"\n";
+    let world = World::with(&format!("{PEOPLE}{manager}"), "");
+    let led_by = |id: &str, manager: &str| employee(id, "active", &[("First Name", id), ("Manager", manager)]);
+    let alone = |id: &str| employee(id, "active", &[("First Name", id)]);
+    let push = |employees: Value| assert_eq!(world.push_employees(employees).status, 200);
+    push(json!([alone("1")]));
+    push(json!([alone("2"), alone("3"), led_by("4", "3")]));
+    push(json!([led_by("1", "2")]));
+    // 3 goes with 4, who names 3; 2 stays for 1.
+    let plan = revert(&world, "2", &Value::Null);
+    assert_eq!(plan.counts(), [0, 0, 0, 2, 0], "{}", plan.text);
+    let conflicts = plan.json()["conflicts"].clone();
+    let conflict = &conflicts["employees"][0];
+    assert_eq!((&conflicts["count"], &conflict["id"], &conflict["cause"]), (&json!(1), &json!("2"), &json!("named")));
+    assert_eq!(conflict["namedBy"], json!({ "id": "1", "field": "Manager" }));
+    let apply = format!("{}/apply", plan.header("location").unwrap());
+    assert_eq!(world.request("POST", &apply, Some(b"")).counts(), [0, 0, 0, 2, 0]);
+    checked(&world);
+}
+
+#[test]
 fn absence_is_undone_with_what_it_counted() {
     let profile = PEOPLE.replacen("name = \"People\"", "name = \"People\"\nabsent = \"hide\"\ngrace = 1", 1);
     let world = World::with(&profile, "");

@@ -119,13 +119,24 @@ impl World {
         command
     }
 
-    pub fn started(self) -> World {
-        let command = self.serve();
-        self.started_by(command)
+    pub fn started(mut self) -> World {
+        self.start();
+        self
     }
 
     /// Starts the server by a command that becomes [`World::serve`].
-    pub fn started_by(mut self, mut command: Command) -> World {
+    pub fn started_by(mut self, command: Command) -> World {
+        self.start_by(command);
+        self
+    }
+
+    /// Starts the server.
+    pub fn start(&mut self) {
+        let command = self.serve();
+        self.start_by(command);
+    }
+
+    fn start_by(&mut self, mut command: Command) {
         let mut server = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
         self.log = Arc::default();
@@ -144,7 +155,6 @@ impl World {
         });
         self.address = address;
         self.server = Some(server);
-        self
     }
 
     /// What the server has logged.

@@ -37,6 +37,7 @@ pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
     let fields = file.fields.iter().enumerate().map(|(place, written)| field(written.get_ref(), place, file, mistakes));
     let fields: Vec<Option<Field>> = fields.collect();
     let guards = guards(file, mistakes);
+    let same_person = same_person(file, mistakes);
     let (id, name, fields) = (id?, file.name.as_ref()?, fields.into_iter().collect::<Option<Vec<_>>>()?);
     if !mistakes.is_empty() {
         return None;
@@ -59,6 +60,9 @@ pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
     if let Some(grace) = &file.grace {
         definition["grace"] = (*grace.get_ref()).into();
     }
+    if let Some(names) = &file.same_person {
+        definition["samePerson"] = names.get_ref().iter().map(|name| name.get_ref().as_str()).collect();
+    }
     let grace = file.grace.as_ref().map_or(0, |grace| *grace.get_ref());
     let accounts = file.accounts.as_ref().map(|accounts| accounts.get_ref().clone());
     Some(Profile {
@@ -68,6 +72,7 @@ pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
         fields,
         absent,
         grace,
+        same_person,
         guards,
         version,
         definition,
@@ -138,6 +143,32 @@ fn field(field: &FieldFile, place: usize, file: &ProfileFile, mistakes: &mut Mis
     }
     let (required, guard) = (field.required, field.guard);
     Some(Field { name: name.clone(), required, unique, rules: rules?, guard, wire })
+}
+
+/// Returns the positions of the fields by which two employees are taken for the same person.
+fn same_person(file: &ProfileFile, mistakes: &mut Mistakes) -> Vec<usize> {
+    let Some(names) = &file.same_person else {
+        return Vec::new();
+    };
+    let mut positions = Vec::new();
+    for name in names.get_ref() {
+        match file.fields.iter().position(|field| field.get_ref().name.get_ref() == name.get_ref()) {
+            Some(position) if positions.contains(&position) => {
+                mistakes.add(name.span(), format!("same_person: {:?} appears twice; name it once", name.get_ref()));
+            }
+            Some(position) => positions.push(position),
+            None => {
+                let message =
+                    format!("same_person: there is no field {:?}; name fields of this profile", name.get_ref());
+                mistakes.add(name.span(), message);
+            }
+        }
+    }
+    if names.get_ref().len() < 2 {
+        let message = "same_person must name two fields or more, such as the names and the date of birth: many people share one value";
+        mistakes.add(names.span(), message);
+    }
+    positions
 }
 
 /// Returns what is set for guards.

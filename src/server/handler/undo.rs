@@ -75,8 +75,10 @@ pub fn shown(plan: &Plan, conflicts: &Conflicts, names: &Names) -> Value {
     let changed = listed.iter().map(|Conflict { change, cause }| {
         let mut shown = shown_change(&change.lend(), None, names);
         shown["cause"] = cause.name().into();
-        if let ConflictCause::ChangedSince { revision } = cause {
-            shown["changedBy"] = (*revision).into();
+        match cause {
+            ConflictCause::ChangedSince { revision } => shown["changedBy"] = (*revision).into(),
+            ConflictCause::Named { by, field } => shown["namedBy"] = json!({ "id": by, "field": field }),
+            ConflictCause::IdTaken => {}
         }
         shown
     });

@@ -14,6 +14,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, ToSql, param
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::Instant;
+use uuid::Uuid;
 
 /// How many unique values one statement adds: adding them one by one takes twice the time.
 const HELD_AT_ONCE: usize = 32;
@@ -150,6 +151,12 @@ impl<'a> Draft<'a> {
         let names = reader::names(&self.inner)?.fields;
         self.next = Some(last + 1);
         Ok(Numbers { profile, fields, names, unique, guarded, unique_changed, next: last + 1 })
+    }
+
+    pub(in crate::store) fn profile_id(&mut self, number: u32) -> Result<Option<Uuid>, Error> {
+        let mut select = self.prepared("SELECT id FROM profile WHERE number = ?")?;
+        let id: Option<String> = select.query_row([number], |row| row.get(0)).optional()?;
+        id.map(|id| Uuid::parse_str(&id).map_err(Error::damaged)).transpose()
     }
 
     pub(super) fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {

@@ -125,18 +125,21 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
     };
     let order = read_order(connection)?;
     let mut index = Index::with_capacity(usize::try_from(employees).unwrap_or_default());
-    let mut select = connection.prepare("SELECT entries, digest FROM index_part ORDER BY part")?;
-    let mut parts = select.query([])?;
+    let mut select = connection.prepare("SELECT entries, digest, part FROM index_part ORDER BY part")?;
+    let (mut parts, mut amended) = (select.query([])?, Vec::new());
+    let last_part = order.last_part();
     while let Some(part) = parts.next()? {
         let entries = part.get_ref(0)?.as_blob().unwrap_or_default();
         if part.get_ref(1)?.as_blob_or_null().ok().flatten().is_some_and(|stored| stored != digest(entries)) {
             return Ok(None);
         }
+        let is_amendment = last_part.is_some_and(|last| part.get(2).is_ok_and(|part: i64| part > last));
         for entry in entries.chunks_exact(ENTRY_BYTES) {
             let entry = unpack(entry);
             let Some(slot) = entry.number.checked_sub(1) else {
                 return Ok(None);
             };
+            amended.extend(is_amendment.then_some(slot));
             match (slot as usize).cmp(&index.len()) {
                 std::cmp::Ordering::Less => index.update(slot, entry),
                 std::cmp::Ordering::Equal => index.insert(entry),
@@ -148,7 +151,9 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
         return Ok(None);
     }
     index.set_order(unpack_runs(&order.runs, index.len()));
-    index.set_blocks(unpack_blocks(&order.blocks));
+    // Of an order of an earlier version it is not known which blocks are outdated.
+    index.set_blocks(last_part.map(|_| unpack_blocks(&order.blocks)).unwrap_or_default());
+    index.distrust_blocks_of(amended);
     index.forget_outdated_blocks();
     index.settle();
     Ok(Some(index))
@@ -158,17 +163,27 @@ pub(super) fn read_undamaged(connection: &Connection, revision: u64) -> Result<O
 #[derive(Default)]
 struct Order {
     runs: Vec<u8>,
+    /// The blocks, and then the number of the last part of the index that they were made of, in 8 bytes. Later parts have amended it.
     blocks: Vec<u8>,
 }
 
 impl Order {
     /// Returns the order of the index, or nothing if it is not worth its bytes. Then the index is read with the order of its slots, in
     /// which the blocks would have other employees.
-    fn of(index: &Index) -> Order {
+    fn of(index: &Index, last_part: i64) -> Order {
         match pack_runs(index.order()) {
-            Some(runs) => Order { runs, blocks: pack_blocks(index.blocks()) },
+            Some(runs) => {
+                let blocks = [&pack_blocks(index.blocks())[..], &last_part.to_le_bytes()].concat();
+                Order { runs, blocks }
+            }
             None => Order::default(),
         }
+    }
+
+    /// The last part that the blocks were made of; `None` if an earlier version has stored them.
+    fn last_part(&self) -> Option<i64> {
+        let behind_blocks = self.blocks.chunks_exact(BLOCK_BYTES).remainder();
+        behind_blocks.try_into().ok().map(i64::from_le_bytes)
     }
 
     fn digest(&self) -> [u8; 16] {
@@ -256,7 +271,8 @@ fn write_parts(
          revision = ?1, employees = ?2, entries = ?3",
         params![revision, all, entries],
     )?;
-    let order = Order::of(index);
+    let last_part = connection.query_row("SELECT coalesce(max(part), 0) FROM index_part", [], |row| row.get(0))?;
+    let order = Order::of(index, last_part);
     connection.execute(
         "INSERT OR REPLACE INTO index_order (one, runs, blocks, digest) VALUES (1, ?, ?, ?)",
         params![order.runs, order.blocks, order.digest()],
@@ -285,6 +301,7 @@ fn append(connection: &Connection, amended: &[Entry], revision: u64) -> Result<(
             return Ok(());
         };
         index.amend(amended);
+        index.forget_outdated_blocks();
         return write(connection, &index, &[], revision, false);
     }
     let mut bytes = Vec::with_capacity(amended.len() * ENTRY_BYTES);
@@ -316,8 +333,12 @@ fn entries_max(employees: u64) -> u64 {
 /// Says that the stored index is of this revision, too, where it is of the one before.
 pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Error> {
     let update = "UPDATE index_state SET revision = ?1 WHERE revision = ?1 - 1";
-    connection.execute(update, [revision]).map_err(|error| not_written(error.into()))?;
-    Ok(())
+    let confirmed = connection.execute(update, [revision]).map_err(|error| not_written(error.into()))?;
+    match confirmed {
+        // The first push of all stored nobody.
+        0 if revision == 1 => write(connection, &of_first(&[]), &[], revision, false),
+        _ => Ok(()),
+    }
 }
 
 fn pack(bytes: &mut Vec<u8>, entry: &Entry) {

@@ -65,6 +65,7 @@ pub use trim::Trimmed;
 use super::{
     AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,
     Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
-    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync, SyncKind, Times, Undoable,
-    Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
+    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender, Sync, SyncKind,
+    Times, Undoable, Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy,
+    suspects_of_text, suspects_to_text, unique_values,
 };

@@ -228,7 +228,7 @@ pub const ROSTER: &[&str] = &["
         ends_at INTEGER NOT NULL
     ) STRICT;
 ", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
-    HISTORY_START];
+    HISTORY_START, SUSPECTS];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -392,6 +392,13 @@ const HISTORY_START: &str = "
     );
 ";
 
+/// What in a sync, or in a plan, looks odd.
+const SUSPECTS: &str = "
+    -- As store::suspects writes it; NULL if nothing does, or that was not recorded.
+    ALTER TABLE sync ADD COLUMN suspects TEXT;
+    ALTER TABLE plan ADD COLUMN suspects TEXT;
+";
+
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
@@ -399,7 +406,7 @@ const WITH_VERSIONS: u32 = 5;
 pub(super) const WITH_TALLY: u32 = 9;
 
 /// The first version whose plans can be read as they are now.
-const WITH_PLANS: u32 = 17;
+const WITH_PLANS: u32 = 19;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "

@@ -1,0 +1,132 @@
+//! What is in the way of an undo, or forbids it.
+
+use crate::rejection::Rejection;
+use crate::roster::OwnedChange;
+use crate::store::Undone;
+use crate::sync::Failure;
+use std::fmt;
+use uuid::Uuid;
+
+/// Why syncs cannot be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UndoFailure {
+    /// There is no such sync, or its record is not kept any more.
+    Unknown(Undone),
+    /// The first revision is not before the last.
+    Backwards {
+        /// The revision that the roster was to be taken back to.
+        back_to: u64,
+        /// The revision of the last sync.
+        revision: u64,
+    },
+    /// One of them restored a backup. What it has replaced is not recorded.
+    Restored {
+        /// Its revision.
+        revision: u64,
+    },
+    /// They are of several profiles.
+    SeveralProfiles(Vec<Uuid>),
+    /// The profile is not in force any more.
+    NoProfile(Uuid),
+    /// These were named, and there is no conflict about them.
+    NotInConflict(Vec<String>),
+}
+
+/// Says why, and what to do.
+impl fmt::Display for UndoFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UndoFailure::Unknown(Undone { from, to }) if from == to => {
+                write!(f, "no sync of the account made revision {to}, or its record is not kept any more")
+            }
+            UndoFailure::Unknown(Undone { from, to }) => {
+                write!(f, "not all of the syncs that made the revisions {from} to {to} are kept")
+            }
+            UndoFailure::Backwards { back_to, revision } => write!(
+                f,
+                "revision {back_to} is not before revision {revision}; name the last sync that is to be undone, and with `to` the \
+                 revision before the first"
+            ),
+            UndoFailure::Restored { revision } => write!(
+                f,
+                "revision {revision} restored a backup, and what that has replaced is not recorded; undo syncs before or after it, or \
+                 restore another backup"
+            ),
+            UndoFailure::SeveralProfiles(profiles) => {
+                let profiles: Vec<String> = profiles.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "these syncs are of several profiles ({}); undo them one after the other, the last first",
+                    profiles.join(", ")
+                )
+            }
+            UndoFailure::NoProfile(profile) => write!(
+                f,
+                "the profile {profile} of this sync is not in force any more, and nothing can be checked by it; put its file back first"
+            ),
+            UndoFailure::NotInConflict(ids) => {
+                write!(
+                    f,
+                    "nothing is in the way of undoing {}; name only employees that are in conflict",
+                    ids.join(", ")
+                )
+            }
+        }
+    }
+}
+
+impl From<UndoFailure> for Failure {
+    fn from(failure: UndoFailure) -> Failure {
+        Failure::Undo(Box::new(failure))
+    }
+}
+
+/// The employees that an undo leaves as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conflicts {
+    /// How many there are.
+    pub count: u64,
+    /// The first that were changed again, as many as the limit `errors_listed_max` allows.
+    pub listed: Vec<Conflict>,
+    /// The first that would break a rule of the whole roster, as many again.
+    pub rejected: Vec<Rejection>,
+}
+
+/// An employee that was changed again since, or whose id somebody else has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// From what the employee is now to what the undo would make of it.
+    pub change: OwnedChange,
+    /// What is in the way.
+    pub cause: ConflictCause,
+}
+
+/// What is in the way of taking an employee back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConflictCause {
+    /// A later sync has changed the same things again.
+    ChangedSince {
+        /// The revision of the employee's last change.
+        revision: u64,
+    },
+    /// Another employee has the id that this one would get back.
+    IdTaken,
+    /// Somebody who stays names the employee, who would be removed.
+    Named {
+        /// The id of who names it.
+        by: String,
+        /// The field.
+        field: String,
+    },
+}
+
+impl ConflictCause {
+    /// Its name in answers.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ConflictCause::ChangedSince { .. } => "changedSince",
+            ConflictCause::IdTaken => "idTaken",
+            ConflictCause::Named { .. } => "named",
+        }
+    }
+}
