@@ -40,6 +40,8 @@ struct Answer<'a> {
     /// The last event that is known to come from a push that carried the employee.
     carried: Option<&'a Event>,
     missing: Option<Missing>,
+    /// The revision that the history begins with, and when it was made; `None` if it is the whole history.
+    start: Option<(u64, Option<String>)>,
 }
 
 impl Why {
@@ -59,6 +61,7 @@ impl Why {
             last: life.first(),
             carried: life.iter().find(|event| is_carried(event)),
             missing: reader.missing(person.number)?,
+            start: Some(reader.history_start()?).filter(|(first, _)| *first > 0),
             person: &person,
         };
         if self.json { answer.print_json(&reader) } else { out!("{}", answer.paragraph()) }
@@ -98,7 +101,10 @@ impl Answer<'_> {
         let mut sentences = Vec::new();
         let since = match self.since {
             Some(event) => format!("since {}", described(event)),
-            None => "since before what is kept of its history".into(),
+            None => match &self.start {
+                Some((_, Some(time))) => format!("since before {time}, when the history that is kept begins"),
+                _ => "since before what is kept of its history".into(),
+            },
         };
         sentences.push(format!("Employee {:?} is {} {since}.", self.person.id(), self.person.status()));
         if *is_former {

@@ -5,12 +5,12 @@ use super::world::{Answer, World, employee, run};
 use serde_json::{Value, json};
 
 /// What the server showed of a roster when it had a revision.
-struct Seen {
-    revision: u64,
-    csv: String,
-    ndjson: String,
-    hidden: String,
-    roster: Vec<Value>,
+pub struct Seen {
+    pub revision: u64,
+    pub csv: String,
+    pub ndjson: String,
+    pub hidden: String,
+    pub roster: Vec<Value>,
 }
 
 impl Seen {
@@ -40,7 +40,7 @@ fn pages_at(world: &World, query: &str) -> Vec<Value> {
 }
 
 /// A world whose employees were created, changed, hidden, brought back and renamed, and what was seen of it after each of these.
-fn lived() -> (Keyed, Vec<Seen>) {
+pub fn lived() -> (Keyed, Vec<Seen>) {
     let keyed = Keyed::new();
     let world = &keyed.world;
     let named = |id: &str, name: &str| employee(id, "active", &[("Last Name", name)]);

@@ -66,6 +66,7 @@ mod suspects;
 mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod trim;
 mod trouble;
 mod undo;
 mod unique;

@@ -1,7 +1,7 @@
 //! `GET /v1/employees.csv`, `.xlsx` and `.ndjson`: the whole roster in one file; and `GET /v1/syncs/{revision}/changes.csv` and so on: what a sync
 //! changed.
 
-use super::syncs::found;
+use super::syncs::found_with_changes;
 use crate::dialect::JSON;
 use crate::export::{self, Form, Written};
 use crate::limits::Limits;
@@ -65,7 +65,7 @@ pub async fn changes(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Ref
     send_file(call, key, form, &name, move |server, key, file| {
         let reader = server.store.history_reader(key)?;
         reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
-        let (past, sync) = found(&reader, &revision)?;
+        let (past, sync) = found_with_changes(&reader, &revision)?;
         export::write_changes(&reader, &past, &sync, form, file, server.store.dir())?;
         Ok(Exported { revision: sync.revision, cursor: None })
     })

@@ -45,6 +45,7 @@ mod set_aside;
 mod snapshot;
 mod syncs;
 mod tally;
+mod trim;
 mod undo;
 mod versions;
 mod waiting;
@@ -65,6 +66,7 @@ pub use roster::Roster;
 pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
+pub use trim::Trimmed;
 
 use super::{
     AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,
