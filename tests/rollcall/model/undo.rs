@@ -1,5 +1,6 @@
 //! Undo of the model: what syncs have changed is as it was before them, unless it was changed again since.
 
+use super::fields::{EMAIL, Field, MANAGER, MENTOR};
 use super::roster::{Change, Pending, Person, Roster, broken_rules, counts};
 use std::collections::BTreeSet;
 
@@ -98,14 +99,30 @@ impl Roster {
             }
             let placed: Vec<(Change, Option<usize>)> =
                 changes.iter().cloned().enumerate().map(|(place, change)| (change, Some(place))).collect();
-            let broken = broken_rules(&self.people, &placed)?;
-            if broken.is_empty() {
+            let mut left_out = broken_rules(&self.people, &placed)?;
+            left_out.extend(self.named(changes));
+            if left_out.is_empty() {
                 return Some(());
             }
             let mut place = 0..;
-            changes.retain(|_| !broken.contains(&place.next().unwrap()));
+            changes.retain(|_| !left_out.contains(&place.next().unwrap()));
         }
         None
+    }
+
+    /// Returns the places of changes by which somebody would be removed whom somebody else names.
+    fn named(&self, changes: &[Change]) -> Vec<usize> {
+        let mut after = self.people.clone();
+        changes.iter().for_each(|change| after[change.number].clone_from(&change.after));
+        let names = |person: &Person| {
+            let names = |field: Field, name: Option<&String>| {
+                let mut named = after.iter().flatten().filter_map(|other| other.data.get(&field));
+                name.is_some_and(|name| named.any(|named| named == name))
+            };
+            names(MANAGER, Some(&person.id)) || names(MENTOR, person.data.get(&EMAIL))
+        };
+        let is_named = |change: &Change| change.after.is_none() && change.before.as_ref().is_some_and(names);
+        (0..).zip(changes).filter(|(_, change)| is_named(change)).map(|(place, _)| place).collect()
     }
 
     /// Returns from how many lists somebody was missing who is taken back, and whether that hides them.
