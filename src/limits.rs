@@ -52,7 +52,7 @@ pub struct Limits {
     pub import_bytes_max: usize,
     /// The most columns of a CSV or a workbook, in an import and in `rollcall push`.
     pub columns_max: usize,
-    /// The longest form of one of EchoSpan's commands, in bytes.
+    /// The longest form of one of EchoSpan's commands, and the longest body of a rename, in bytes.
     #[serde(deserialize_with = "size::bytes")]
     pub form_bytes_max: usize,
     /// The most records that an account may queue by EchoSpan's commands in a day (UTC).
@@ -127,6 +127,8 @@ pub struct Limits {
     pub rosters_open_max: usize,
     /// The most refused pushes in the history of an account. The oldest go first.
     pub refusals_kept_max: u64,
+    /// How many days the history of an account is kept that has no setting of its own: what employees were, and what was pushed.
+    pub history_days: u32,
     /// The most pushes with an `Idempotency-Key` that are remembered of an account. The oldest go first.
     pub retries_kept_max: u64,
     /// The most signatures of an account that are remembered, so that one that comes again is noticed. Of those of pushes, which are stored,
@@ -173,6 +175,7 @@ impl Limits {
             ("pushes_max", self.pushes_max == 0),
             ("exports_max", self.exports_max == 0),
             ("followers_max", self.followers_max == 0),
+            ("history_days", self.history_days == 0),
             ("signatures_kept_max", self.signatures_kept_max == 0),
             ("plans_max", self.plans_max == 0),
             ("plans_bytes_max", self.plans_bytes_max == 0),
@@ -222,6 +225,7 @@ impl Default for Limits {
             index_bytes_max: 1 << 30,
             rosters_open_max: 1_024,
             refusals_kept_max: 10_000,
+            history_days: 400,
             retries_kept_max: 10_000,
             signatures_kept_max: 10_000,
             plans_max: 20,

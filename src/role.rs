@@ -18,7 +18,7 @@ pub enum Role {
     Push,
     /// Read what is stored.
     Read,
-    /// Apply or discard a push that was held back.
+    /// Apply or discard a push that was held back, erase an employee: what no push can do.
     Release,
     /// Learn who changes, without any value. Who may read may do that, too.
     Follow,

@@ -1,4 +1,5 @@
-//! A push beside what people would use instead, side by side in one run: `cargo bench --bench push [-- EMPLOYEES …]`.
+//! A push beside what people would use instead, side by side in one run: `cargo bench --bench push [-- EMPLOYEES …]`, and
+//! with `-- --history` only what history costs.
 //!
 //! Prints a table of medians and says of each goal whether it was met; writes the same as JSON to `target/push.json`.
 
@@ -12,6 +13,7 @@
 )]
 
 mod accounts;
+mod history;
 mod peers;
 mod service;
 mod table;
@@ -27,6 +29,7 @@ pub type Runs = Vec<Duration>;
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let sizes: Vec<u64> = match args.next().as_deref() {
+        Some("--history") => return history::measure(),
         Some("--serve-floor") => return peers::floor::serve(),
         Some("--serve-textbook") => return peers::textbook::serve(),
         None => vec![100_000, 1_000_000],
@@ -40,6 +43,7 @@ fn main() {
         measure(employees, &mut table);
     }
     accounts::measure();
+    history::measure();
     table.print_goals();
     table.write_json();
 }

@@ -81,7 +81,7 @@ impl Connection {
         self.stream.write_all(head.as_bytes()).unwrap();
         self.stream.write_all(body).unwrap();
         let mut answer = Vec::new();
-        let mut bytes = [0; 4096];
+        let mut bytes = vec![0; 1 << 18];
         loop {
             let length = self.stream.read(&mut bytes).unwrap();
             answer.extend_from_slice(&bytes[..length]);
@@ -162,6 +162,29 @@ impl Rollcall {
             });
         assert_eq!(numbers.collect::<Vec<u64>>(), counts, "{answer}");
         duration
+    }
+
+    /// Reads a path; how long it took.
+    pub fn get(&self, path: &str) -> Duration {
+        let date = format_date(jiff::Timestamp::now());
+        let unquestioned = path.split('?').next().unwrap_or(path);
+        let head = Head { verb: "GET", path: unquestioned, date: &date, content_length: "0" };
+        let signature = head.sign(SECRET.as_bytes());
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: bench\r\nDate: {date}\r\nAuthorization: SharedKey {}:{signature}\r\n\r\n",
+            self.account
+        );
+        let mut connection = Connection { stream: TcpStream::connect(self.service.address).unwrap() };
+        let (duration, answer) = connection.exchange(&head, b"");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        duration
+    }
+
+    /// The length of the account's database once the server has stopped, which then starts again.
+    pub fn bytes_at_rest(&mut self) -> u64 {
+        self.restart();
+        let database = self.folder.path().join(format!("data/accounts/{}.db", self.account));
+        std::fs::metadata(database).unwrap().len()
     }
 
     /// Waits until the server has tidied up behind the last push, which is after its answer: it would share the machine with the

@@ -20,6 +20,11 @@ impl<'a> RemotePlan<'a> {
         is_id.then(|| RemotePlan { target, id: id.to_owned(), wait })
     }
 
+    /// The account whose plan it is.
+    pub fn account(&self) -> i64 {
+        self.target.account
+    }
+
     /// Its id.
     pub fn id(&self) -> &str {
         &self.id

@@ -44,7 +44,7 @@ enum Action {
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
         until: Option<Until>,
     },
-    /// Change when an account ends, what its pushes must have, or how replayed signatures are met
+    /// Change when an account ends, what its pushes must have, how replayed signatures are met, or how long its history is kept
     Set {
         /// The account
         id: i64,
@@ -63,6 +63,10 @@ enum Action {
         /// hide=percent:10,people:50; can be given several times
         #[arg(long = "guard", env = "ROLLCALL_GUARD", value_name = "GUARD=WHAT", value_parser = guard)]
         guards: Vec<SetGuard>,
+        /// How many days its history is kept: what employees were, and what was pushed; or default, for history_days of the server's
+        /// configuration. A running server removes what is older within the hour
+        #[arg(long, env = "ROLLCALL_HISTORY_DAYS", value_name = "DAYS", value_parser = history_days)]
+        history_days: Option<HistoryDays>,
     },
     /// List the accounts, and which have ended or end within three days
     List {
@@ -127,6 +131,21 @@ fn guard(text: &str) -> Result<SetGuard, String> {
     Ok(SetGuard { guard, setting: GuardSetting::parse(guard, what.trim())? })
 }
 
+/// What `--history-days` takes.
+#[derive(Debug, Clone, Copy)]
+struct HistoryDays(Option<u32>);
+
+/// The most days that a history is kept, a hundred years.
+const HISTORY_DAYS_MAX: u32 = 36_500;
+
+fn history_days(text: &str) -> Result<HistoryDays, String> {
+    if text == "default" {
+        return Ok(HistoryDays(None));
+    }
+    let days = text.parse().ok().filter(|days| (1..=HISTORY_DAYS_MAX).contains(days));
+    days.map(|days| HistoryDays(Some(days))).ok_or_else(|| format!("a number from 1 to {HISTORY_DAYS_MAX}, or default"))
+}
+
 fn replay() -> impl TypedValueParser<Value = Replay> {
     let names = PossibleValuesParser::new(Replay::ALL.map(Replay::name));
     names.map(|name| Replay::parse(&name).expect("clap lets only these names through"))
@@ -145,15 +164,20 @@ impl Account {
                 let (secret, until) = (new_secret(secret)?, ends::to_come(until)?);
                 add(&self.store.open(&config, IfMissing::Make)?, id, &name, &secret, until)
             }
-            Action::Set { id, until: None, require: None, replay: None, guards } if guards.is_empty() => {
-                Err(Failed::Usage(format!("say what to set for account {id}: --until, --require, --replay or --guard")))
+            Action::Set { id, until: None, require: None, replay: None, guards, history_days: None }
+                if guards.is_empty() =>
+            {
+                Err(Failed::Usage(format!(
+                    "say what to set for account {id}: --until, --require, --replay, --guard or --history-days"
+                )))
             }
-            Action::Set { id, until, require, replay, guards } => {
+            Action::Set { id, until, require, replay, guards, history_days } => {
                 let store = store()?;
                 until.map_or(Ok(()), |End(until)| set_until(&store, id, until))?;
                 require.map_or(Ok(()), |Demands(demands)| set_require(&store, id, demands))?;
                 replay.map_or(Ok(()), |replay| set_replay(&store, id, replay))?;
-                guards.into_iter().try_for_each(|guard| set_guard(&store, id, guard))
+                guards.into_iter().try_for_each(|guard| set_guard(&store, id, guard))?;
+                history_days.map_or(Ok(()), |days| set_history_days(&store, id, days))
             }
             Action::Profile { id, dialect, profile } => {
                 store()?.set(id, dialect, Setting::Profile(profile))?;
@@ -237,6 +261,15 @@ fn set_guard(store: &Store, id: i64, SetGuard { guard, setting }: SetGuard) -> R
     out!("account {id}: the guard {} is set to {setting}", guard.name())
 }
 
+fn set_history_days(store: &Store, id: i64, HistoryDays(days): HistoryDays) -> Result<(), Failed> {
+    store.set_account(id, &AccountSetting::HistoryDays(days))?;
+    match days {
+        Some(1) => out!("account {id}: its history is kept for 1 day"),
+        Some(days) => out!("account {id}: its history is kept for {days} days"),
+        None => out!("account {id}: its history is kept as long as the server's configuration says (history_days)"),
+    }
+}
+
 fn names(demands: &BTreeSet<Demand>) -> Vec<&'static str> {
     demands.iter().map(|demand| demand.name()).collect()
 }
@@ -297,6 +330,7 @@ fn in_json(
         "state": ends::state(account.until),
         "require": names(&settings.require),
         "replay": settings.replay.name(),
+        "historyDays": settings.history_days,
         "guards": settings.guards.iter().map(|(guard, setting)| (guard.name(), setting.to_string())).collect::<BTreeMap<_, _>>(),
     });
     match summary {

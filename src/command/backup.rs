@@ -65,11 +65,12 @@ pub fn each(accounts: &[i64], copy: impl Fn(&i64) -> Result<Copied, Error>) -> R
     let mut failed = 0;
     for account in accounts {
         match copy(account) {
-            Ok(Copied { path, bytes, summary }) => out!(
-                "account {account}: {} employees at revision {}: {}, {bytes} bytes",
+            Ok(Copied { path, bytes, summary, erased }) => out!(
+                "account {account}: {} employees at revision {}: {}, {bytes} bytes{}",
                 summary.active + summary.hidden,
                 summary.revision,
-                path.display()
+                path.display(),
+                if erased > 0 { format!("; {erased} who were erased since are erased from it") } else { String::new() }
             )?,
             Err(error) => {
                 failed += 1;

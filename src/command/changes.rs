@@ -2,6 +2,7 @@
 
 use super::{Failed, out};
 use crate::dialect::startexam::shown_change;
+use crate::roster::{FLAPPING_DAYS, Share};
 use crate::store::Reader;
 use serde_json::Value;
 
@@ -22,6 +23,70 @@ pub fn print_guards(plan: &Value) -> Result<(), Failed> {
         out!("{held}: {}", guard["message"].as_str().unwrap_or_default())?;
     }
     Ok(())
+}
+
+/// Prints what in a sync or a plan of an account looks odd, as the server shows it, and what can be done about it.
+pub fn print_suspects(account: i64, about: &Value) -> Result<(), Failed> {
+    let suspects = &about["suspects"];
+    let kind = |name: &str| suspects[name]["first"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().escape_debug().to_string();
+    for one in kind("samePerson") {
+        let (missing, new) = (text(&one["missing"]), text(&one["new"]));
+        let by: Vec<String> = one["by"].as_array().into_iter().flatten().map(text).collect();
+        let by = by.join(", ");
+        out!("suspect: {missing} is gone and {new} is new, and both have the same {by}; if they are one person:")?;
+        out!("    rollcall rename {account} {} {}", quoted(&one["missing"]), quoted(&one["new"]))?;
+    }
+    for one in kind("flapping") {
+        out!("suspect: the status of {} changed {} times in {FLAPPING_DAYS} days", text(&one["id"]), one["times"])?;
+    }
+    for one in kind("emptyShare") {
+        let share = |name: &str| {
+            let number = |of: &str| one[name][of].as_u64().unwrap_or_default();
+            Share { empty: number("empty"), of: number("of") }.percent()
+        };
+        let (field, before, after) = (text(&one["field"]), share("before"), share("after"));
+        out!("suspect: {field} was empty for {before} % of all employees, and then for {after} %")?;
+    }
+    for one in kind("movedValue") {
+        let (field, from, to) = (text(&one["field"]), text(&one["from"]), text(&one["to"]));
+        out!("suspect: the {field} that {from} had went to {to}")?;
+    }
+    for (name, what) in [
+        ("samePerson", "pairs who may be one person"),
+        ("flapping", "employees whose status changes often"),
+        ("emptyShare", "fields that are empty more or less often"),
+        ("movedValue", "values that went to somebody else"),
+    ] {
+        let more = suspects[name]["count"].as_u64().unwrap_or(0) - kind(name).count() as u64;
+        if more > 0 {
+            out!("suspect: {more} more {what}")?;
+        }
+    }
+    match suspects["notLookedAt"].as_u64() {
+        None | Some(0) => Ok(()),
+        Some(many) => out!("{many} more employees were too many to be looked at for suspects"),
+    }
+}
+
+/// A text as a shell takes it for one argument.
+fn quoted(text: &Value) -> String {
+    let text = text.as_str().unwrap_or_default();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.@+:/".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' => quoted.push_str(r"'\''"),
+            '"' | '\\' => quoted.push(c),
+            // A terminal obeys nothing of what is printed.
+            _ => quoted.extend(c.escape_debug()),
+        }
+    }
+    quoted.push('\'');
+    quoted
 }
 
 /// Calls `each` with every change of the plan with a number, as the server shows it, until it fails.

@@ -8,6 +8,7 @@ mod check;
 #[cfg(feature = "client")]
 mod demo;
 mod ends;
+mod erase;
 mod export;
 mod folder;
 mod history;
@@ -22,6 +23,7 @@ mod push;
 mod push_plan;
 #[cfg(feature = "client")]
 mod refused;
+mod rename;
 mod restore;
 mod serve;
 mod show;
@@ -72,11 +74,13 @@ enum Command {
     History(history::History),
     Show(show::Show),
     Why(why::Why),
+    Rename(rename::Rename),
     Undo(undo::Undo),
     Profile(profile::Profile),
     Push(Push),
     Plan(plan::Plan),
     Export(export::Export),
+    Erase(erase::Erase),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Completions(manual::Completions),
@@ -158,9 +162,11 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Push(command) => command.run(config()?),
         Command::Plan(command) => command.run(config()?),
         Command::Export(command) => command.run(config()?),
+        Command::Erase(command) => command.run(config()?),
         Command::History(command) => command.run(config()?),
         Command::Show(command) => command.run(config()?),
         Command::Why(command) => command.run(config()?),
+        Command::Rename(command) => command.run(config()?),
         Command::Undo(command) => command.run(config()?),
         Command::Backup(command) => command.run(config()?),
         Command::Restore(command) => command.run(config()?),

@@ -69,3 +69,13 @@ mod closed {
         false
     }
 }
+
+/// Asks a question on the standard error, and returns whether the answer is yes.
+pub fn confirm(question: &str) -> Result<bool, Failed> {
+    let mut asking = io::stderr();
+    // Whoever cannot read the question can still answer it.
+    let _ = write!(asking, "{question} [y/N] ").and_then(|()| asking.flush());
+    let mut said = String::new();
+    io::stdin().read_line(&mut said).map_err(Failed::refused)?;
+    Ok(matches!(said.trim().to_lowercase().as_str(), "y" | "yes"))
+}

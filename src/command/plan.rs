@@ -7,7 +7,7 @@ use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::roster::{Counts, Tripped};
 use crate::server::shown_plan;
-use crate::store::{self, Error, Key, PlanState, Reader, Store};
+use crate::store::{self, Error, Key, PlanState, Store};
 use crate::sync::{ApplyPlan, Failure, LeftOut, Moved, MovedPerson, PlanFailure, Trace, apply_plan};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
@@ -78,7 +78,7 @@ impl Plan {
         let store = self.store.open(&config, IfMissing::Fail)?;
         match self.action {
             Action::List { account, json } => list(&store, account, json),
-            Action::Show { account, plan, json } => show(&store.reader(&key(&store, account)?)?, &plan, json),
+            Action::Show { account, plan, json } => show(&store, account, &plan, json),
             Action::Apply { account, plan, rebase, profiles } => {
                 let profiles = setting(profiles, config.profiles, || PathBuf::from("./profiles"));
                 let moved = if rebase { Moved::LeaveOut } else { Moved::Refuse };
@@ -136,7 +136,8 @@ fn names(tripped: &[Tripped]) -> String {
     tripped.iter().map(|one| one.guard.name()).collect::<Vec<_>>().join(", ")
 }
 
-fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
+fn show(store: &Store, account: i64, id: &str, json: bool) -> Result<(), Failed> {
+    let reader = store.reader(&key(store, account)?)?;
     let plan = reader.plan(id)?.ok_or(PlanFailure::Unknown).map_err(Failed::refused)?;
     if plan.state != PlanState::Waiting {
         return Err(Failed::refused(PlanFailure::Ended(plan.state)));
@@ -146,7 +147,7 @@ fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
     if !json {
         changes::print_plan(&shown)?;
     }
-    changes::each(reader, plan.number, |change| match &mut document {
+    changes::each(&reader, plan.number, |change| match &mut document {
         Some(document) => document.change(change),
         None => changes::print(change),
     })?;
@@ -154,6 +155,7 @@ fn show(reader: &Reader, id: &str, json: bool) -> Result<(), Failed> {
         Some(document) => document.end(),
         None => {
             changes::print_guards(&shown)?;
+            changes::print_suspects(account, &shown)?;
             print_counts(&plan.counts)
         }
     }

@@ -92,7 +92,7 @@ fn check(files: &[PathBuf]) -> Result<usize, Failed> {
     Ok(errors)
 }
 
-/// Says what the profile sets for lists: what becomes of the absent, and what guards let pass.
+/// Says what the profile sets for lists: what becomes of the absent, whose data is erased, and what guards let pass.
 fn lists(profile: &profile::Profile) -> Option<String> {
     let absent = profile.absent.map(|absent| match (absent, profile.grace) {
         (Absent::Hide, 0) => "hides the absent".to_owned(),
@@ -106,7 +106,10 @@ fn lists(profile: &profile::Profile) -> Option<String> {
     });
     let guarded = profile.fields.iter().filter(|field| field.guard);
     let guarded = guarded.map(|field| format!("guards the values of {:?}", field.name));
-    let all: Vec<String> = absent.into_iter().chain(set).chain(guarded).collect();
+    let erase = profile.erase.as_ref().map(|profile::Erasing { field, days }| {
+        format!("erases the personal data of hidden employees {days} days after the date in {field:?}")
+    });
+    let all: Vec<String> = absent.into_iter().chain(erase).chain(set).chain(guarded).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 

@@ -1,10 +1,11 @@
 //! `rollcall push --plan`: shows what a push would change, asks, and applies exactly that.
 
 use super::changes::{self, Document};
+use super::output::confirm;
 use super::{Failed, complain, out};
 use crate::client::{Answer, PushError, RemotePlan};
 use serde_json::Value;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 /// How many changes are shown to people. Machines get all.
 const SHOWN_MAX: u64 = 1_000;
@@ -37,6 +38,7 @@ pub fn print(plan: &RemotePlan) -> Result<u64, Failed> {
         out!("… and {} more, which --json shows", shown - SHOWN_MAX)?;
     }
     changes::print_guards(&about)?;
+    changes::print_suspects(plan.account(), &about)?;
     Ok(shown)
 }
 
@@ -56,11 +58,7 @@ pub fn ask(plan: &RemotePlan, changes: u64) -> Result<Option<Answer>, Failed> {
         );
         return Ok(None);
     }
-    let mut asking = io::stderr();
-    let _ = write!(asking, "Apply these changes? [y/N] ").and_then(|()| asking.flush());
-    let mut said = String::new();
-    io::stdin().lock().read_line(&mut said).map_err(Failed::refused)?;
-    if matches!(said.trim().to_lowercase().as_str(), "y" | "yes") {
+    if confirm("Apply these changes?")? {
         let applied = plan.apply()?;
         return match refused(&applied) {
             _ if applied.ok => Ok(Some(applied)),

@@ -11,6 +11,9 @@ use std::path::PathBuf;
 ///
 /// A backup is checked before anything is replaced, and each account is replaced as a whole or not at all. Unless accounts are named,
 /// all are restored, with their names and keys; keys that were added since the backup are lost.
+///
+/// Whoever was erased after the backup was made is erased from it: rollcall.db has a list of them, without their names, and that of the backup is
+/// added to it. If the data folder is lost, take the list from the last backup with --erased.
 #[derive(Args)]
 pub struct Restore {
     /// The folder of the backup
@@ -22,12 +25,25 @@ pub struct Restore {
     /// Replace what is there
     #[arg(long, env = "ROLLCALL_REPLACE", value_parser = FalseyValueParser::new())]
     replace: bool,
+    /// A rollcall.db that has a later list of who was erased than the data folder and the backup: of another data folder, or of a later backup
+    #[arg(long, env = "ROLLCALL_ERASED", value_name = "FILE")]
+    erased: Option<PathBuf>,
 }
 
 impl Restore {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let mut store = self.store.open(&config, IfMissing::Make)?;
         let mut accounts = self.accounts;
+        let of_backup = Some(self.dir.join("rollcall.db")).filter(|list| list.exists());
+        if let Some(list) = self.erased
+            && !store.take_erasures(&list)?
+        {
+            let message = format!("{} is of an earlier version, which has no list of who was erased", list.display());
+            return Err(Failed::Refused(message));
+        }
+        if let Some(list) = of_backup {
+            store.take_erasures(&list)?;
+        }
         if accounts.is_empty() {
             store.restore_shared(&self.dir, self.replace)?;
             drop(store);

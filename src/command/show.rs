@@ -46,6 +46,7 @@ impl Show {
         let mut document = if self.json { Some(Document::begin_with("sync", &shown)?) } else { None };
         if !self.json {
             print(&shown)?;
+            changes::print_suspects(self.account, &shown)?;
         }
         if let (Some(applied), true) = (past.applied(), self.changes) {
             print_changes(&reader, applied, document.as_mut())?;
@@ -74,7 +75,8 @@ fn print_changes(reader: &Reader, applied: &Applied, mut document: Option<&mut D
 
 /// Prints a sync, a line for each thing that is known of it.
 fn print(sync: &Value) -> Result<(), Failed> {
-    for (name, value) in sync.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+    let is_printed = |(name, value): &(&String, &Value)| *name != "suspects" && !value.is_null();
+    for (name, value) in sync.as_object().into_iter().flatten().filter(is_printed) {
         match value {
             Value::String(text) => out!("{name}: {}", text.escape_debug())?,
             other => out!("{name}: {other}")?,

@@ -40,6 +40,8 @@ struct Answer<'a> {
     /// The last event that is known to come from a push that carried the employee.
     carried: Option<&'a Event>,
     missing: Option<Missing>,
+    /// The revision that the history begins with, and when it was made; `None` if it is the whole history.
+    start: Option<(u64, Option<String>)>,
 }
 
 impl Why {
@@ -55,10 +57,11 @@ impl Why {
         })?;
         let life = reader.life(person.number, None, EVENTS_MAX, BYTES_MAX)?.events;
         let answer = Answer {
-            since: life.iter().find(|event| gives_status(event)),
+            since: life.iter().find(|event| event.recorded.change.number == person.number && gives_status(event)),
             last: life.first(),
             carried: life.iter().find(|event| is_carried(event)),
             missing: reader.missing(person.number)?,
+            start: Some(reader.history_start()?).filter(|(first, _)| *first > 0),
             person: &person,
         };
         if self.json { answer.print_json(&reader) } else { out!("{}", answer.paragraph()) }
@@ -98,7 +101,10 @@ impl Answer<'_> {
         let mut sentences = Vec::new();
         let since = match self.since {
             Some(event) => format!("since {}", described(event)),
-            None => "since before what is kept of its history".into(),
+            None => match &self.start {
+                Some((_, Some(time))) => format!("since before {time}, when the history that is kept begins"),
+                _ => "since before what is kept of its history".into(),
+            },
         };
         sentences.push(format!("Employee {:?} is {} {since}.", self.person.id(), self.person.status()));
         if *is_former {
@@ -106,6 +112,9 @@ impl Answer<'_> {
             sentences.push(format!("Its former ids are {}.", former.collect::<Vec<_>>().join(", ")));
         }
         sentences.extend(self.why_hidden());
+        if let Some(event) = self.last.filter(|last| kind(last) == Some(&SyncKind::Erase)) {
+            sentences.push(format!("Its personal data was erased by revision {}.", event.revision));
+        }
         if let Some(last) = self.last.filter(|last| self.since.is_none_or(|since| since.revision != last.revision)) {
             sentences.push(format!("It was changed last {}.", described(last)));
         }
@@ -137,12 +146,16 @@ impl Answer<'_> {
         Some(match event.recorded.hidden_by {
             None => "It was created as hidden.".into(),
             Some(HiddenBy::Push) => "That push said so.".into(),
+            Some(HiddenBy::Rename) => {
+                "Somebody renamed it to an id that a hidden employee had, who is the same person.".into()
+            }
             Some(HiddenBy::Undo) => match kind(event) {
                 Some(SyncKind::Undo(undo)) => {
                     format!("The reason is that somebody undid {}, before which it was hidden.", undo.undone)
                 }
                 _ => "The reason is that somebody undid a sync, before which it was hidden.".into(),
             },
+            Some(HiddenBy::Erasure) => "Its personal data was erased.".into(),
             Some(HiddenBy::Absence { lists }) => format!("The reason is that {}{on_purpose}.", absent(lists)),
             Some(HiddenBy::Plan { lists }) => {
                 let reason = lists.map(|lists| format!(", because {}", absent(lists))).unwrap_or_default();

@@ -7,9 +7,11 @@
 //! Properties may be in camelCase or in PascalCase; those that are not known are ignored and named in the answer.
 
 mod change;
+mod renaming;
 mod shown;
 
 pub use change::{KINDS, change_bytes, shown_change, shown_hidden_by};
+pub use renaming::{Renaming, renaming};
 pub use shown::{Shown, shown};
 
 use super::facts::Facts;

@@ -2,7 +2,7 @@
 
 use super::{Error, Form, csv, xlsx};
 use crate::dialect::startexam::shown_change;
-use crate::roster::{HiddenBy, Names, Version};
+use crate::roster::{Change, HiddenBy, Names, Version};
 use crate::store::{Applied, Past, Reader, RecordedChange, SyncKind};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -74,10 +74,11 @@ pub fn write(
 
 /// Returns what changed of an employee: the id, the status, the profile, and each field.
 fn rows<'a>(recorded: &RecordedChange, names: &'a Names) -> Vec<Row<'a>> {
-    let change = recorded.change.lend().seen();
-    let (kinds, before, after) = (change.kinds(), change.before, change.after);
+    let kinds = recorded.change.lend().kinds();
+    let Change { before, after, .. } = recorded.change.lend().seen();
     let other = match (before, after) {
         (None, _) => "created",
+        (_, None) if kinds.merged => "merged",
         (_, None) => "removed",
         _ => "updated",
     };

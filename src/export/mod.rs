@@ -3,9 +3,11 @@
 mod changes;
 mod csv;
 mod ndjson;
+mod person;
 mod xlsx;
 
 pub use changes::write as write_changes;
+pub use person::write_person;
 
 use crate::roster::{Employee, Names};
 use crate::store::{self, FeedCursor, Filter, Reader};

@@ -107,7 +107,9 @@ struct ProfileFile {
     accounts: Option<Spanned<Vec<i64>>>,
     absent: Option<Spanned<AbsentFile>>,
     grace: Option<Spanned<u32>>,
+    erase: Option<Spanned<EraseFile>>,
     guards: BTreeMap<Spanned<String>, Spanned<GuardFile>>,
+    same_person: Option<Spanned<Vec<Spanned<String>>>>,
     fields: Vec<Spanned<FieldFile>>,
 }
 
@@ -244,6 +246,14 @@ enum CaseFile {
 enum AbsentFile {
     Hide,
     Keep,
+}
+
+/// When the personal data of hidden employees is erased.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, expecting = "it is like { field = \"Employment end\", days = 365 }")]
+struct EraseFile {
+    field: String,
+    days: u32,
 }
 
 /// What is set for a guard.

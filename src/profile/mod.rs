@@ -96,6 +96,15 @@ impl Field {
     }
 }
 
+/// When the personal data of a hidden employee is erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasing {
+    /// The name of the date field that it depends on.
+    pub field: String,
+    /// How many days after the date.
+    pub days: u32,
+}
+
 /// A profile, as its file defines it.
 #[derive(Debug)]
 pub struct Profile {
@@ -111,6 +120,11 @@ pub struct Profile {
     pub absent: Option<Absent>,
     /// From how many pushes in a row an employee may be missing without being hidden.
     pub grace: u32,
+    /// The positions of the fields by which two employees are taken for the same person if they have the same values in all of them; empty if
+    /// the profile names none.
+    pub same_person: Vec<usize>,
+    /// When the personal data of hidden employees is erased, if it ever is.
+    pub erase: Option<Erasing>,
     /// What is set for the guards of its pushes.
     pub guards: GuardSettings,
     /// A hash of the definition: what was valid by the same version still is.

@@ -1,6 +1,7 @@
 //! A change: one employee before and after. What a push did is its changes; the five counts are a fold over them.
 
-use super::{Counts, Data, Employee, Status};
+use super::merged::merged_id;
+use super::{Counts, Data, Employee, Status, merged_into};
 
 /// What a removed employee has in place of the number of its profile. Numbers of profiles begin with 1.
 const NO_PROFILE: u32 = 0;
@@ -34,6 +35,11 @@ impl Employee {
     pub fn removed(number: u32) -> Employee {
         let data = Data::from_bytes(Vec::new());
         Employee { id: format!("\0{number}"), status: Status::Hidden, profile: NO_PROFILE, data }
+    }
+
+    /// Returns what an employee with a number is once it was merged into the one with another number: removed, with an id that says so.
+    pub fn merged(number: u32, into: u32) -> Employee {
+        Employee { id: merged_id(number, into), ..Employee::removed(number) }
     }
 
     /// Whether the employee was removed: no list of the roster has it, but its history stays.
@@ -100,8 +106,12 @@ pub enum HiddenBy {
         /// How many lists in a row had not carried the employee, if the plan hides the absent.
         lists: Option<u32>,
     },
+    /// A rename said that it is the same person as somebody who is hidden.
+    Rename,
     /// The undo of a sync has brought it back to that.
     Undo,
+    /// Its personal data was erased.
+    Erasure,
 }
 
 impl HiddenBy {
@@ -111,7 +121,9 @@ impl HiddenBy {
             HiddenBy::Push => "push",
             HiddenBy::Absence { .. } => "absence",
             HiddenBy::Plan { .. } => "plan",
+            HiddenBy::Rename => "rename",
             HiddenBy::Undo => "undo",
+            HiddenBy::Erasure => "erasure",
         }
     }
 }
@@ -131,6 +143,8 @@ pub struct Kinds {
     pub renamed: bool,
     /// The employee is in no list of the roster any more, as after the undo of its creation.
     pub removed: bool,
+    /// The employee was removed because it turned out to be the same person as another, who has the id now.
+    pub merged: bool,
 }
 
 impl<'a> Change<'a> {
@@ -165,7 +179,9 @@ impl<'a> Change<'a> {
             (None, None) => Kinds::default(),
             (None, Some(_)) => Kinds { created: true, ..Kinds::default() },
             (Some(before), None) => {
-                Kinds { removed: true, hidden: before.status == Status::Active, ..Kinds::default() }
+                let merged = self.after.is_some_and(|after| merged_into(after.id).is_some());
+                let hidden = before.status == Status::Active && !merged;
+                Kinds { removed: true, merged, hidden, ..Kinds::default() }
             }
             (Some(before), Some(after)) => Kinds {
                 updated: (before.profile, before.data) != (after.profile, after.data),

@@ -12,8 +12,10 @@ mod id;
 mod ignored;
 mod index;
 mod intent;
+mod merged;
 mod packed;
 mod profiles;
+mod suspect;
 mod table;
 mod tally;
 
@@ -29,7 +31,12 @@ pub use id::valid_id;
 pub use ignored::Ignored;
 pub use index::{Block, Entry, Index};
 pub use intent::{Extent, Intent};
+pub use merged::{merged_into, merged_prefix};
 pub use packed::{pack, unpack};
+pub use suspect::{
+    EmptyShare, FLAPPING_DAYS, FLAPPING_MIN, Flapping, Listed, MovedValue, SUSPECTS_LISTED_MAX, SamePerson, Share,
+    Suspects,
+};
 pub use tally::{FieldValue, Tally};
 
 use std::collections::HashMap;

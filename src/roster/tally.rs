@@ -15,7 +15,7 @@ pub struct FieldValue {
 /// How many employees there are, or how many more than before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many are stored.
+    /// How many are stored. Whoever was merged into another is not counted.
     pub stored: i64,
     /// How many of them are active.
     pub active: i64,

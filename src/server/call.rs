@@ -62,7 +62,8 @@ pub fn only_parameters(head: &Parts, known: &[&'static str]) -> Result<(), Refus
     let mut seen = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let Some(known) = known.iter().find(|known| name.eq_ignore_ascii_case(known)) else {
-            return bad(format!("the URL has an unknown parameter; here it can have {}", known.join(", ")));
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return bad(format!("the URL has an unknown parameter; here it can have {known}"));
         };
         if value.is_empty() {
             return bad(format!("the parameter {known} of the URL has no value"));

@@ -34,13 +34,15 @@ pub fn done_with(bytes: usize) {
     }
 }
 
-/// Every few seconds closes rosters that are no longer used, and returns memory that small requests have left behind.
+/// Every few seconds closes rosters that are no longer used, overwrites what was erased while somebody read, and returns memory that small
+/// requests have left behind.
 pub async fn tidy(server: Arc<Server>) {
     loop {
         tokio::time::sleep(TIDY).await;
         let server = server.clone();
         let tidied = tokio::task::spawn_blocking(move || {
             let closed = server.store.close_unused();
+            server.store.scrub_left();
             if USED_BYTES.swap(0, Ordering::Relaxed) > 0 || closed {
                 give_back();
             }

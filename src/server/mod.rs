@@ -8,6 +8,8 @@
 //! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
 //! 6. `respond` turns what happened into a status, a message and headers.
 //!
+//! `trim` removes old history in the background.
+//!
 //! On its way, `share` keeps one client from taking the others' share, and `observe` tells the operator.
 
 mod answer;
@@ -15,6 +17,7 @@ mod authenticate;
 mod body;
 mod call;
 mod connection;
+mod erasing;
 mod handler;
 mod memory;
 mod observe;
@@ -23,6 +26,7 @@ mod respond;
 #[expect(unused_qualifications, reason = "four paths are longer than they need be")]
 mod route;
 mod share;
+mod trim;
 
 pub use connection::listen::{raise_file_limit, serve};
 pub use handler::plans::shown::plan as shown_plan;

@@ -5,7 +5,7 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, export, feed, health, plans, read, springest, startexam, syncs, undo};
+use super::handler::{echospan, erase, export, feed, health, plans, read, rename, springest, startexam, syncs, undo};
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
@@ -17,7 +17,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 34] = [
+static ROUTES: [Route; 37] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -25,8 +25,11 @@ static ROUTES: [Route; 34] = [
     Route::new(Read, "/v1/employees.xlsx", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Xlsx)))),
     Route::new(Read, "/v1/employees.ndjson", KeyInHead(signed, |call, caller| Box::pin(export::export(call, caller.key, Form::Ndjson)))),
     Route::new(Read, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(read::employee(call, caller.key)))),
+    Route::new(Delete, "/v1/employees/{id}", KeyInHead(signed, |call, caller| Box::pin(erase::employee(call, caller.key)))),
     Route::new(Read, "/v1/employees/{id}/image/{field}", KeyInHead(signed, |call, caller| Box::pin(read::image(call, caller.key)))),
     Route::new(Read, "/v1/employees/{id}/history", KeyInHead(signed, |call, caller| Box::pin(syncs::life(call, caller.key)))),
+    Route::new(Release, "/v1/employees/{id}/rename", KeyInHead(signed, |call, caller| Box::pin(rename::rename(call, caller)))),
+    Route::new(Read, "/v1/employees/{id}/export", KeyInHead(signed, |call, caller| Box::pin(export::person(call, caller.key)))),
     Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .of_any_role().listed("/v1/profiles"),
     Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))).of_any_role(),
@@ -80,7 +83,7 @@ pub struct Route {
     pub path: &'static str,
     /// Who may send a request, and what answers it.
     pub who: Who,
-    /// The role that a key needs. Reads need [`Role::Read`], pushes [`Role::Push`], and what is done to a plan [`Role::Release`], unless the row says otherwise.
+    /// The role that a key needs. Reads need [`Role::Read`], pushes [`Role::Push`], and decisions [`Role::Release`], unless the row says otherwise.
     pub role: Option<Role>,
     /// What the answer to an unknown path lists. `None` if another row's entry includes this one, or only older clients know the path.
     listed: Option<&'static str>,
@@ -95,9 +98,9 @@ enum Verb {
     Post,
     /// POST: a push of the dialect.
     Push(Dialect),
-    /// POST: applies a push that was held back, or takes one back.
+    /// POST: a decision, such as applying a push that was held back, or taking one back.
     Release,
-    /// DELETE: discards a push that was held back.
+    /// DELETE: discards a push that was held back, or erases an employee.
     Delete,
 }
 

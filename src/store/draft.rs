@@ -9,13 +9,17 @@ use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::rejection::SetAside;
 use crate::roster::{
-    Absences, Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Tally,
+    Absences, Change, Counts, Delta, Employee, Entry, FieldValue, Ignored, Index, Missing, OwnedChange, Suspects, Tally,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
+use uuid::Uuid;
+
+/// How many changes of an employee's status are counted at most.
+pub const STATUS_CHANGES_MAX: u32 = 100;
 
 /// A roster that is being changed from one revision to the next. Nobody else sees what is appended before it is committed; dropped, it leaves
 /// nothing behind. What it reads is the roster with what was appended.
@@ -72,6 +76,8 @@ pub struct Sync {
     pub as_of: Option<Timestamp>,
     /// Whether it is a list of everybody that no guard would have stopped: such lists say what is usual.
     pub is_usual: bool,
+    /// What in it looks odd.
+    pub suspects: Suspects,
 }
 
 /// What tells a push from every other, so that it is applied once however often it is sent.
@@ -144,6 +150,8 @@ pub struct Earlier {
     pub counts: Counts,
     /// How long it took.
     pub duration: Duration,
+    /// What in it looked odd.
+    pub suspects: Suspects,
 }
 
 /// What is remembered of a push that has a key, so that it can be answered again.
@@ -223,6 +231,11 @@ impl Draft<'_> {
     /// unique.
     pub fn enter_profile(&mut self, profile: &Profile) -> Result<Numbers, Error> {
         forward!(self, draft => draft.enter_profile(profile))
+    }
+
+    /// Returns the GUID of the profile with one of the account's numbers; `None` if none has it.
+    pub fn profile_id(&mut self, number: u32) -> Result<Option<Uuid>, Error> {
+        forward!(self, draft => draft.profile_id(number))
     }
 
     /// Returns the index of the roster: every employee in the slot of its number less one.
@@ -349,6 +362,12 @@ impl Draft<'_> {
         forward!(self, draft => draft.synced_at(revisions))
     }
 
+    /// Returns for each number how often the status of the employee has changed in syncs that ended at a time or later, up to
+    /// [`STATUS_CHANGES_MAX`]. What was appended is not counted.
+    pub fn status_changes(&mut self, numbers: &[u32], since: Timestamp) -> Result<Vec<u32>, Error> {
+        forward!(self, draft => draft.status_changes(numbers, since))
+    }
+
     /// Returns the revision that the roster has, without what was appended.
     pub fn revision(&self) -> u64 {
         forward!(self, draft => draft.revision())
@@ -372,6 +391,23 @@ impl Draft<'_> {
     /// Returns for each number the employee as it was at a revision, without what was appended; `None` if it did not exist.
     pub fn read_at(&mut self, numbers: &[u32], revision: u64) -> Result<Vec<Option<VersionAt>>, Error> {
         forward!(self, draft => draft.read_at(numbers, revision))
+    }
+
+    /// Returns the fields that some profile of the account guards, by number, in ascending order.
+    pub fn guarded(&mut self) -> Result<Vec<u32>, Error> {
+        forward!(self, draft => draft.guarded())
+    }
+
+    /// Takes the values for good from all that is stored of employees who were removed, also by this draft: from their versions, unique values,
+    /// plans, the queue and what is remembered of pushes. A former id that is also one of the values, such as an e-mail address, gets another.
+    /// Which versions there are, each with its status and profile, stays.
+    pub fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
+        forward!(self, draft => draft.wipe(numbers))
+    }
+
+    /// Returns for each number the revision that erased the employee last, or `None` if none has. What it was before is not known any more.
+    pub fn erased(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        forward!(self, draft => draft.erased(numbers))
     }
 
     /// Returns the account's plan with this id, also if it was applied, discarded or has expired not long ago.

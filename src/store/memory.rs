@@ -1,9 +1,10 @@
 //! The backend of plain maps: nothing is indexed, nothing is remembered of bytes. It is what the other backends are compared with.
 
 use super::{
-    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, Sync, Undoable,
-    Undone, UniqueValue, VersionAt, Why,
+    Commit, Earlier, Error, Held, Mark, NewPlan, Numbers, Plan, PlanState, PlannedChange, Remember, STATUS_CHANGES_MAX,
+    Sync, SyncKind, Undoable, Undone, UniqueValue, VersionAt, Why,
 };
+use crate::dialect::echospan;
 use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::roster::{
@@ -41,6 +42,10 @@ struct Maps {
     remembered: BTreeMap<String, Earlier>,
     seen: BTreeMap<Fingerprint, Fingerprint>,
     plans: Vec<KeptPlan>,
+    /// For each employee the revisions at which the status changed.
+    turned: BTreeMap<u32, BTreeSet<u64>>,
+    /// The revision that erased an employee last.
+    erased: BTreeMap<u32, u64>,
 }
 
 /// A plan with all that it does.
@@ -145,6 +150,11 @@ impl Draft<'_> {
         let names = (1..).zip(self.next.fields.iter().cloned()).collect();
         let next = self.next.employees.last_key_value().map_or(0, |(number, _)| *number) + 1;
         Ok(Numbers { profile: number(place + 1), fields, names, unique, guarded, unique_changed, next })
+    }
+
+    pub(super) fn profile_id(&mut self, number: u32) -> Result<Option<Uuid>, Error> {
+        let place = (number as usize).checked_sub(1);
+        Ok(place.and_then(|place| self.next.profiles.get(place)).map(|(id, _)| *id))
     }
 
     pub(super) fn index(&mut self) -> Result<Index, Error> {
@@ -271,6 +281,11 @@ impl Draft<'_> {
             if is_removed || change.before.map(|before| before.status) != change.after.map(|after| after.status) {
                 self.next.missing.remove(&change.number);
             }
+            if let (Some(before), Some(after)) = (change.before, change.after)
+                && before.status != after.status
+            {
+                self.next.turned.entry(change.number).or_default().insert(revision);
+            }
             match change.after {
                 Some(after) => drop(self.next.employees.insert(change.number, (after.to_employee(), revision))),
                 None => drop(self.next.employees.remove(&change.number)),
@@ -309,8 +324,9 @@ impl Draft<'_> {
         }
         if let Some(Remember { retry, first, ignored, set_aside, .. }) = commit.remember {
             let (fingerprint, revision) = (retry.fingerprint, self.next.revision);
-            let Sync { employees, counts, duration, .. } = commit.sync;
-            let earlier = Earlier { fingerprint, revision, first, ignored, set_aside, employees, counts, duration };
+            let Sync { employees, counts, duration, suspects, .. } = commit.sync;
+            let earlier =
+                Earlier { fingerprint, revision, first, ignored, set_aside, employees, counts, duration, suspects };
             self.next.remembered.insert(retry.key, earlier);
         }
         let revision = self.next.revision;
@@ -343,9 +359,76 @@ impl Draft<'_> {
         Ok(numbers.iter().map(revision).collect())
     }
 
+    /// No clock is asked: all changes are counted.
+    pub(super) fn status_changes(&mut self, numbers: &[u32], _: Timestamp) -> Result<Vec<u32>, Error> {
+        let committed = |number: &u32| {
+            let turned = self.next.turned.get(number).map_or(0, |turned| turned.range(..=self.next.revision).count());
+            u32::try_from(turned).unwrap_or(u32::MAX).min(STATUS_CHANGES_MAX)
+        };
+        Ok(numbers.iter().map(committed).collect())
+    }
+
     pub(super) fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {
         // No clock is asked, so that a model does the same each time.
         Ok(vec![None; revisions.len()])
+    }
+
+    pub(super) fn guarded(&mut self) -> Result<Vec<u32>, Error> {
+        let fields: BTreeSet<u32> = self.next.guarded.values().flatten().copied().collect();
+        Ok(fields.into_iter().collect())
+    }
+
+    pub(super) fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
+        let revision = self.next.revision + 1;
+        let Maps { history, held, plans, queue, remembered, erased, .. } = &mut self.next;
+        let is_wiped = |change: &OwnedChange| numbers.contains(&change.number);
+        let past = || {
+            history
+                .iter()
+                .flatten()
+                .filter(|change| is_wiped(change))
+                .flat_map(|change| [&change.before, &change.after])
+        };
+        let ids: BTreeSet<String> = past().flatten().map(|version| version.id.clone()).collect();
+        let values: BTreeSet<Vec<u8>> = past()
+            .flatten()
+            .flat_map(|version| version.data.iter().map(|(_, value)| value.to_ascii_lowercase().into()))
+            .collect();
+        let alias = |id: &mut String, number: u32| {
+            if values.contains(id.to_ascii_lowercase().as_bytes()) {
+                *id = format!("erased-{number}");
+            }
+        };
+        let wipe = |number: u32, version: &mut Option<Employee>| {
+            if let Some(version) = version {
+                version.data.clear();
+                alias(&mut version.id, number);
+            }
+        };
+        for change in history.iter_mut().flatten().filter(|change| is_wiped(change)) {
+            wipe(change.number, &mut change.before);
+            wipe(change.number, &mut change.after);
+        }
+        for number in numbers {
+            self.before.get_mut(number).into_iter().for_each(|before| wipe(*number, before));
+            erased.insert(*number, revision);
+        }
+        held.retain(|held| !numbers.contains(&held.number));
+        for plan in plans {
+            plan.changes.retain(|planned| match (&planned.change.before, &planned.change.after) {
+                (None, Some(after)) => !ids.contains(&after.id),
+                _ => !is_wiped(&planned.change),
+            });
+        }
+        queue.retain(|_, record| echospan::queued(record).id.is_none_or(|id| !ids.contains(&*id)));
+        for set_aside in remembered.values_mut().filter_map(|earlier| earlier.set_aside.as_deref_mut()) {
+            set_aside.errors.retain(|error| error.id.as_ref().is_none_or(|id| !ids.contains(id)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn erased(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        Ok(numbers.iter().map(|number| self.next.erased.get(number).copied()).collect())
     }
 
     pub(super) fn revision(&self) -> u64 {
@@ -363,7 +446,7 @@ impl Draft<'_> {
                 return Ok(Undoable::default());
             };
             let Counts { created, updated, activated, hidden, .. } = sync.counts;
-            if created + updated + activated + hidden > 0 {
+            if created + updated + activated + hidden > 0 || sync.kind == SyncKind::Rename {
                 profiles.extend(self.next.profiles.get(sync.profile as usize - 1).map(|(id, _)| *id));
             }
         }
@@ -449,6 +532,7 @@ impl Draft<'_> {
             employees: plan.sync.employees,
             counts: plan.sync.counts,
             changes: changes.len() as u64,
+            suspects: plan.sync.suspects,
         };
         maps.plans.push(KeptPlan { plan: kept.clone(), changes, absences });
         Ok(kept)

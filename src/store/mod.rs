@@ -12,6 +12,7 @@
 //! |---|---|
 //! | open, [`Draft::seed`] | `SELECT revision, stamp, seed FROM account WHERE id = $1` |
 //! | [`Draft::enter_profile`] | `INSERT INTO field (account, name, number) … ON CONFLICT DO NOTHING`, the same for `profile`, then `SELECT` both: a short transaction of its own; a number that no push comes to use does no harm |
+//! | [`Draft::profile_id`] | `SELECT id FROM profile WHERE account = $1 AND number = $2` |
 //! | [`Draft::index`] | `SELECT entries FROM index_part WHERE account = $1 ORDER BY part`, unless a node has it in memory with this stamp |
 //! | [`Draft::find_ids`] | `SELECT … FROM unnest($2::text[]) WITH ORDINALITY AS want (id, place) LEFT JOIN employee USING (id) …` |
 //! | [`Draft::holders`] | the same with `unique_value`, `ORDER BY revision DESC`, two for each value, minus `staged_released` |
@@ -29,8 +30,12 @@
 //! | [`Draft::plan`], [`Draft::plan_part`], [`Draft::plan_absences`] | `SELECT … FROM plan WHERE account = $1 AND id = $2`; `SELECT … FROM staged_change WHERE plan = $1 AND number > $2 ORDER BY number LIMIT $3`; the same of `staged_missing` |
 //! | [`Draft::start_over`] | `DELETE FROM staged_change WHERE draft = $1`, and `SELECT revision FROM account WHERE id = $2`, which must be the one that the draft began with |
 //! | [`Draft::revisions`], [`Draft::has_moved_since`], [`Draft::synced_at`] | `SELECT number, max(revision) FROM version WHERE account = $1 AND number = ANY($2)`; `SELECT EXISTS (SELECT 1 FROM version WHERE account = $1 AND revision > $2)`; `SELECT revision, finished_at FROM sync WHERE account = $1 AND revision = ANY($2)` |
+//! | [`Draft::status_changes`] | `SELECT number, count(*) FROM (SELECT number, revision, status <> lag(status) OVER (PARTITION BY number ORDER BY revision) AS has_turned FROM version WHERE account = $1 AND number = ANY($2)) JOIN sync USING (revision) WHERE has_turned AND finished_at >= $3 GROUP BY number` |
 //! | [`Draft::undoable`], [`Draft::changed_in`] | `SELECT count(*), max(revision) FILTER (WHERE kind = 'restore'), array_agg(DISTINCT profile) FROM sync WHERE account = $1 AND revision BETWEEN $2 AND $3`; `SELECT DISTINCT number FROM version WHERE account = $1 AND revision BETWEEN $2 AND $3 ORDER BY number` |
 //! | [`Draft::read_at`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) AND revision <= $3 ORDER BY number, revision DESC` |
+//! | [`Draft::guarded`] | `SELECT guarded FROM profile WHERE account = $1` |
+//! | [`Draft::wipe`] | kept until the commit, which then does `UPDATE version SET data = '' WHERE account = $1 AND number = ANY($2)`, and `DELETE` or `UPDATE` of these employees' rows in `unique_value`, `staged_change` of plans, `queue`, `retry`, `former_id` and the index's parts; `INSERT INTO erased …`. The bytes go with the next `VACUUM FULL` and when the log is recycled |
+//! | [`Draft::erased`] | `SELECT number, revision FROM erased WHERE account = $1 AND number = ANY($2)` |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an
@@ -39,6 +44,7 @@
 //! The unique index on `(account, id)` is deferred to the commit, so two employees may exchange their ids.
 
 mod draft;
+mod erase;
 mod error;
 mod feed;
 pub mod memory;
@@ -49,13 +55,18 @@ mod settings;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+mod suspects;
 mod unique;
 
-pub use draft::{Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, Seen, Sender, Sync};
+pub use draft::{
+    Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender,
+    Sync,
+};
+pub use erase::Erased;
 pub use error::{Cause, Error};
 pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
 pub use moment::{Moment, MomentError};
-pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
+pub use plan::{Base, Created, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
 pub use record::{
     AppliedPlan, AppliedUndo, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, VersionAt,
@@ -63,8 +74,9 @@ pub use record::{
 };
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Admitted, Applied, Checkup, Copied, Credential, Ended, Ending, Event, Filter, FormerId, Holder, Key,
+    Account, Admitted, Applied, Checkup, Copied, Credential, Due, Ended, Ending, Event, Filter, FormerId, Holder, Key,
     LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
-    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder,
+    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder, Trimmed,
 };
+use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

@@ -20,8 +20,12 @@ pub enum SyncKind {
     Plan(AppliedPlan),
     /// The roster was restored from a backup.
     Restore,
+    /// An employee was given another id.
+    Rename,
     /// What syncs had changed was taken back.
     Undo(AppliedUndo),
+    /// The personal data of employees was erased. It counts nobody as changed.
+    Erase,
 }
 
 /// The syncs that an undo takes back: from one revision to another, both included.
@@ -149,7 +153,9 @@ impl SyncKind {
             SyncKind::Plan(AppliedPlan { is_rebased: false, .. }) => "plan",
             SyncKind::Plan(AppliedPlan { is_rebased: true, .. }) => "rebasedPlan",
             SyncKind::Restore => "restore",
+            SyncKind::Rename => "rename",
             SyncKind::Undo(_) => "undo",
+            SyncKind::Erase => "erase",
         }
     }
 
@@ -157,7 +163,7 @@ impl SyncKind {
     pub fn plan(&self) -> Option<&str> {
         match self {
             SyncKind::Plan(AppliedPlan { id, .. }) | SyncKind::Undo(AppliedUndo { plan: id, .. }) => Some(id),
-            SyncKind::Push | SyncKind::Patch | SyncKind::Restore => None,
+            SyncKind::Push | SyncKind::Patch | SyncKind::Restore | SyncKind::Rename | SyncKind::Erase => None,
         }
     }
 
@@ -173,6 +179,8 @@ impl SyncKind {
             "patch" => SyncKind::Patch,
             "plan" | "rebasedPlan" => SyncKind::Plan(AppliedPlan { id, is_rebased: name == "rebasedPlan", tripped }),
             "restore" => SyncKind::Restore,
+            "rename" => SyncKind::Rename,
+            "erase" => SyncKind::Erase,
             "undo" => {
                 let undone = undone.ok_or_else(|| Error::damaged("an undo does not say what it has taken back"))?;
                 SyncKind::Undo(AppliedUndo { plan: id, undone })
@@ -186,7 +194,9 @@ impl SyncKind {
         match (self, absent_lists) {
             (SyncKind::Plan(_), lists) => HiddenBy::Plan { lists },
             (SyncKind::Undo(_), _) => HiddenBy::Undo,
+            (SyncKind::Erase, _) => HiddenBy::Erasure,
             (_, Some(lists)) => HiddenBy::Absence { lists },
+            (SyncKind::Rename, None) => HiddenBy::Rename,
             (SyncKind::Push | SyncKind::Patch | SyncKind::Restore, None) => HiddenBy::Push,
         }
     }

@@ -67,6 +67,8 @@ pub struct AccountSettings {
     pub replay: Replay,
     /// What is set for its guards. It comes before what a profile says.
     pub guards: GuardSettings,
+    /// How many days its history is kept; `None` if as long as the server keeps one.
+    pub history_days: Option<u32>,
 }
 
 /// Something that the pushes of an account must have.
@@ -99,6 +101,8 @@ pub enum AccountSetting {
     Replay(Replay),
     /// See [`AccountSettings::guards`].
     Guard(Guard, GuardSetting),
+    /// See [`AccountSettings::history_days`].
+    HistoryDays(Option<u32>),
 }
 
 impl Demand {
@@ -147,6 +151,8 @@ impl AccountSetting {
                 demands.collect::<Option<_>>().map(AccountSetting::Require)
             }
             "replay" => Replay::parse(value).map(AccountSetting::Replay),
+            HISTORY_DAYS if value == DEFAULT => Some(AccountSetting::HistoryDays(None)),
+            HISTORY_DAYS => value.parse().ok().map(|days| AccountSetting::HistoryDays(Some(days))),
             _ => {
                 let guard = Guard::ALL.into_iter().find(|guard| setting_of(*guard) == name)?;
                 GuardSetting::parse(guard, value).ok().map(|setting| AccountSetting::Guard(guard, setting))
@@ -160,6 +166,7 @@ impl AccountSetting {
             AccountSetting::Require(_) => "require",
             AccountSetting::Replay(_) => "replay",
             AccountSetting::Guard(guard, _) => setting_of(*guard),
+            AccountSetting::HistoryDays(_) => HISTORY_DAYS,
         }
     }
 
@@ -171,6 +178,7 @@ impl AccountSetting {
             }
             AccountSetting::Replay(replay) => replay.name().to_owned(),
             AccountSetting::Guard(_, setting) => setting.to_string(),
+            AccountSetting::HistoryDays(days) => days.map_or_else(|| DEFAULT.into(), |days| days.to_string()),
         }
     }
 }
@@ -181,9 +189,16 @@ impl AccountSettings {
             AccountSetting::Require(demands) => self.require = demands,
             AccountSetting::Replay(replay) => self.replay = replay,
             AccountSetting::Guard(guard, setting) => drop(self.guards.insert(guard, setting)),
+            AccountSetting::HistoryDays(days) => self.history_days = days,
         }
     }
 }
+
+/// The name by which it is stored how long the history is kept.
+const HISTORY_DAYS: &str = "history-days";
+
+/// What is stored if nothing is set any more.
+const DEFAULT: &str = "default";
 
 /// The name by which the setting of a guard is stored.
 fn setting_of(guard: Guard) -> &'static str {

@@ -7,7 +7,8 @@ use super::{
 use crate::limits::Limits;
 use crate::profile::{self, Profile};
 use crate::rejection::{Fault, Rejections, SetAside};
-use crate::roster::{Absences, Change, Counts, Data, Employee, Ignored, Missing, Status, Tally};
+use crate::roster::{Absences, Change, Counts, Data, Employee, Flapping, Ignored, Missing, Status, Suspects, Tally};
+use jiff::Timestamp;
 use std::time::Duration;
 
 const PROFILE: &str = r#"
@@ -93,6 +94,7 @@ fn commit() -> Commit {
         sender,
         as_of: None,
         is_usual: true,
+        suspects: Suspects::default(),
     };
     Commit {
         sync,
@@ -142,6 +144,8 @@ fn what_is_committed_is_there<B: Backend>() {
         (1, &[1, 2][..], false, 4)
     );
     assert_eq!(draft.index().unwrap().len(), 3);
+    assert_eq!(draft.profile_id(1).unwrap(), Some(suite_profile().id));
+    assert_eq!((draft.profile_id(0).unwrap(), draft.profile_id(2).unwrap()), (None, None));
 }
 
 fn what_is_appended_is_seen_by_its_draft_only<B: Backend>() {
@@ -155,6 +159,38 @@ fn what_is_appended_is_seen_by_its_draft_only<B: Backend>() {
     assert!(draft.active_of(1, 0, 9).unwrap().is_empty());
     drop(draft);
     assert_eq!(everybody(&mut backend.begin().unwrap()), [(1, before)]);
+}
+
+fn a_merge_is_taken_back<B: Backend>() {
+    let mut backend = B::new();
+    let (old, new) = (Employee { status: Status::Hidden, ..person("ada", "x") }, person("lovelace", "y"));
+    apply(&mut backend, &[created(1, &old), created(2, &new)]);
+    let nobody = Employee::merged(2, 1);
+    let changes = [changed(1, &old, &new), changed(2, &new, &nobody)];
+    apply(&mut backend, &changes);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.find_ids(&["ada", "lovelace"]).unwrap(), [None, Some((1, new.clone()))]);
+    assert_eq!(draft.read(&[2]).unwrap(), [Some(nobody.clone())]);
+    drop(draft);
+    apply(&mut backend, &changes.map(Change::inverse));
+    assert_eq!(everybody(&mut backend.begin().unwrap()), [(1, old.clone()), (2, new.clone())]);
+}
+
+fn changes_of_a_status_are_counted<B: Backend>() {
+    let mut backend = B::new();
+    let [(ada, away), (bob, _)] = ["ada", "bob"].map(|id| {
+        let person = person(id, id);
+        (person.clone(), Employee { status: Status::Hidden, ..person })
+    });
+    let moved = person("ada", "moved");
+    apply(&mut backend, &[created(1, &ada), created(2, &bob)]);
+    apply(&mut backend, &[changed(1, &ada, &away)]);
+    apply(&mut backend, &[changed(1, &away, &ada)]);
+    apply(&mut backend, &[changed(1, &ada, &moved)]);
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[changed(1, &moved, &away)]).unwrap();
+    assert_eq!(draft.status_changes(&[1, 2, 9], Timestamp::UNIX_EPOCH).unwrap(), [2, 0, 0]);
 }
 
 fn ids_are_exchanged<B: Backend>() {
@@ -225,6 +261,12 @@ fn set_aside() -> Box<SetAside> {
     Box::new(SetAside::new(2, rejections))
 }
 
+fn suspects() -> Suspects {
+    let mut suspects = Suspects::default();
+    suspects.flapping.add(|| Flapping { id: "7".into(), times: 3 });
+    suspects
+}
+
 fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>() {
     let mut backend = B::new();
     let as_of = Some("2026-01-31T06:00:00.25Z".parse().unwrap());
@@ -240,7 +282,7 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
         };
         let commit = commit();
         Commit {
-            sync: Sync { counts, employees: 2, as_of, ..commit.sync },
+            sync: Sync { counts, employees: 2, as_of, suspects: suspects(), ..commit.sync },
             remember: Some(remember),
             seen: Some(SEEN),
             ..commit
@@ -261,6 +303,7 @@ fn a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed<B: Backend>()
         employees: 2,
         counts,
         duration: Duration::ZERO,
+        suspects: suspects(),
     };
     assert_eq!(draft.earlier("one").unwrap(), Some(earlier));
     assert_eq!((draft.earlier("two").unwrap(), draft.last_as_of().unwrap()), (None, as_of));
@@ -383,11 +426,48 @@ fn who_is_removed_gives_up_the_id_and_can_come_back<B: Backend>() {
     assert!(draft.undoable(Undone { from: 1, to: 3 }).unwrap().is_kept);
 }
 
+fn who_is_wiped_has_no_values_and_stays_known<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, bob, later) = (person("ada", "x"), person("bob", "y"), person("ada", "z"));
+    apply(&mut backend, &[created(1, &ada), created(2, &bob)]);
+    let value = UniqueValue { field: 1, hash: 5 };
+    let mut draft = backend.begin().unwrap();
+    let numbers = draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[changed(1, &ada, &later), changed(2, &bob, &person("bob", "z"))]).unwrap();
+    let (sync, spool_dir, profile) = (commit().sync, &std::env::temp_dir(), &suite_profile());
+    let (why, accepted, limits) = (Why::DryRun(Vec::new()), Vec::new(), &Limits::default());
+    let plan = NewPlan { sync, why, profile, numbers: &numbers, accepted, absences: absences(), limits, spool_dir };
+    let plan = draft.keep_as_plan(plan).unwrap();
+    let mut draft = backend.begin().unwrap();
+    draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[changed(1, &ada, &later)]).unwrap();
+    draft.hold(&mut std::iter::once(Held::new(value, 2))).unwrap();
+    draft.commit(commit()).unwrap();
+
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.erased(&[1, 2]).unwrap(), [None, None]);
+    let removed = Employee::removed(1);
+    draft.append(&[changed(1, &later, &removed)]).unwrap();
+    draft.wipe(&[1]).unwrap();
+    assert_eq!(draft.commit(commit()).unwrap(), 3);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.erased(&[1, 2]).unwrap(), [Some(3), None]);
+    assert_eq!(draft.read(&[1, 2]).unwrap(), [Some(removed.clone()), Some(bob.clone())]);
+    let mut at = |revision| draft.read_at(&[1], revision).unwrap().remove(0).unwrap().employee;
+    let without_values = Employee { data: Data::default(), ..ada };
+    assert_eq!((at(1), at(2), at(3)), (without_values.clone(), without_values, removed));
+    assert_eq!(draft.holders(&[value]).unwrap(), [[2]]);
+    let planned: Vec<u32> =
+        draft.plan_part(plan.number, 0).unwrap().iter().map(|planned| planned.change.number).collect();
+    assert_eq!(planned, [2]);
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
-            suite!(@tests $type: a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged, who_is_missing_is_noted_until_they_come_back,
+            suite!(@tests $type: a_merge_is_taken_back, changes_of_a_status_are_counted, a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged, who_is_missing_is_noted_until_they_come_back,
                 who_is_removed_gives_up_the_id_and_can_come_back,
+                who_is_wiped_has_no_values_and_stays_known,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
                 other_unique_fields_mean_that_nobody_holds_anything,
                 a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);

@@ -57,6 +57,11 @@ impl Conditions {
             Arriving::Whole(mut whole) => whole.intake.pass_over()?,
             Arriving::Intents(intents) => intents.pass_over(),
         }
+        self.is_same(earlier)
+    }
+
+    /// Checks that a request that has come whole is the one that came before with its key.
+    pub(super) fn is_same(&self, earlier: &Earlier) -> Result<(), Failure> {
         if self.fingerprint.get() == Some(&earlier.fingerprint) { Ok(()) } else { Err(Failure::OtherBody) }
     }
 

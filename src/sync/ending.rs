@@ -30,7 +30,7 @@ impl Ready<'_, '_> {
         absence::remember(&absences, &mut self.draft)?;
         let sync = self.record(trace);
         let Ready { run: &Run { push, .. }, draft, index, applied, .. } = self;
-        let Applied { outcome, indexed, ignored, first, empties_queue, set_aside, .. } = applied;
+        let Applied { outcome, indexed, ignored, first, empties_queue, set_aside, suspects, .. } = applied;
         let Outcome { counts, employees, delta, figures, .. } = outcome;
         let duration = sync.duration;
         let index = match indexed {
@@ -49,7 +49,7 @@ impl Ready<'_, '_> {
         let tally = figures.tally();
         let commit = Commit { sync, index, index_bytes_max, tally, empties_queue, remember, seen, plan: None };
         let revision = timed(&mut trace.times.commit, || draft.commit(commit))?;
-        Ok(Receipt { counts, employees, revision, duration, ignored, first, set_aside, is_repeated: false })
+        Ok(Receipt { counts, employees, revision, duration, ignored, first, set_aside, suspects, is_repeated: false })
     }
 
     /// Keeps a push that guards stopped as a plan, if there is room for one.
@@ -88,7 +88,7 @@ impl Ready<'_, '_> {
     /// Returns the record of the push, or of the plan that it becomes.
     fn record(&self, trace: &Trace) -> Sync {
         let Run { push, profile, numbers, .. } = *self.run;
-        let Applied { outcome, set_aside, .. } = &self.applied;
+        let Applied { outcome, set_aside, suspects, .. } = &self.applied;
         let is_list = push.coverage.is_everybody();
         Sync {
             kind: if is_list { SyncKind::Push } else { SyncKind::Patch },
@@ -103,6 +103,7 @@ impl Ready<'_, '_> {
             sender: trace.sender,
             as_of: push.conditions.as_of,
             is_usual: is_list,
+            suspects: suspects.clone(),
         }
     }
 }

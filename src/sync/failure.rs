@@ -1,6 +1,7 @@
 //! Why a push did nothing.
 
 use super::plan::PlanFailure;
+use super::rename::RenameFailure;
 use super::undo::UndoFailure;
 use crate::rejection::Rejections;
 use crate::roster::{Counts, Tripped};
@@ -67,6 +68,8 @@ pub enum Failure {
     Rejected(Box<Rejections>),
     /// A plan cannot be applied.
     Plan(Box<PlanFailure>),
+    /// An employee does not get another id.
+    Rename(RenameFailure),
     /// Syncs cannot be taken back.
     Undo(Box<UndoFailure>),
     /// A body, or changes, could not be kept in a file for a while.
@@ -84,6 +87,12 @@ impl From<io::Error> for Failure {
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Failure {
         Failure::Store(error)
+    }
+}
+
+impl From<RenameFailure> for Failure {
+    fn from(failure: RenameFailure) -> Failure {
+        Failure::Rename(failure)
     }
 }
 

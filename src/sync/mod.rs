@@ -20,10 +20,12 @@ mod outcome;
 mod plan;
 mod recognise;
 mod reference;
+mod rename;
 mod rules;
 mod scan;
 mod source;
 mod split;
+mod suspect;
 mod trace;
 mod twice;
 mod undo;
@@ -36,6 +38,7 @@ pub use failure::{BodyError, Failure};
 pub use intake::{Intake, Pieces, Split};
 pub use plan::{ApplyPlan, LeftOut, Moved, MovedPerson, PlanFailure, apply_plan};
 pub use recognise::{Batch, Recogniser, Unknown};
+pub use rename::{Rename, RenameFailure, rename, renaming};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
 pub use trace::Trace;
@@ -45,7 +48,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::rejection::SetAside;
-use crate::roster::{Counts, Coverage, GuardSettings, Guards, Ignored, Index, Intent, Tripped};
+use crate::roster::{Counts, Coverage, GuardSettings, Guards, Ignored, Index, Intent, Suspects, Tripped};
 use crate::store::{self, Draft, Earlier, Numbers, Plan, Times, Why};
 use absence::Hiding;
 use carried::Indexed;
@@ -60,6 +63,7 @@ use source::{Arriving, Intents, Whole};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use suspect::Watch;
 use trace::timed;
 use unique::Uniques;
 
@@ -99,14 +103,16 @@ pub struct Receipt {
     pub first: Option<u32>,
     /// The employees that it was applied without; `None` if it was not lenient.
     pub set_aside: Option<Box<SetAside>>,
+    /// What in it looks odd.
+    pub suspects: Suspects,
     /// Whether an earlier request did this, and this one nothing.
     pub is_repeated: bool,
 }
 
 impl From<Earlier> for Receipt {
     fn from(earlier: Earlier) -> Receipt {
-        let Earlier { counts, employees, revision, duration, ignored, first, set_aside, .. } = earlier;
-        Receipt { counts, employees, revision, duration, ignored, first, set_aside, is_repeated: true }
+        let Earlier { counts, employees, revision, duration, ignored, first, set_aside, suspects, .. } = earlier;
+        Receipt { counts, employees, revision, duration, ignored, first, set_aside, suspects, is_repeated: true }
     }
 }
 
@@ -239,6 +245,8 @@ struct Applied<'a> {
     /// The guards that it trips.
     tripped: Vec<Tripped>,
     set_aside: Option<Box<SetAside>>,
+    /// What in it looks odd.
+    suspects: Suspects,
 }
 
 /// Returns the outcome of a push that has carried nobody yet.
@@ -250,6 +258,7 @@ fn outcome_of_nobody<'a>(profile: &'a Profile, numbers: &Numbers, seed: u64, lim
         uniques: Uniques::new(seed, numbers.unique.clone(), numbers.names.clone()),
         references: References::new(profile, &numbers.fields, seed, limits.references_bytes_max),
         figures: Figures::new(seed, numbers.unique.keys().copied(), numbers.guarded.clone()),
+        watch: Watch::new(seed, profile.same_person.iter().map(|at| numbers.fields[*at]).collect(), numbers.next == 1),
         listed_max: limits.errors_listed_max,
     })
 }
@@ -302,7 +311,8 @@ fn apply<'a>(
     };
     let guards = Guards::default().with(&profile.guards).with(&push.guards);
     let tripped = rules::guard(&outcome, &guards, &numbers.names, draft)?;
-    Ok(Applied { outcome, indexed, ignored, first, empties_queue, set_aside, tripped })
+    let suspects = suspect::look(&outcome, &numbers.names, draft)?;
+    Ok(Applied { outcome, indexed, ignored, first, empties_queue, set_aside, tripped, suspects })
 }
 
 /// What the steps of a push work with, batch by batch.

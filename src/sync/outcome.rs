@@ -5,6 +5,7 @@ use super::carried::{Carried, CarriedBefore};
 use super::check::{Checked, Chunk, Finding};
 use super::guard::Figures;
 use super::reference::References;
+use super::suspect::Watch;
 use super::unique::Uniques;
 use super::verdict::Verdict;
 use crate::json::NotJson;
@@ -28,6 +29,8 @@ pub struct Outcome<'p> {
     pub references: References<'p>,
     /// What guards look at.
     pub figures: Figures,
+    /// What may be suspect.
+    pub watch: Watch,
     /// What is wrong with its employees.
     pub verdict: Verdict,
     /// What it makes of the index, beside the entries that are replaced.
@@ -57,6 +60,8 @@ pub struct Beginning<'p> {
     pub uniques: Uniques,
     /// No figures yet.
     pub figures: Figures,
+    /// Nothing that may be suspect yet.
+    pub watch: Watch,
     /// No references yet.
     pub references: References<'p>,
     /// How many rejections are listed.
@@ -66,7 +71,7 @@ pub struct Beginning<'p> {
 impl<'p> Outcome<'p> {
     /// Nothing yet.
     pub fn new(beginning: Beginning<'p>) -> Outcome<'p> {
-        let Beginning { profile, seed, first_created, uniques, references, figures, listed_max } = beginning;
+        let Beginning { profile, seed, first_created, uniques, references, figures, watch, listed_max } = beginning;
         Outcome {
             counts: Counts::default(),
             employees: 0,
@@ -75,6 +80,7 @@ impl<'p> Outcome<'p> {
             uniques,
             references,
             figures,
+            watch,
             verdict: Verdict::new(listed_max),
             delta: Delta::default(),
             hidden_again: Vec::new(),
@@ -218,12 +224,26 @@ impl<'p> Outcome<'p> {
         let kinds = change.kinds();
         self.counts.add_kinds(&kinds);
         self.figures.note(change, &kinds);
+        self.watch.note(change, &kinds);
         let Some(after) = change.after else {
             return Ok(());
         };
         self.uniques.change(change.number, place, change.before, after);
         // Another id can close a circle, as other data can.
         self.references.add(change.number, place, change.before.map(|before| before.data), after.data)
+    }
+
+    /// Notes a change of a stored employee by a rename, which needs no push to carry it. Its references are those of the data `named`, which
+    /// were right when they were pushed. Its entry is added to the index.
+    pub fn rename(&mut self, change: &Change, named: Data<&[u8]>, index: &mut Index) -> Result<(), Failure> {
+        let after = change.after.expect("a rename leaves everybody stored");
+        self.enter(change.number, after, 0, index);
+        self.carried.grow(index);
+        let kinds = change.kinds();
+        self.counts.add_kinds(&kinds);
+        self.figures.note(change, &kinds);
+        self.uniques.change(change.number, None, change.before, after);
+        self.references.add(change.number, None, Some(named), after.data)
     }
 
     fn note_hidden_again(&mut self, entry: &Entry, status: Status) {

@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use super::reference::{Directory, References, Target, WrongReference};
 use super::unique::{Added, Conflict, Uniques};
 use super::verdict::{Verdict, Wrong};
-use crate::roster::{Guards, Index, Status, Tripped, USUAL_LISTS, hash};
+use crate::roster::{Guards, Index, Status, Tripped, USUAL_LISTS, hash, merged_into};
 use crate::store::{self, Draft, OF_HIDDEN, UniqueValue};
 use std::collections::{HashMap, HashSet};
 
@@ -221,13 +221,10 @@ impl People<'_> {
             .map(|holders| holders.iter().find_map(|holders| holders.first().copied()))
             .collect();
         numbers.extend(holders.iter().flatten());
-        let numbers: Vec<u32> = numbers.into_iter().collect();
-        let employees = numbers.iter().zip(draft.read(&numbers)?);
-        let statuses: HashMap<u32, Status> =
-            employees.filter_map(|(number, employee)| Some((*number, employee?.status))).collect();
-        directory.extend(statuses.iter().map(|(number, status)| (Target::Number(*number), (*number, *status))));
+        let found = by_number(numbers, draft)?;
+        directory.extend(found.iter().map(|(number, found)| (Target::Number(*number), *found)));
         for (value, holder) in values.into_iter().zip(holders) {
-            directory.extend(holder.and_then(|number| Some((Target::Value(value), (number, *statuses.get(&number)?)))));
+            directory.extend(holder.and_then(|number| Some((Target::Value(value), *found.get(&number)?))));
         }
         Ok(directory)
     }
@@ -238,4 +235,25 @@ impl People<'_> {
         let entry = created.or_else(|| self.index.find(id_hash).map(|slot| self.index.get(slot)))?;
         Some((entry.number, entry.status))
     }
+}
+
+/// Returns the employees with these numbers: the number and the status of each. The number of one who was merged into another is the other's,
+/// too.
+fn by_number(numbers: HashSet<u32>, draft: &mut Draft) -> Result<HashMap<u32, (u32, Status)>, store::Error> {
+    let mut found = HashMap::new();
+    // Each number that is asked for, with the one that leads to the employee.
+    let mut asked: Vec<(u32, u32)> = numbers.into_iter().map(|number| (number, number)).collect();
+    while !asked.is_empty() {
+        let numbers: Vec<u32> = asked.iter().map(|(_, number)| *number).collect();
+        let mut merged = Vec::new();
+        for ((asked, number), employee) in asked.into_iter().zip(draft.read(&numbers)?) {
+            match employee.map(|employee| (merged_into(&employee.id), employee.status)) {
+                Some((Some(into), _)) => merged.push((asked, into)),
+                Some((None, status)) => drop(found.insert(asked, (number, status))),
+                None => {}
+            }
+        }
+        asked = merged;
+    }
+    Ok(found)
 }

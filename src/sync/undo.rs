@@ -17,8 +17,8 @@ use super::verdict::Verdict;
 use super::{Failure, Planned, Trace, rules};
 use crate::limits::{LENIENT_ROUNDS_MAX, Limits};
 use crate::profile::{Folder, Profile};
-use crate::roster::{Absences, Change, ChangeSet, Employee, Ignored, Index, OwnedChange};
-use crate::store::{Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
+use crate::roster::{Absences, Change, ChangeSet, Employee, Ignored, Index, OwnedChange, Suspects};
+use crate::store::{Created, Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
 use inverse::{Found, Inverse, inverse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -41,6 +41,8 @@ pub struct Undo<'a> {
     pub back_to: Option<u64>,
     /// The ids of employees that are taken back though they were changed again since.
     pub anyway: &'a BTreeSet<String>,
+    /// What becomes of the employees that the syncs had created.
+    pub created: Created,
     /// The profiles in force.
     pub profiles: &'a Folder,
     /// The server's limits.
@@ -99,6 +101,7 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
         employees: counts.created + counts.updated + counts.activated + counts.hidden,
         counts,
         set_aside: None,
+        suspects: Suspects::default(),
         duration,
         times: trace.times,
         sender: trace.sender,
@@ -108,7 +111,7 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
     let mut accepted: Vec<(u32, u128)> =
         delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
     accepted.sort_unstable();
-    let why = Why::Undo(PlannedUndo { undone, conflicts: conflicts.count });
+    let why = Why::Undo(PlannedUndo { undone, conflicts: conflicts.count, created: undo.created });
     let (limits, spool_dir) = (undo.limits, undo.spool_dir);
     let absences = taken_back.absences;
     let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, absences, limits, spool_dir };
@@ -148,7 +151,10 @@ impl TakenBack {
             listed_max: undo.limits.errors_listed_max,
         };
         let mut not_needed = undo.anyway.clone();
-        let numbers = draft.changed_in(undone)?;
+        let mut numbers = draft.changed_in(undone)?;
+        // Of whoever was erased since nothing can be brought back.
+        let mut erased = draft.erased(&numbers)?.into_iter();
+        numbers.retain(|_| erased.next().flatten().is_none_or(|erased| erased < undone.from));
         for numbers in numbers.chunks(BATCH) {
             let before = draft.read_at(numbers, undone.from - 1)?;
             let after = draft.read_at(numbers, undone.to)?;

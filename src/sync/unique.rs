@@ -28,6 +28,19 @@ pub struct Added {
     place: Option<Place>,
 }
 
+/// A value that an employee had, and that another has now.
+#[derive(Clone, Copy)]
+pub struct HandedOn {
+    /// The account's number of the field.
+    pub field: u32,
+    /// The number of the employee that had it.
+    pub from: u32,
+    /// The number of the employee that has it now.
+    pub to: u32,
+    /// Whether the one that had it is hidden now, and had it until then.
+    pub from_is_hidden: bool,
+}
+
 /// Two employees with the same value.
 pub struct Conflict {
     /// The field's name.
@@ -101,22 +114,49 @@ impl Uniques {
     /// Returns which of the created employees get a value from somebody who is hidden. Numbers of created employees begin with
     /// `first_created`. The values must be in order.
     pub fn swapped(&self, first_created: u32) -> Happens {
-        let is_hidden = |holder: &Held| {
-            let aside = UniqueValue { field: holder.field | OF_HIDDEN, ..holder.value() };
-            let of_value = self.added.partition_point(|added| added.value() < aside);
-            let holders = self.added[of_value..].iter().take_while(|added| added.value() == aside);
-            holders.into_iter().any(|added| added.held.number == holder.number)
-        };
-        let has_from_somebody = |added: &&Added| {
-            let from = self.removed.partition_point(|removed| removed.value() < added.value());
-            let holders = self.removed[from..].iter().take_while(|removed| removed.value() == added.value());
-            added.held.field & OF_HIDDEN == 0 && holders.into_iter().any(&is_hidden)
-        };
+        let has_from_somebody =
+            |added: &&Added| added.held.field & OF_HIDDEN == 0 && self.givers(added).any(|giver| self.is_hidden(giver));
         let created = self.added.iter().filter(|added| added.held.number >= first_created);
         let numbers: BTreeSet<u32> = created.filter(has_from_somebody).map(|added| added.held.number).collect();
         let mut swapped = Happens::default();
         numbers.into_iter().for_each(|number| swapped.add(number));
         swapped
+    }
+
+    /// Returns the values that employees get from others who have given them up. The values must be in order.
+    pub fn handed_on(&self) -> impl Iterator<Item = HandedOn> {
+        // Of a first load nothing is removed.
+        let added = if self.removed.is_empty() { &[][..] } else { &self.added[..] };
+        added.iter().filter(|added| added.held.field & OF_HIDDEN == 0).filter_map(|added| {
+            let to = added.held.number;
+            let from = self.givers(added).find(|giver| giver.number != to)?;
+            Some(HandedOn { field: added.held.field, from: from.number, to, from_is_hidden: self.is_hidden(from) })
+        })
+    }
+
+    /// Returns the values that only the active may not share, and that employees of the push get who do not get them from others of it. The
+    /// values must be in order.
+    pub fn got_from_nobody(&self) -> impl Iterator<Item = Held> {
+        // Whoever is entered because other fields have become unique is at no place of the push, and gets nothing.
+        let may_be_of_hidden =
+            |added: &&Added| added.place.is_some() && self.fields.get(&added.held.field) == Some(&Unique::Active);
+        let added = self.added.iter().filter(may_be_of_hidden);
+        added.filter(|added| self.givers(added).next().is_none()).map(|added| added.held)
+    }
+
+    /// Returns who has given up a value that somebody comes to hold.
+    fn givers(&self, added: &Added) -> impl Iterator<Item = &Held> {
+        let value = added.value();
+        let from = self.removed.partition_point(|removed| removed.value() < value);
+        self.removed[from..].iter().take_while(move |removed| removed.value() == value)
+    }
+
+    /// Whether an employee that has given up a value holds it still, as one who is hidden.
+    fn is_hidden(&self, giver: &Held) -> bool {
+        let aside = UniqueValue { field: giver.field | OF_HIDDEN, ..giver.value() };
+        let of_value = self.added.partition_point(|added| added.value() < aside);
+        let mut holders = self.added[of_value..].iter().take_while(|added| added.value() == aside);
+        holders.any(|added| added.held.number == giver.number)
     }
 
     /// Returns the values that employees come to hold and nobody else may, each with all who come to hold it.

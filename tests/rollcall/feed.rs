@@ -310,7 +310,7 @@ fn those_who_wait_cost_little() {
     );
     assert!(threads_then < threads + 20, "{threads} → {threads_then} threads");
     assert!(memory_then < memory + 10 + followers / 20, "{memory} → {memory_then} MiB");
-    assert!(idle < Duration::from_millis(200), "{idle:?}");
+    assert!(idle < Duration::from_millis(600), "{idle:?}");
 }
 
 /// A roster as a follower holds it: the status and the values of each id.

@@ -71,11 +71,11 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
         .execute_batch(
             "DROP TABLE identity; ALTER TABLE sync DROP COLUMN stamp; ALTER TABLE index_part DROP COLUMN digest;
              DROP VIEW roster; DROP VIEW restored; DROP TABLE version; DROP TABLE latest; DROP TABLE hidden; DROP TABLE former_id;
-             DROP INDEX sync_as_of; ALTER TABLE sync DROP COLUMN as_of; DROP TABLE retry; DROP TABLE seen; DROP TABLE plan; DROP TABLE plan_part; DROP TABLE plan_absence; DROP TABLE history_start;
+             DROP INDEX sync_as_of; ALTER TABLE sync DROP COLUMN as_of; DROP TABLE retry; DROP TABLE seen; DROP TABLE plan; DROP TABLE plan_part; DROP TABLE plan_absence; DROP TABLE history_start; DROP TABLE erased; DROP TABLE erasure; DROP TABLE unscrubbed;
              DROP TABLE missing; DROP TABLE tally; DROP TABLE value_tally; ALTER TABLE profile DROP COLUMN guarded;
              DROP INDEX sync_usual; ALTER TABLE sync DROP COLUMN is_usual; ALTER TABLE sync DROP COLUMN kind; ALTER TABLE sync DROP COLUMN plan;
              ALTER TABLE sync DROP COLUMN guards; ALTER TABLE sync DROP COLUMN rules; ALTER TABLE sync DROP COLUMN first_created;
-             ALTER TABLE sync DROP COLUMN rows_created; ALTER TABLE sync DROP COLUMN undo;
+             ALTER TABLE sync DROP COLUMN rows_created; ALTER TABLE sync DROP COLUMN undo; ALTER TABLE sync DROP COLUMN suspects;
              ALTER TABLE sync DROP COLUMN set_aside; ALTER TABLE sync DROP COLUMN rejections; ALTER TABLE sync DROP COLUMN receive_us;
              ALTER TABLE sync DROP COLUMN check_us; ALTER TABLE sync DROP COLUMN write_us; ALTER TABLE sync DROP COLUMN commit_us;
              DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;

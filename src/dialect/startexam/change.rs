@@ -11,13 +11,14 @@ const VALUE_BYTES_MAX: usize = 4_096;
 pub type IsKind = fn(Kinds) -> bool;
 
 /// What a change may do, by name.
-pub const KINDS: [(&str, IsKind); 6] = [
+pub const KINDS: [(&str, IsKind); 7] = [
     ("created", |kinds| kinds.created),
     ("updated", |kinds| kinds.updated),
     ("activated", |kinds| kinds.activated),
     ("hidden", |kinds| kinds.hidden),
     ("renamed", |kinds| kinds.renamed),
     ("removed", |kinds| kinds.removed),
+    ("merged", |kinds| kinds.merged),
 ];
 
 /// Shows a change: who, what it does, before and after of what is different, and why it hides the employee, if that is known. Null stands for
@@ -62,7 +63,9 @@ pub fn shown_change(change: &Change, hidden_by: Option<HiddenBy>, names: &Names)
 /// Shows why an employee was hidden.
 pub fn shown_hidden_by(hidden_by: HiddenBy) -> Value {
     match hidden_by {
-        HiddenBy::Push | HiddenBy::Undo | HiddenBy::Plan { lists: None } => json!({ "cause": hidden_by.name() }),
+        HiddenBy::Push | HiddenBy::Rename | HiddenBy::Undo | HiddenBy::Erasure | HiddenBy::Plan { lists: None } => {
+            json!({ "cause": hidden_by.name() })
+        }
         HiddenBy::Absence { lists } | HiddenBy::Plan { lists: Some(lists) } => {
             json!({ "cause": hidden_by.name(), "lists": lists })
         }

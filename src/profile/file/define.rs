@@ -1,12 +1,12 @@
 //! The contents of a profile's file become a profile, or mistakes with their places in the file.
 
 use super::{
-    AbsentFile, ActiveOnly, Bound, BoundsFile, CaseFile, FieldFile, GuardFile, Kind, Mistakes, OptionFile, ProfileFile,
-    UniqueFile, UnknownFile,
+    AbsentFile, ActiveOnly, Bound, BoundsFile, CaseFile, EraseFile, FieldFile, GuardFile, Kind, Mistakes, OptionFile,
+    ProfileFile, UniqueFile, UnknownFile,
 };
 use crate::dialect::Dialect;
 use crate::profile::rules::{Case, Pattern};
-use crate::profile::{Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
+use crate::profile::{Erasing, Field, Profile, Reference, Rules, To, Unique, date::Format, number, rules};
 use crate::roster::{Absent, Guard, GuardSetting, GuardSettings, Percent};
 use regex::RegexBuilder;
 use std::borrow::Cow;
@@ -19,6 +19,9 @@ use xxhash_rust::xxh3::xxh3_128;
 /// The longest pattern, in characters, and the largest program it may become, in bytes.
 const PATTERN_CHARS_MAX: usize = 1_000;
 const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// After how many days at most personal data is erased: a century.
+const ERASED_DAYS_MAX: u32 = 36_525;
 
 /// What an employee has besides its fields.
 const NOT_A_FIELD: [&str; 2] = ["id", "status"];
@@ -37,6 +40,8 @@ pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
     let fields = file.fields.iter().enumerate().map(|(place, written)| field(written.get_ref(), place, file, mistakes));
     let fields: Vec<Option<Field>> = fields.collect();
     let guards = guards(file, mistakes);
+    let same_person = same_person(file, mistakes);
+    let erase = erase(file, mistakes);
     let (id, name, fields) = (id?, file.name.as_ref()?, fields.into_iter().collect::<Option<Vec<_>>>()?);
     if !mistakes.is_empty() {
         return None;
@@ -59,6 +64,12 @@ pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
     if let Some(grace) = &file.grace {
         definition["grace"] = (*grace.get_ref()).into();
     }
+    if let Some(names) = &file.same_person {
+        definition["samePerson"] = names.get_ref().iter().map(|name| name.get_ref().as_str()).collect();
+    }
+    if let Some(erase) = &file.erase {
+        definition["erase"] = serde_json::json!(erase.get_ref());
+    }
     let grace = file.grace.as_ref().map_or(0, |grace| *grace.get_ref());
     let accounts = file.accounts.as_ref().map(|accounts| accounts.get_ref().clone());
     Some(Profile {
@@ -68,6 +79,8 @@ pub fn profile(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Profile> {
         fields,
         absent,
         grace,
+        same_person,
+        erase,
         guards,
         version,
         definition,
@@ -138,6 +151,57 @@ fn field(field: &FieldFile, place: usize, file: &ProfileFile, mistakes: &mut Mis
     }
     let (required, guard) = (field.required, field.guard);
     Some(Field { name: name.clone(), required, unique, rules: rules?, guard, wire })
+}
+
+/// Returns the positions of the fields by which two employees are taken for the same person.
+fn same_person(file: &ProfileFile, mistakes: &mut Mistakes) -> Vec<usize> {
+    let Some(names) = &file.same_person else {
+        return Vec::new();
+    };
+    let mut positions = Vec::new();
+    for name in names.get_ref() {
+        match file.fields.iter().position(|field| field.get_ref().name.get_ref() == name.get_ref()) {
+            Some(position) if positions.contains(&position) => {
+                mistakes.add(name.span(), format!("same_person: {:?} appears twice; name it once", name.get_ref()));
+            }
+            Some(position) => positions.push(position),
+            None => {
+                let message =
+                    format!("same_person: there is no field {:?}; name fields of this profile", name.get_ref());
+                mistakes.add(name.span(), message);
+            }
+        }
+    }
+    if names.get_ref().len() < 2 {
+        let message = "same_person must name two fields or more, such as the names and the date of birth: many people share one value";
+        mistakes.add(names.span(), message);
+    }
+    positions
+}
+
+/// Returns when personal data is erased, or adds mistakes and returns `None`.
+fn erase(file: &ProfileFile, mistakes: &mut Mistakes) -> Option<Erasing> {
+    let written = file.erase.as_ref()?;
+    let EraseFile { field, days } = written.get_ref();
+    let before = mistakes.len();
+    match file.fields.iter().map(Spanned::get_ref).find(|named| named.name.get_ref() == field) {
+        None => {
+            let message = format!(
+                "erase: no field is called {field:?}; name the date after which the data of a hidden employee is erased"
+            );
+            mistakes.add(written.span(), message);
+        }
+        // The mistakes of its type are reported there.
+        Some(named) if named.unreadable.contains(&"type") => {}
+        Some(named) if *named.kind.get_ref() != Kind::Date => {
+            mistakes.add(written.span(), format!("erase: field {field:?} must be of type date"));
+        }
+        Some(_) => {}
+    }
+    if *days > ERASED_DAYS_MAX {
+        mistakes.add(written.span(), format!("erase: days must be at most {ERASED_DAYS_MAX}"));
+    }
+    (mistakes.len() == before).then(|| Erasing { field: field.clone(), days: *days })
 }
 
 /// Returns what is set for guards.

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 const OF_EVERY_FIELD: [&str; 6] = ["name", "type", "required", "unique", "guard", "wire"];
 
 /// What comes before the first field.
-const OF_A_PROFILE: [&str; 6] = ["id", "name", "accounts", "absent", "grace", "guards"];
+const OF_A_PROFILE: [&str; 8] = ["id", "name", "accounts", "absent", "grace", "erase", "guards", "same_person"];
 const ABOVE: &str = "belongs above the first [[field]]";
 
 /// How many syntax errors of one field are reported.
@@ -57,7 +57,9 @@ fn parse_pieces(text: &str, errors: &[Error], mistakes: &mut Mistakes) -> Profil
         accounts: None,
         absent: None,
         grace: None,
+        erase: None,
         guards: BTreeMap::new(),
+        same_person: None,
         fields: Vec::new(),
     };
     for ((start, header), end) in starts.iter().zip(ends) {
@@ -166,8 +168,9 @@ fn top(table: &DeTable, place: &Place, mistakes: &mut Mistakes) -> ProfileFile {
     let mut members = Members::new(table, place, mistakes);
     members.known.push("field");
     let (id, name, accounts) = (members.one("id"), members.one("name"), members.list("accounts"));
-    let (absent, grace) = (members.one("absent"), members.one("grace"));
+    let (absent, grace, erase) = (members.one("absent"), members.one("grace"), members.one("erase"));
     let guards = members.table("guards");
+    let same_person = members.one("same_person");
     members.finish(|key| {
         let is_rule = Kind::ALL.iter().any(|kind| kind.rules().contains(&key)) || OF_EVERY_FIELD.contains(&key);
         is_rule.then_some("belongs to a field: write it below a line [[field]]")
@@ -178,7 +181,7 @@ fn top(table: &DeTable, place: &Place, mistakes: &mut Mistakes) -> ProfileFile {
             mistakes.add(0..0, format!("{name} is missing, above the first [[field]]: {what}"));
         }
     }
-    ProfileFile { id, name, accounts, absent, grace, guards, fields: Vec::new() }
+    ProfileFile { id, name, accounts, absent, grace, erase, guards, same_person, fields: Vec::new() }
 }
 
 /// Reads one field.

@@ -3,10 +3,12 @@
 use crate::limits::Limits;
 use crate::server::Server;
 use crate::server::connection::{linger, serve as serve_connection};
+use crate::server::erasing::erase_daily;
 use crate::server::memory;
 use crate::server::observe::history;
 use crate::server::respond::Refusal;
 use crate::server::share::pace::{Pace, Place};
+use crate::server::trim;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use std::future::{Future, poll_fn};
@@ -57,6 +59,8 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
     let tidying = tokio::spawn(memory::tidy(server.clone()));
+    let erasing = tokio::spawn(erase_daily(server.clone()));
+    let trimming = tokio::spawn(trim::keep_trimming(server.clone()));
     let mut accepting = accepting(listeners);
     loop {
         let accepted = tokio::select! {
@@ -85,6 +89,8 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     }
     drop(accepting);
     tidying.abort();
+    erasing.abort();
+    trimming.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
     server.followers.stop();

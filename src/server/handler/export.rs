@@ -1,7 +1,8 @@
 //! `GET /v1/employees.csv`, `.xlsx` and `.ndjson`: the whole roster in one file; and `GET /v1/syncs/{revision}/changes.csv` and so on: what a sync
 //! changed.
 
-use super::syncs::found;
+use super::syncs::found_with_changes;
+use crate::dialect::JSON;
 use crate::export::{self, Form, Written};
 use crate::limits::Limits;
 use crate::server::Server;
@@ -64,11 +65,54 @@ pub async fn changes(call: Call<'_>, key: Key, form: Form) -> Result<Answer, Ref
     send_file(call, key, form, &name, move |server, key, file| {
         let reader = server.store.history_reader(key)?;
         reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
-        let (past, sync) = found(&reader, &revision)?;
+        let (past, sync) = found_with_changes(&reader, &revision)?;
         export::write_changes(&reader, &past, &sync, form, file, server.store.dir())?;
         Ok(Exported { revision: sync.revision, cursor: None })
     })
     .await
+}
+
+/// `GET /v1/employees/{id}/export`: everything that is stored about an employee, as one JSON document.
+pub async fn person(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
+    let id = call.part("id")?;
+    if call.head.uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "this export has no parameters"));
+    }
+    let name = format!("employee-{}", key.account);
+    send_file(call, key, Document::PERSON, &name, move |server, key, file| {
+        let reader = server.store.history_reader(key)?;
+        reader.refuse_if_log_is_long(server.limits.log_bytes_max)?;
+        let person = reader.person(id.trim())?.ok_or_else(|| {
+            let message =
+                "the account has no employee who has or had this id; ids are compared as they are, case and all";
+            Refusal::new(StatusCode::NOT_FOUND, message)
+        })?;
+        let revision = export::write_person(&reader, &person, key.account, file)?;
+        Ok(Exported { revision, cursor: None })
+    })
+    .await
+}
+
+/// What kind of file is sent.
+#[derive(Clone, Copy)]
+struct Document {
+    media_type: &'static str,
+    ending: &'static str,
+}
+
+impl Document {
+    const PERSON: Document = Document { media_type: JSON, ending: "json" };
+}
+
+impl From<Form> for Document {
+    fn from(form: Form) -> Document {
+        let media_type = match form {
+            Form::Csv => "text/csv; charset=utf-8",
+            Form::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Form::Ndjson => "application/x-ndjson",
+        };
+        Document { media_type, ending: form.ending() }
+    }
 }
 
 /// What an export is of.
@@ -83,11 +127,11 @@ struct Exported {
 async fn send_file(
     call: Call<'_>,
     key: Key,
-    form: Form,
+    document: impl Into<Document>,
     name: &str,
     write: impl FnOnce(&Server, &Key, &mut File) -> Result<Exported, Refusal> + Send + 'static,
 ) -> Result<Answer, Refusal> {
-    let server = call.server;
+    let (server, Document { media_type, ending }) = (call.server, document.into());
     let too_many = |whose: &str| {
         let message = format!("as many exports are under way {whose} (limit exports_max); ask again in a moment");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(5)
@@ -119,19 +163,14 @@ async fn send_file(
     let (sender, body) = Channel::new(2);
     tokio::spawn(send(file, sender, Duration::from_secs(server.limits.body_pause_seconds_max), place));
     let mut answer = Response::new(Content::file(body));
-    let content_type = match form {
-        Form::Csv => "text/csv; charset=utf-8",
-        Form::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        Form::Ndjson => "application/x-ndjson",
-    };
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CONTENT_LENGTH, length.into());
     headers.insert(REVISION, revision.into());
     if let Some(cursor) = cursor {
         headers.insert(CURSOR, HeaderValue::from_str(&cursor.to_string()).expect("a cursor is ASCII"));
     }
-    let name = format!("attachment; filename=\"{name}.{}\"", form.ending());
+    let name = format!("attachment; filename=\"{name}.{ending}\"");
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&name).expect("a number and an ending are ASCII"));
     Ok(answer)
 }

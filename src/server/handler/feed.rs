@@ -25,9 +25,10 @@ pub async fn follow(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
         .map_err(|message: String| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     let (key, is_thin) = (caller.key, !caller.roles.has(Role::Read));
     let until = Instant::now() + asked.wait;
-    let _place = match asked.wait.is_zero() {
-        true => None,
-        false => Some(server.followers.enter(key.account).await.map_err(|shut| too_many(shut, &server.limits))?),
+    let _place = if asked.wait.is_zero() {
+        None
+    } else {
+        Some(server.followers.enter(key.account).await.map_err(|shut| too_many(shut, &server.limits))?)
     };
     let mut watch = server.followers.watch(key.account);
     let (mut from, mut woken) = (asked.from, Woken::Changed);
@@ -102,7 +103,7 @@ async fn read(
     limit: usize,
     is_thin: bool,
 ) -> Result<(Read, Answer), Refusal> {
-    let turn = server.followers.read(key.account).await.map_err(|shut| too_many_read(shut))?;
+    let turn = server.followers.read(key.account).await.map_err(too_many_read)?;
     let key = key.clone();
     look_up(server, move |server| {
         let reader = server.store.history_reader(&key)?;

@@ -9,7 +9,9 @@ use crate::server::body::{BytesMax, receive};
 use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::apply;
 use crate::server::push::asked::{Asked, Carries, everybody};
-use crate::server::respond::{Answer, Besides, Refusal, answer_with, location, note, note_ignored, note_set_aside};
+use crate::server::respond::{
+    Answer, Besides, Refusal, answer_with, location, note, note_ignored, note_set_aside, note_suspects,
+};
 use crate::store::Roster;
 use crate::sync::{self, Body, Conditions, Failure, Format, Pieces, Planned, Push, Receipt, Source, Trace, sync};
 use hyper::StatusCode;
@@ -129,5 +131,6 @@ fn planned(planned: &Planned) -> Answer {
     answer.headers_mut().insert(LOCATION, location(&plan.id));
     note_ignored(&mut answer, ignored);
     note_set_aside(&mut answer, set_aside.as_deref());
+    note_suspects(&mut answer, &plan.suspects);
     answer
 }

@@ -7,7 +7,7 @@ use super::paging::Paging;
 use crate::server::call::Call;
 use crate::server::respond::{Answer, Refusal, json};
 use crate::server::share::disk;
-use crate::store::{Applied, Key, OutcomeFilter, Past, Reader, SyncFilter, SyncPlace};
+use crate::store::{Applied, Key, MomentError, OutcomeFilter, Past, Reader, SyncFilter, SyncPlace};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -55,13 +55,23 @@ pub fn found(reader: &Reader, revision: &str) -> Result<(Past, Applied), Refusal
     })
 }
 
+/// Does the same for its changes: 410 if the history begins later.
+pub fn found_with_changes(reader: &Reader, revision: &str) -> Result<(Past, Applied), Refusal> {
+    let (past, applied) = found(reader, revision)?;
+    let (first, time) = reader.history_start()?;
+    if first > 0 && applied.revision <= first {
+        return Err(MomentError::NotKept { first, time }.into());
+    }
+    Ok((past, applied))
+}
+
 /// `GET /v1/syncs/{revision}/changes?kind=&field=&id=&cursor=&limit=`: what a sync changed, in pages.
 pub async fn changes(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let revision = call.part("revision")?;
     let page = Page::parse(call.query(), call.server.limits.page_employees_max)?;
     disk::read(call.server, key.account, move |server| {
         let reader = server.store.history_reader(&key)?;
-        let (_, applied) = found(&reader, &revision)?;
+        let (_, applied) = found_with_changes(&reader, &revision)?;
         let numbers = page.id.as_ref().map(|id| reader.numbers(id, SAME_ID_MAX)).transpose()?;
         page.read(server, &reader.names()?, |after| match &numbers {
             None => Ok(reader.changes(&applied, after, PART)?),
@@ -98,6 +108,8 @@ pub async fn life(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
         let page = reader.life(person.number, paging.after.0, paging.limit, server.limits.page_bytes_max)?;
         let names = reader.names()?;
         let mut shown = shown::person(&person);
+        let (first, time) = reader.history_start()?;
+        shown["historyStart"] = if first == 0 { Value::Null } else { json!({ "revision": first, "time": time }) };
         shown["history"] = page.events.iter().map(|event| shown::event(event, &names)).collect();
         shown["nextCursor"] = json!(page.next.map(|next| next.to_string()));
         Ok(json(StatusCode::OK, &shown))

@@ -203,6 +203,7 @@ impl Drop for Event {
                     repeated = receipt.is_some_and(|receipt| receipt.is_repeated).then_some(true),
                     employees = receipt.map(|receipt| receipt.employees),
                     set_aside = receipt.and_then(|receipt| Some(receipt.set_aside.as_ref()?.employees)),
+                    suspects = receipt.map(|receipt| receipt.suspects.count()).filter(|count| *count > 0),
                     created = counts.map(|counts| counts.created),
                     updated = counts.map(|counts| counts.updated),
                     activated = counts.map(|counts| counts.activated),

@@ -7,7 +7,7 @@ use crate::export;
 use crate::roster::{Counts, Tripped};
 use crate::server::authenticate;
 use crate::store::{self, MomentError};
-use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure, UndoFailure};
+use crate::sync::{BodyError, Failure, LeftOut, MovedPerson, PlanFailure, RenameFailure, UndoFailure};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
 use serde_json::{Value, json};
@@ -144,6 +144,7 @@ impl From<Failure> for Refusal {
                 Refusal { rejected: Some(Box::new(Rejected { error_count, errors, causes })), ..bad(message) }
             }
             Failure::Plan(failure) => (*failure).into(),
+            Failure::Rename(failure) => failure.into(),
             Failure::Undo(failure) => (*failure).into(),
             Failure::Spool(error) => disk(error),
             Failure::Store(error) => error.into(),
@@ -241,6 +242,21 @@ impl From<PlanFailure> for Refusal {
                 Refusal::new(StatusCode::PRECONDITION_FAILED, message).in_form(JSON, text)
             }
         }
+    }
+}
+
+impl From<RenameFailure> for Refusal {
+    fn from(failure: RenameFailure) -> Refusal {
+        let (status, advice) = match failure {
+            RenameFailure::Unknown => (StatusCode::NOT_FOUND, ": GET /v1/employees/{id}/history"),
+            RenameFailure::Same => (StatusCode::BAD_REQUEST, ""),
+            RenameFailure::NoProfile => (StatusCode::CONFLICT, ""),
+            RenameFailure::Older | RenameFailure::Others => (
+                StatusCode::CONFLICT,
+                "; nothing was changed; add \"merge\": true to the body if this is what you mean",
+            ),
+        };
+        Refusal::new(status, format!("{failure}{advice}"))
     }
 }
 

@@ -10,7 +10,7 @@ pub use refusal::{Held, Refusal};
 use crate::dialect::JSON;
 use crate::limits::IGNORED_HEADER_BYTES_MAX;
 use crate::rejection::SetAside;
-use crate::roster::{Ignored, Tripped};
+use crate::roster::{Ignored, Suspects, Tripped};
 use crate::sync::Receipt;
 use content::Content;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -40,6 +40,9 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// How many employees a lenient push was applied without.
 const REJECTED: HeaderName = HeaderName::from_static("rollcall-rejected");
 
+/// How many suspects a push has, and how many of each kind: `3;same-person=1;moved-value=2`.
+const SUSPECTS: HeaderName = HeaderName::from_static("rollcall-suspects");
+
 /// Says that an earlier request did what the answer says, and this one nothing.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
@@ -68,6 +71,17 @@ pub fn note(answer: &mut Answer, receipt: &Receipt) {
     note_repeated(answer, receipt.is_repeated);
     note_ignored(answer, &receipt.ignored);
     note_set_aside(answer, receipt.set_aside.as_deref());
+    note_suspects(answer, &receipt.suspects);
+}
+
+/// Adds to an answer the header that says how many suspects there are, if there are any.
+pub fn note_suspects(answer: &mut Answer, suspects: &Suspects) {
+    let kinds = suspects.counts().into_iter().filter(|(_, count)| *count > 0);
+    let kinds: String = kinds.map(|(kind, count)| format!(";{kind}={count}")).collect();
+    if !kinds.is_empty() {
+        let value = HeaderValue::from_str(&format!("{}{kinds}", suspects.count()));
+        answer.headers_mut().insert(SUSPECTS, value.expect("names and numbers are ASCII"));
+    }
 }
 
 /// Adds to an answer the header that says so if an earlier request did what it says.

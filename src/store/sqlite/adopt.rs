@@ -1,14 +1,16 @@
 //! A file that somebody put into the folder, and the account around it.
 
 use super::keys::Credential;
-use super::{Error, Store, private, reader, schema};
+use super::roster::OpenFile;
+use super::{Error, Store, erasures, private, reader, schema, scrub};
 use crate::role::Roles;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 impl Store {
     /// Adds an account, with its SharedKey secret, whose file is in the folder already. Returns how many employees are in it. A
-    /// server that runs knows the account at once.
+    /// server that runs knows the account at once. Whoever the list of who was erased names, and the file does not know of, is erased from it.
     pub fn adopt_account(&self, id: i64, name: &str, secret: &str) -> Result<u64, Error> {
         if self.key(id)?.is_some() {
             return Err(Error::AccountExists(id));
@@ -20,11 +22,15 @@ impl Store {
         private::give(&path, None, private::folder_of(&path))
             .and_then(|()| private::tighten(&path))
             .map_err(|source| Error::Folder { path: path.clone(), source })?;
-        let connection = schema::open_roster(&path, false, self.seed()).map_err(|error| error.of(id))?;
+        let mut connection = schema::open_roster(&path, false, self.seed()).map_err(|error| error.of(id))?;
         let intact: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if intact != "ok" {
             return Err(Error::damaged(intact).of(id));
         }
+        erasures::apply(&mut connection, &path, id, &self.shared()).map_err(|error| error.of(id))?;
+        erasures::list(&connection, &self.shared())?;
+        // If somebody else reads the file, it is done when the account is opened for the first time.
+        scrub::scrub(&mut connection, &OpenFile::of(path.clone()), Instant::now())?;
         let summary = reader::summary(&connection).map_err(|error| error.of(id))?;
         self.write(|transaction| {
             self.insert_account(transaction, id, name, None)?;

@@ -56,30 +56,14 @@ impl Snapshot<'_> {
         if is_there { Ok(revision) } else { Err(MomentError::Lost { revision }.into()) }
     }
 
-    /// Finds the last sync that had ended by a time. No sync ended before an earlier one, so half of them are ruled out at a time.
     fn revision_at_time(&self, time: Timestamp) -> Result<u64, Error> {
         let last = self.revision()?;
         if time > Timestamp::now() {
             return Err(MomentError::ToCome { last }.into());
         }
-        let time = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let had_ended = "SELECT finished_at <= ?2 FROM sync WHERE revision <= ?1 ORDER BY revision DESC LIMIT 1";
-        let mut had_ended = self.inner.prepare_cached(had_ended)?;
-        let (mut found, mut end) = (0, last + 1);
-        while found + 1 < end {
-            let middle = found + (end - found) / 2;
-            let had_ended = had_ended.query_row(params![middle, time], |row| row.get(0)).optional()?;
-            *(if had_ended.unwrap_or(true) { &mut found } else { &mut end }) = middle;
-        }
-        let found = self.last_sync_until(found)?;
+        let found = last_sync_by(&self.inner, &text(time))?;
         self.refuse_if_not_kept(found)?;
         Ok(found)
-    }
-
-    /// Returns the last revision up to one that a sync made; 0 if there is none.
-    fn last_sync_until(&self, revision: u64) -> Result<u64, Error> {
-        let last = "SELECT coalesce(max(revision), 0) FROM sync WHERE revision <= ?";
-        Ok(self.inner.prepare_cached(last)?.query_row([revision], |row| row.get(0))?)
     }
 
     fn refuse_if_not_kept(&self, revision: u64) -> Result<(), Error> {
@@ -188,6 +172,28 @@ impl Snapshot<'_> {
         let was_restored = "SELECT EXISTS (SELECT 1 FROM restored WHERE revision > ? AND revision <= ?)";
         Ok(self.inner.prepare_cached(was_restored)?.query_row([since, revision], |row| row.get(0))?)
     }
+}
+
+/// Returns a time as the record of a sync has it.
+pub(super) fn text(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Returns the last revision whose sync had ended by a time; 0 if there is none. No sync ended before an earlier one, so half of them are
+/// ruled out at a time.
+pub(super) fn last_sync_by(connection: &Connection, time: &str) -> Result<u64, Error> {
+    let last = "SELECT coalesce(max(revision), 0) FROM sync WHERE revision <= ?";
+    let mut last = connection.prepare_cached(last)?;
+    let had_ended = "SELECT finished_at <= ?2 FROM sync WHERE revision <= ?1 ORDER BY revision DESC LIMIT 1";
+    let mut had_ended = connection.prepare_cached(had_ended)?;
+    let (mut found, mut end): (u64, u64) = (0, last.query_row([i64::MAX], |row| row.get::<_, u64>(0))? + 1);
+    while found + 1 < end {
+        let middle = found + (end - found) / 2;
+        let had_ended = had_ended.query_row(params![middle, time], |row| row.get(0)).optional()?;
+        *(if had_ended.unwrap_or(true) { &mut found } else { &mut end }) = middle;
+    }
+    // A revision may have been left out.
+    Ok(last.query_row([found], |row| row.get(0))?)
 }
 
 /// Returns the first revision that the roster is known of, and when its sync ended.

@@ -5,7 +5,7 @@
 //! after, and a crash leaves the one or the other.
 
 use super::accounts::erase;
-use super::{Error, Key, Store, Summary, log, private, reader, restore, schema};
+use super::{Error, Key, Store, Summary, erasures, log, private, reader, restore, schema, scrub};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fs::{self, File};
@@ -21,6 +21,8 @@ pub struct Copied {
     pub bytes: u64,
     /// What is in it.
     pub summary: Summary,
+    /// How many employees were erased from it because they had been erased after the backup was made.
+    pub erased: u64,
 }
 
 impl Store {
@@ -29,7 +31,7 @@ impl Store {
         let path = account_path(dir, key.account);
         let reader = self.reader(key)?;
         let (bytes, summary) = copy_to(&reader.connection, &path, replace, reader::summary)?;
-        Ok(Copied { path, bytes, summary })
+        Ok(Copied { path, bytes, summary, erased: 0 })
     }
 
     /// Copies the accounts and keys to `rollcall.db` in `dir`. Returns how many bytes there are. What is there is replaced only with
@@ -52,23 +54,34 @@ impl Store {
         let dir = dir.map_err(|source| Error::Folder { path: self.dir().to_owned(), source })?;
         let copy_path = dir.path().join("copy.db");
         run(&from, &mut Connection::open(&copy_path)?)?;
-        let copy = schema::open_roster(&copy_path, false, self.seed()).map_err(|error| error.of(account))?;
+        let mut copy = schema::open_roster(&copy_path, false, self.seed()).map_err(|error| error.of(account))?;
         copy.pragma_update(None, "synchronous", "OFF")?;
+        let erased = erasures::apply(&mut copy, &copy_path, account, &self.shared())?;
+        if erased > 0 || scrub::is_asked(&copy) {
+            // Nobody else has the copy, so it is written anew without what was erased.
+            copy.execute_batch("VACUUM; DELETE FROM unscrubbed")?;
+        }
         copy_into(&copy, &path, |there| restore::give_revision(&copy, there))?;
         let summary = reader::summary(&copy)?;
         let bytes = fs::metadata(&path).map_or(0, |file| file.len());
-        Ok(Copied { path, bytes, summary })
+        erasures::list(&schema::open_roster(&path, false, self.seed())?, &self.shared())?;
+        Ok(Copied { path, bytes, summary, erased })
     }
 
     /// Takes the accounts and keys back from `rollcall.db` in `dir`, which is checked before. Accounts that are there are replaced
-    /// only with `replace`. The store is to be opened again afterwards.
+    /// only with `replace`. The list of who was erased has afterwards what both have. The store is to be opened again afterwards.
     pub fn restore_shared(&self, dir: &Path, replace: bool) -> Result<(), Error> {
         let from = open_copy(&shared_path(dir), schema::SHARED.len())?;
         let path = shared_path(self.dir());
         if !replace && !self.accounts()?.is_empty() {
             return Err(Error::Exists(path));
         }
-        copy_into(&from, &path, |_| Ok(()))
+        let dir = tempfile::Builder::new().prefix(".rollcall-copy-").tempdir_in(self.dir());
+        let dir = dir.map_err(|source| Error::Folder { path: self.dir().to_owned(), source })?;
+        let copy_path = dir.path().join("copy.db");
+        run(&from, &mut Connection::open(&copy_path)?)?;
+        let copy = schema::open(&copy_path, schema::SHARED, false)?;
+        copy_into(&copy, &path, |there| erasures::copy_list(there, &copy).map(drop))
     }
 
     /// Copies the server key to `server.key` in `dir`. What is there is replaced only with `replace`.

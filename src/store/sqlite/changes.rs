@@ -2,7 +2,7 @@
 //! it created.
 
 use super::{Applied, Error, Reader, RecordedChange, Snapshot, SyncKind, rows};
-use crate::roster::{Employee, OwnedChange, Status};
+use crate::roster::OwnedChange;
 use rusqlite::{Connection, Row, params};
 use std::ops::Range;
 
@@ -90,8 +90,7 @@ fn creation(row: &Row) -> Result<RecordedChange, Error> {
 
 /// Adds to a change of a sync of a kind why it hid the employee, if it did.
 pub(super) fn recorded(change: OwnedChange, kind: Option<&SyncKind>, absent: Option<u32>) -> RecordedChange {
-    let is = |version: &Option<Employee>, status| version.as_ref().is_some_and(|version| version.status == status);
-    let is_hide = is(&change.before, Status::Active) && is(&change.after, Status::Hidden);
+    let is_hide = change.lend().kinds().hidden;
     // A version that did not record the kind knew no plans.
     let hidden_by = is_hide.then(|| kind.unwrap_or(&SyncKind::Push).hides_by(absent));
     RecordedChange { change, hidden_by }

@@ -262,11 +262,12 @@ const DERIVED_FROM_VERSIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// All versions, those that were replaced among them, and whether each has the one before it.
+/// All versions, those that were replaced among them, and whether each has the one before it: in `version`, or in `employee`.
 const VERSIONS: &str = "
-    SELECT place & 0xffffffff AS number, place >> 32, EXISTS (SELECT 1 FROM employee AS e WHERE e.number = version.place & 0xffffffff)
-            AND (previous = 0 OR EXISTS (SELECT 1 FROM version AS p
-                WHERE p.place = version.previous << 32 | (version.place & 0xffffffff))),
+    SELECT place & 0xffffffff AS number, place >> 32,
+        EXISTS (SELECT 1 FROM employee AS e WHERE e.number = version.place & 0xffffffff
+            AND (previous = 0 OR e.revision = previous OR EXISTS (SELECT 1 FROM version AS p
+                WHERE p.place = version.previous << 32 | (version.place & 0xffffffff)))),
         '', status, profile, data
     FROM version
     UNION ALL

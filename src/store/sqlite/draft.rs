@@ -5,6 +5,7 @@ use super::roster::OpenFile;
 use super::rows::employee;
 use super::{
     Commit, Earlier, Error, Held, IndexUpdate, Mark, Numbers, UniqueValue, derived, history, plans, reader, retry,
+    tally,
 };
 use crate::digest::Fingerprint;
 use crate::profile::{Field, Profile, Unique};
@@ -14,6 +15,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, ToSql, param
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::Instant;
+use uuid::Uuid;
 
 /// How many unique values one statement adds: adding them one by one takes twice the time.
 const HELD_AT_ONCE: usize = 32;
@@ -152,6 +154,12 @@ impl<'a> Draft<'a> {
         Ok(Numbers { profile, fields, names, unique, guarded, unique_changed, next: last + 1 })
     }
 
+    pub(in crate::store) fn profile_id(&mut self, number: u32) -> Result<Option<Uuid>, Error> {
+        let mut select = self.prepared("SELECT id FROM profile WHERE number = ?")?;
+        let id: Option<String> = select.query_row([number], |row| row.get(0)).optional()?;
+        id.map(|id| Uuid::parse_str(&id).map_err(Error::damaged)).transpose()
+    }
+
     pub(super) fn field_numbers(&self, profile: &Profile) -> Result<Vec<u32>, Error> {
         let mut select = self.prepared("SELECT name, number FROM field")?;
         let known: HashMap<String, u32> =
@@ -255,6 +263,10 @@ impl<'a> Draft<'a> {
 
     pub(in crate::store) fn seen(&mut self, mark: &Mark) -> Result<Option<Fingerprint>, Error> {
         retry::seen(&self.inner, mark)
+    }
+
+    pub(in crate::store) fn guarded(&mut self) -> Result<Vec<u32>, Error> {
+        tally::guarded_fields(&self.inner)
     }
 
     pub(in crate::store) fn last_as_of(&mut self) -> Result<Option<Timestamp>, Error> {

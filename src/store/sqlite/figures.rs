@@ -15,12 +15,15 @@ impl Store {
             return Ok(None);
         };
         let reader = self.reader(&key)?;
-        // A restore is recorded among the pushes, by versions that record whose words a push is in.
-        let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('sync') WHERE name = 'dialect')";
-        let pushes = if reader.connection.query_row(columns, [], |row| row.get(0))? {
-            format!("WHERE dialect IS NOT '{RESTORE}'")
-        } else {
-            String::new()
+        // A restore and a rename are recorded among the pushes, by versions that record whose words a push is in, and how it came to be.
+        let has_column = |name: &str| {
+            let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('sync') WHERE name = ?)";
+            reader.connection.query_row(columns, [name], |row| row.get::<_, bool>(0))
+        };
+        let pushes = match (has_column("dialect")?, has_column("kind")?) {
+            (_, true) => format!("WHERE dialect IS NOT '{RESTORE}' AND kind IS NOT 'rename'"),
+            (true, false) => format!("WHERE dialect IS NOT '{RESTORE}'"),
+            (false, false) => String::new(),
         };
         let last = format!("SELECT finished_at FROM sync {pushes} ORDER BY revision DESC LIMIT 1");
         Ok(reader.connection.query_row(&last, [], |row| row.get(0)).optional()?)

@@ -3,13 +3,15 @@
 use super::index::Cache;
 use super::kept::Kept;
 use super::roster::OpenFile;
+use super::scrub::{self, Unscrubbed};
 use super::server_key::KeyFile;
-use super::{Error, Key, Reader, Roster, private, schema};
+use super::{Error, Key, Reader, Roster, erasures, private, schema};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 /// A store, opened. Any number of processes may have it open; only one may serve from it, see [`Store::lock`].
 pub struct Store {
@@ -17,6 +19,7 @@ pub struct Store {
     shared: Arc<Mutex<Connection>>,
     seed: u64,
     pub(super) indexes: Arc<Cache>,
+    pub(super) unscrubbed: Arc<Unscrubbed>,
     pub(super) kept: Kept,
     pub(super) key_file: KeyFile,
 }
@@ -69,6 +72,7 @@ impl Store {
             shared: Arc::new(Mutex::new(shared)),
             seed: seed.cast_unsigned(),
             indexes: Arc::default(),
+            unscrubbed: Arc::default(),
             kept: Kept::default(),
             key_file: KeyFile::new(key_file.map_or_else(|| dir.join("server.key"), Path::to_owned)),
         };
@@ -127,14 +131,23 @@ impl Store {
         }
         let file = OpenFile::of(self.existing_roster_path(key)?);
         let connection = schema::open_roster(&self.roster_path(key.account), false, self.seed);
-        Ok(Roster {
+        let mut roster = Roster {
             connection: connection.map_err(|error| error.of(key.account))?,
             file,
             store_seed: self.seed,
             key: key.clone(),
             shared: self.shared.clone(),
             indexes: self.indexes.clone(),
-        })
+            unscrubbed: self.unscrubbed.clone(),
+        };
+        erasures::list(&roster.connection, &self.shared())?;
+        // Whoever erased something may have been killed before it was overwritten.
+        if scrub::is_asked(&roster.connection)
+            && let Err(error) = roster.scrub(Instant::now())
+        {
+            tracing::error!(account = key.account, "what was erased could not be overwritten: {error}");
+        }
+        Ok(roster)
     }
 
     /// The roster of the account that has this key, to read.

@@ -3,7 +3,7 @@
 //! An applied push is recorded in its own transaction, by its revision. A refused one wrote nothing, so it is recorded afterwards, in a
 //! table that is bounded.
 
-use super::{AppliedPlan, Error, HeldPush, Roster, Sender, Sync, SyncKind, Times, guards_to_text};
+use super::{AppliedPlan, Error, HeldPush, Roster, Sender, Sync, SyncKind, Times, guards_to_text, suspects_to_text};
 use crate::dialect::Dialect;
 use crate::roster::Counts;
 use jiff::Timestamp;
@@ -123,12 +123,13 @@ pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began:
         microseconds(check),
         microseconds(write),
         microseconds(commit + began.elapsed()),
+        suspects_to_text(&sync.suspects),
     ];
     let mut insert = connection.prepare_cached(
         "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
              dialect, key, peer, bytes, as_of, is_usual, kind, plan, guards, undo, rules, first_created, rows_created, set_aside, rejections,
-             receive_us, check_us, write_us, commit_us, finished_at, stamp)
-         VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+             receive_us, check_us, write_us, commit_us, suspects, finished_at, stamp)
+         VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
              max(strftime('%Y-%m-%dT%H:%M:%SZ'),
                  coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
              randomblob(16))

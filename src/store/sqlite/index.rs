@@ -8,6 +8,10 @@
 //! A block is 28 bytes: where it begins in the order, its employees and its bytes (32 bits each), and its hash (128 bits). Blocks mean
 //! something only together with the order, so both have one hash beside them.
 
+mod wipe;
+
+pub(super) use wipe::wipe;
+
 use super::Error;
 use crate::roster::{Block, Entry, Index, hash};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -334,11 +338,11 @@ fn entries_max(employees: u64) -> u64 {
 pub(super) fn confirm(connection: &Connection, revision: u64) -> Result<(), Error> {
     let update = "UPDATE index_state SET revision = ?1 WHERE revision = ?1 - 1";
     let confirmed = connection.execute(update, [revision]).map_err(|error| not_written(error.into()))?;
-    match confirmed {
-        // The first push of all stored nobody.
-        0 if revision == 1 => write(connection, &of_first(&[]), &[], revision, false),
-        _ => Ok(()),
+    let is_nobody_stored = "SELECT NOT EXISTS (SELECT 1 FROM employee)";
+    if confirmed == 0 && revision == 1 && connection.query_row(is_nobody_stored, [], |row| row.get(0))? {
+        return write(connection, &of_first(&[]), &[], revision, false);
     }
+    Ok(())
 }
 
 fn pack(bytes: &mut Vec<u8>, entry: &Entry) {

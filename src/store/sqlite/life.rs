@@ -1,8 +1,11 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
 use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
-use crate::roster::{Employee, Missing, OwnedChange, is_of_removed};
+use crate::roster::{Employee, Missing, OwnedChange, is_of_removed, merged_into, merged_prefix};
 use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// How many employees are looked at who were merged into one.
+const MERGED_MAX: usize = 100;
 
 /// How many former ids of an employee are returned.
 const FORMER_IDS_MAX: usize = 100;
@@ -89,15 +92,14 @@ impl Reader {
         let (number, employee, is_former) = match self.employee(id)? {
             Some((number, employee)) => (number, employee, false),
             None => {
-                let last_with_it =
-                    "SELECT number, roster.id, status, profile, data FROM former_id JOIN roster USING (number)
-                    WHERE former_id.id = ? ORDER BY former_id.revision DESC LIMIT 1";
+                let last_with_it = "SELECT number FROM former_id WHERE id = ? ORDER BY revision DESC LIMIT 1";
                 let mut select = connection.prepare_cached(last_with_it)?;
-                let mut rows = select.query([id])?;
-                let Some(row) = rows.next()? else {
+                let last: Option<u32> = select.query_row([id], |row| row.get(0)).optional()?;
+                let Some((number, employee)) = last.map(|last| somebody(connection, last)).transpose()?.flatten()
+                else {
                     return Ok(None);
                 };
-                (row.get(0)?, rows::whole_employee(row, 1)?, true)
+                (number, employee, true)
             }
         };
         let mut select = connection
@@ -121,10 +123,27 @@ impl Reader {
         find().map_err(|error: Error| error.of(self.account))
     }
 
-    /// Returns events of the life of the employee with a number, the latest first, beginning with the one of revision `from`, or with the
-    /// last: `limit` of them at most, and no more once their data reaches `bytes_max`.
+    /// Returns events of the life of the employee with a number, and of those who were merged into it, the latest first, beginning with
+    /// revision `from`, or with the last: `limit` of them, and no more once their data reaches `bytes_max`. Events of one revision are
+    /// on one page.
     pub fn life(&self, number: u32, from: Option<u64>, limit: usize, bytes_max: usize) -> Result<LifePage, Error> {
         life(&self.connection, number, from, limit, bytes_max).map_err(|error| error.of(self.account))
+    }
+}
+
+/// Returns the employee with a number, or the one that it was merged into; `None` if there is none.
+fn somebody(connection: &Connection, mut number: u32) -> Result<Option<(u32, Employee)>, Error> {
+    let mut select = connection.prepare_cached("SELECT id, status, profile, data FROM roster WHERE number = ?")?;
+    loop {
+        let mut rows = select.query([number])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let employee = rows::whole_employee(row, 0)?;
+        match merged_into(&employee.id) {
+            Some(into) => number = into,
+            None => return Ok(Some((number, employee))),
+        }
     }
 }
 
@@ -136,37 +155,67 @@ fn life(
     bytes_max: usize,
 ) -> Result<LifePage, Error> {
     let mut page = LifePage::default();
-    let first = match from {
-        Some(revision) => version(connection, number, revision)?,
-        None => {
-            let mut select = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
-            let latest: Option<u64> = select.query_row([number], |row| row.get(0)).optional()?;
-            version(connection, number, latest.unwrap_or(0))?
-        }
-    };
-    let (mut next, mut bytes) = (first, 0);
-    while let Some(after) = next {
-        if page.events.len() == limit || bytes >= bytes_max {
-            page.next = Some(after.revision);
+    let mut chains = Vec::new();
+    for of_person in of_person(connection, number)? {
+        chains.extend(version_until(connection, of_person, from.unwrap_or(u64::MAX))?.map(|next| (of_person, next)));
+    }
+    let mut bytes = 0;
+    // What the person did under its own number comes before what the same sync did to somebody who was merged into it.
+    while let Some(at) = (0..chains.len()).max_by_key(|at| (chains[*at].1.revision, chains[*at].0 == number)) {
+        let (of_person, after) = chains.swap_remove(at);
+        let Version { revision, previous, employee, absent } = after;
+        let is_full = page.events.len() >= limit || bytes >= bytes_max;
+        if is_full && page.events.last().is_none_or(|last| last.revision != revision) {
+            page.next = Some(revision);
             break;
         }
-        let Version { revision, previous, employee, absent } = after;
         bytes += employee.id.len() + employee.data.as_bytes().len();
         let before = match previous {
-            Some(previous) => version(connection, number, previous)?,
+            Some(previous) => version(connection, of_person, previous)?,
             None => None,
         };
         let sync = syncs::sync(connection, revision)?;
         let applied = sync.as_ref().and_then(Past::applied);
-        let is_created = applied.is_some_and(|applied| applied.created.contains(&number));
+        let is_created = applied.is_some_and(|applied| applied.created.contains(&of_person));
         let is_before_known = before.is_some() || is_created;
         let kind = applied.and_then(|applied| applied.kind.as_ref());
         let before_then = before.as_ref().map(|before| before.employee.clone());
-        let change = OwnedChange { number, before: before_then, after: Some(employee) };
-        page.events.push(Event { revision, recorded: changes::recorded(change, kind, absent), is_before_known, sync });
-        next = before;
+        let change = OwnedChange { number: of_person, before: before_then, after: Some(employee) };
+        // That the two are one is said by what the sync did to the other.
+        if of_person == number || !change.lend().kinds().merged {
+            let recorded = changes::recorded(change, kind, absent);
+            page.events.push(Event { revision, recorded, is_before_known, sync });
+        }
+        chains.extend(before.map(|before| (of_person, before)));
     }
     Ok(page)
+}
+
+/// Returns the number of an employee, and those of all who were merged into it.
+fn of_person(connection: &Connection, number: u32) -> Result<Vec<u32>, Error> {
+    let mut select =
+        connection.prepare_cached("SELECT number FROM employee WHERE id >= ? AND id < ? ORDER BY number LIMIT ?")?;
+    let (mut numbers, mut at) = (vec![number], 0);
+    while let Some(into) = numbers.get(at).filter(|_| numbers.len() < MERGED_MAX) {
+        let prefix = merged_prefix(*into);
+        // The last character of the prefix is U+0000.
+        let end = format!("{}\u{1}", prefix.trim_end_matches('\0'));
+        let merged = select.query_map(params![prefix, end, MERGED_MAX], |row| row.get(0))?;
+        numbers.extend(merged.collect::<Result<Vec<u32>, _>>()?);
+        at += 1;
+    }
+    Ok(numbers)
+}
+
+/// Returns the last version of an employee that a revision made up to this one; `None` if there is none.
+fn version_until(connection: &Connection, number: u32, until: u64) -> Result<Option<Version>, Error> {
+    let mut select = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
+    let mut made: u64 = select.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
+    let mut previous = connection.prepare_cached("SELECT previous FROM version WHERE place = ?1 << 32 | ?2")?;
+    while made > until {
+        made = previous.query_row(params![made, number], |row| row.get(0))?;
+    }
+    Ok(version(connection, number, made)?.filter(|version| version.revision <= until))
 }
 
 /// Returns the version of an employee that a revision made, or the one in `employee` if none in `version` has this revision.

@@ -15,6 +15,8 @@ mod changes;
 mod check;
 mod derived;
 mod draft;
+mod due;
+mod erasures;
 mod failure;
 mod feed;
 mod figures;
@@ -36,19 +38,24 @@ mod retry;
 mod roster;
 mod rows;
 mod schema;
+mod scrub;
 mod secrets;
 mod server_key;
 mod set_aside;
 mod snapshot;
 mod syncs;
 mod tally;
+mod trim;
 mod undo;
 mod versions;
+mod waiting;
+mod wipe;
 
 pub use accounts::{Account, Key};
 pub use backup::Copied;
 pub use check::Checkup;
 pub use draft::Draft;
+pub use due::Due;
 pub use folder::{Lock, Store};
 pub use history::Refused;
 pub use keys::{Admitted, Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
@@ -59,10 +66,12 @@ pub use roster::Roster;
 pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
+pub use trim::Trimmed;
 
 use super::{
     AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,
     Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
-    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, Seen, Sender, Sync, SyncKind, Times, Undoable,
-    Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy, unique_values,
+    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender, Sync, SyncKind,
+    Times, Undoable, Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy,
+    suspects_of_text, suspects_to_text, unique_values,
 };

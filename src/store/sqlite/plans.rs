@@ -6,12 +6,12 @@
 use super::draft::{Draft, any_held, any_missing};
 use super::{
     Base, Error, NewPlan, Plan, PlanState, PlannedChange, Reader, Roster, Sender, StoredWhy, Why, changes,
-    plan_absences, roster::State, schema,
+    plan_absences, roster::State, schema, suspects_of_text, suspects_to_text,
 };
 use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::profile::Profile;
-use crate::roster::{ChangeSet, Counts, OwnedChange, hash, pack, unpack};
+use crate::roster::{ChangeSet, Counts, OwnedChange, Suspects, hash, pack, unpack};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 use std::io;
@@ -36,7 +36,7 @@ const PLAN: &str = "SELECT number, id, strftime('%Y-%m-%dT%H:%M:%SZ', made_at, '
         strftime('%Y-%m-%dT%H:%M:%SZ', expires_at, 'unixepoch'), expires_at <= unixepoch(), ended_at IS NOT NULL, applied,
         guards, revision, next, profile, rules, dialect, peer, body_bytes, employees, created, updated, activated, hidden,
         unchanged, changes, (SELECT profile.id FROM profile WHERE profile.number = plan.profile), as_of, key,
-        would_trip, undo
+        would_trip, undo, suspects
     FROM plan";
 
 impl Draft<'_> {
@@ -156,8 +156,8 @@ impl Draft<'_> {
         let StoredWhy { guards, would_trip, undo } = plan.why.to_stored();
         let mut insert = self.prepared(
             "INSERT INTO plan (id, made_at, expires_at, guards, would_trip, undo, revision, next, profile, rules, dialect, key, peer, body_bytes, as_of,
-                 employees, created, updated, activated, hidden, unchanged, changes, bytes, digest, has_parts)
-             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                 employees, created, updated, activated, hidden, unchanged, changes, bytes, digest, suspects, has_parts)
+             VALUES (lower(hex(randomblob(16))), unixepoch(), unixepoch() + ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, true)
              RETURNING id, number",
         )?;
@@ -184,6 +184,7 @@ impl Draft<'_> {
             spooled.changes.len(),
             spooled.bytes,
             spooled.digest,
+            suspects_to_text(&plan.sync.suspects),
         ];
         let (id, number): (String, u32) = insert.query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut insert = self.prepared("INSERT INTO plan_part VALUES (?1 << 32 | ?2, ?3, ?4)")?;
@@ -312,6 +313,7 @@ fn read(row: &Row) -> Result<Plan, Error> {
         employees: row.get(15)?,
         counts: Counts { created, updated, activated, hidden, unchanged },
         changes: row.get(21)?,
+        suspects: row.get::<_, Option<String>>(27)?.map_or(Ok(Suspects::default()), |text| suspects_of_text(&text))?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The roster of one account, to read.
 
-use super::{Error, Snapshot, log, rows, tally};
+use super::{Error, Snapshot, log, rows, scrub, tally};
 use crate::roster::{Employee, Names, Status};
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -118,6 +118,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         // It is no loss if that fails: the next one tries again.
         let _ = log::fold_if_large(&self.connection);
+        scrub::finish(&self.connection);
     }
 }
 

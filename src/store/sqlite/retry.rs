@@ -2,7 +2,7 @@
 
 use super::roster::lock;
 use super::set_aside;
-use super::{Came, Earlier, Error, Mark, Once, Remember, Retry, Roster, Seen};
+use super::{Came, Earlier, Error, Mark, Once, Remember, Retry, Roster, Seen, suspects_of_text};
 use crate::digest::Fingerprint;
 use crate::limits::RETRY_SECONDS_MAX;
 use crate::roster::{Counts, Ignored};
@@ -24,7 +24,7 @@ const SHORTEN: &str = "
 pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earlier>, Error> {
     let mut select = connection.prepare_cached(
         "SELECT fingerprint, retry.revision, first, ignored, coalesce(employees, 0), coalesce(created, 0), coalesce(updated, 0),
-             coalesce(activated, 0), coalesce(hidden, 0), coalesce(unchanged, 0), coalesce(duration_ms, 0), retry.set_aside
+             coalesce(activated, 0), coalesce(hidden, 0), coalesce(unchanged, 0), coalesce(duration_ms, 0), retry.set_aside, suspects
          FROM retry LEFT JOIN sync ON sync.revision = retry.revision AND NOT is_command WHERE retry.key = ? AND made_at > unixepoch() - ?",
     )?;
     Ok(select.query_row(params![key, RETRY_SECONDS_MAX], read).optional()?)
@@ -33,7 +33,7 @@ pub(super) fn earlier(connection: &Connection, key: &str) -> Result<Option<Earli
 fn read(row: &Row) -> rusqlite::Result<Earlier> {
     let ignored: String = row.get(3)?;
     let names: Vec<String> = serde_json::from_str(&ignored).unwrap_or_default();
-    let text: Option<String> = row.get(11)?;
+    let (text, suspects): (Option<String>, Option<String>) = (row.get(11)?, row.get(12)?);
     let [created, updated, activated, hidden, unchanged] =
         [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?];
     Ok(Earlier {
@@ -45,6 +45,7 @@ fn read(row: &Row) -> rusqlite::Result<Earlier> {
         employees: row.get(4)?,
         counts: Counts { created, updated, activated, hidden, unchanged },
         duration: Duration::from_millis(row.get(10)?),
+        suspects: suspects.and_then(|text| suspects_of_text(&text).ok()).unwrap_or_default(),
     })
 }
 

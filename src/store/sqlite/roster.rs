@@ -2,6 +2,7 @@
 
 use super::draft::{Beginning, Draft};
 use super::index::Cache;
+use super::scrub::Unscrubbed;
 use super::{Came, Error, Key, Once, log, retry, schema};
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs;
@@ -16,6 +17,7 @@ pub struct Roster {
     pub(super) key: Key,
     pub(super) shared: Arc<Mutex<Connection>>,
     pub(super) indexes: Arc<Cache>,
+    pub(super) unscrubbed: Arc<Unscrubbed>,
 }
 
 /// Which file was opened under a name. Another may have taken its place since, and then what is written is lost.

@@ -74,7 +74,20 @@ pub const SHARED: &[&str] = &[
         PRIMARY KEY (account, name)
     ) STRICT, WITHOUT ROWID;
 ",
+    ERASED_LIST,
 ];
+
+/// Who was erased in any account.
+const ERASED_LIST: &str = "
+    -- See store::sqlite::erasures. roster: the hash of the identity of an account's file. hash: of a person in it.
+    CREATE TABLE erased (
+        roster BLOB NOT NULL,
+        mark BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        erased_at TEXT NOT NULL,
+        PRIMARY KEY (roster, mark, hash)
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// The steps of an account's database.
 pub const ROSTER: &[&str] = &["
@@ -228,7 +241,7 @@ pub const ROSTER: &[&str] = &["
         ends_at INTEGER NOT NULL
     ) STRICT;
 ", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
-    HISTORY_START];
+    HISTORY_START, SUSPECTS, ERASED];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -381,6 +394,23 @@ const UNDO: &str = "
     ALTER TABLE sync ADD COLUMN undo TEXT;
 ";
 
+/// Erasing employees.
+const ERASED: &str = "
+    -- The revision that erased an employee last.
+    CREATE TABLE erased (number INTEGER PRIMARY KEY, revision INTEGER NOT NULL) STRICT;
+    -- The erasures that this file knows, see store::sqlite::erasures. is_listed: whether rollcall.db has it.
+    CREATE TABLE erasure (
+        mark BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        erased_at TEXT NOT NULL,
+        is_listed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (mark, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX erasure_unlisted ON erasure (mark) WHERE NOT is_listed;
+    -- A row says that something was erased whose bytes are still to be overwritten, see store::sqlite::scrub.
+    CREATE TABLE unscrubbed (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
+";
+
 /// From when on the history is kept.
 const HISTORY_START: &str = "
     -- The revision from which on the roster is known as it was, and after which every change is. In a file of an earlier version, that is the
@@ -392,6 +422,13 @@ const HISTORY_START: &str = "
     );
 ";
 
+/// What in a sync, or in a plan, looks odd.
+const SUSPECTS: &str = "
+    -- As store::suspects writes it; NULL if nothing does, or that was not recorded.
+    ALTER TABLE sync ADD COLUMN suspects TEXT;
+    ALTER TABLE plan ADD COLUMN suspects TEXT;
+";
+
 /// The first version in which versions of employees are appended.
 const WITH_VERSIONS: u32 = 5;
 
@@ -399,7 +436,7 @@ const WITH_VERSIONS: u32 = 5;
 pub(super) const WITH_TALLY: u32 = 9;
 
 /// The first version whose plans can be read as they are now.
-const WITH_PLANS: u32 = 17;
+const WITH_PLANS: u32 = 19;
 
 /// What stands for the tables and the view that a file of an earlier version lacks, where it is only read.
 const BEFORE_VERSIONS: &str = "

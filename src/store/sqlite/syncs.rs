@@ -1,7 +1,9 @@
 //! The history of an account, as it is read: what each sync did, and why other pushes were refused or held.
 
-use super::{Error, HeldPush, RESTORE, Reader, RejectionCounts, Roster, SyncKind, Times, guards_of_text};
-use crate::roster::Counts;
+use super::{
+    Error, HeldPush, RESTORE, Reader, RejectionCounts, Roster, SyncKind, Times, guards_of_text, suspects_of_text,
+};
+use crate::roster::{Counts, Suspects};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row};
 use std::collections::BTreeMap;
@@ -78,6 +80,8 @@ pub struct Applied {
     pub as_of: Option<Timestamp>,
     /// How long its steps took.
     pub times: Option<Times>,
+    /// What in it looked odd.
+    pub suspects: Box<Suspects>,
 }
 
 /// The outcome that pushes of the past are filtered by.
@@ -160,7 +164,9 @@ impl Applied {
     /// Whether it changed somebody.
     pub fn has_changes(&self) -> bool {
         let Counts { created, updated, activated, hidden, unchanged: _ } = self.counts;
-        created + updated + activated + hidden > 0
+        // A rename, and its undo, may change nothing but an id, which is not counted; an erasure counts nobody.
+        let is_uncounted = matches!(self.kind, Some(SyncKind::Rename | SyncKind::Undo(_) | SyncKind::Erase));
+        created + updated + activated + hidden > 0 || is_uncounted
     }
 }
 
@@ -217,7 +223,7 @@ const SYNC: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, revision, employees,
         coalesce((SELECT max(revision) FROM sync AS earlier WHERE earlier.revision < sync.revision), 0),
         kind, plan, guards, (SELECT id FROM profile WHERE number = sync.profile), rules, first_created,
-        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us, rows_created, undo
+        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us, rows_created, undo, suspects
     FROM sync";
 
 const REFUSAL: &str = "
@@ -300,13 +306,17 @@ pub(super) fn applied(row: &Row) -> Result<Past, Error> {
         revision_before: row.get(13)?,
         kind,
         profile: profile.and_then(|profile| Uuid::parse_str(&profile).ok()),
-        rules: row.get::<_, Option<[u8; 16]>>(18)?.map(u128::from_le_bytes),
+        // An erasure is by no rules.
+        rules: row.get::<_, Option<[u8; 16]>>(18)?.map(u128::from_le_bytes).filter(|rules| *rules != 0),
         employees: row.get(12)?,
         counts,
         created: first_created.map_or(0..0, |first| first..first.saturating_add(created)),
         set_aside: set_aside.map(|employees| RejectionCounts { employees, by_rule }),
         as_of: row.get::<_, Option<i64>>(22)?.and_then(|as_of| Timestamp::from_microsecond(as_of).ok()),
         times,
+        suspects: row
+            .get::<_, Option<String>>(29)?
+            .map_or(Ok(Box::default()), |text| suspects_of_text(&text).map(Box::new))?,
     };
     past(row, Outcome::Applied(applied))
 }

@@ -1,8 +1,12 @@
 //! Versions of employees: what an employee becomes is appended, and what it was stays.
 
-use super::{Draft, Error};
+use super::{Draft, Error, STATUS_CHANGES_MAX};
 use crate::roster::{Change, Status, Version};
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
+
+/// How many versions of an employee are looked at to count how often its status changed.
+const VERSIONS_LOOKED_AT_MAX: u32 = 100;
 
 /// Removes an employee with all its versions.
 const ERASE: &[&str] = &[
@@ -73,6 +77,40 @@ impl Draft<'_> {
         let mut select = self.prepared("SELECT revision FROM roster WHERE number = ?")?;
         let revision = |number| select.query_row([number], |row| row.get(0)).optional();
         Ok(numbers.iter().map(revision).collect::<Result<_, _>>()?)
+    }
+
+    pub(in crate::store) fn status_changes(&mut self, numbers: &[u32], since: Timestamp) -> Result<Vec<u32>, Error> {
+        let since = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        // A version of this draft comes before the committed ones.
+        let mut latest = self.prepared(
+            "SELECT iif(revision = ?2, (SELECT previous FROM version WHERE place = ?2 << 32 | ?1), revision)
+             FROM latest WHERE number = ?1",
+        )?;
+        let mut turned = self.prepared(
+            "SELECT previous, version.status <> coalesce(
+                 (SELECT status FROM version AS former WHERE former.place = version.previous << 32 | ?2), employee.status),
+                 (SELECT finished_at FROM sync WHERE revision = ?1) >= ?3
+             FROM version CROSS JOIN employee ON number = ?2 WHERE place = ?1 << 32 | ?2",
+        )?;
+        let mut count = |number: &u32| -> Result<u32, Error> {
+            let first: Option<u64> = latest.query_row(params![number, self.revision], |row| row.get(0)).optional()?;
+            let (mut revision, mut changes) = (first.unwrap_or(0), 0);
+            for _ in 0..VERSIONS_LOOKED_AT_MAX {
+                let version = turned.query_row(params![revision, number, since], |row| {
+                    Ok((row.get(0)?, row.get::<_, bool>(1)?, row.get::<_, Option<bool>>(2)?))
+                });
+                let Some((previous, has_turned, is_recent)) = version.optional()? else {
+                    break;
+                };
+                if is_recent != Some(true) || changes == STATUS_CHANGES_MAX {
+                    break;
+                }
+                changes += u32::from(has_turned);
+                revision = previous;
+            }
+            Ok(changes)
+        };
+        numbers.iter().map(&mut count).collect()
     }
 
     pub(in crate::store) fn synced_at(&mut self, revisions: &[u64]) -> Result<Vec<Option<String>>, Error> {

@@ -57,11 +57,16 @@ pub fn inverse(found: &Found) -> Inverse {
         version.as_ref().map(|version| &version.employee).filter(|employee| !employee.is_removed()).cloned()
     };
     let now_or_removed = found.now.as_ref().map(|now| now.employee.clone());
+    // Whoever was merged into another is again, and not only removed.
+    let removed = || match &found.before {
+        Some(before) => before.employee.clone(),
+        None => Employee::removed(number),
+    };
     let change = |to: Employee| OwnedChange { number, before: now_or_removed.clone(), after: Some(to) };
     match (there(&found.before), there(&found.after), there(&found.now)) {
         (None, None, _) | (None, Some(_), None) => Inverse::Nothing,
-        (None, Some(after), Some(now)) if now == after => Inverse::Change(change(Employee::removed(number))),
-        (None, Some(_), Some(_)) => Inverse::Conflict(change(Employee::removed(number))),
+        (None, Some(after), Some(now)) if now == after => Inverse::Change(change(removed())),
+        (None, Some(_), Some(_)) => Inverse::Conflict(change(removed())),
         (Some(before), None, None) => Inverse::Change(change(before)),
         (Some(before), None, Some(now)) if now == before => Inverse::Nothing,
         (Some(before), _, None) | (Some(before), None, Some(_)) => Inverse::Conflict(change(before)),

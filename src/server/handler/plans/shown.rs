@@ -2,12 +2,15 @@
 
 use crate::dialect::Dialect;
 use crate::roster::{Counts, Tripped};
+use crate::server::handler::suspects;
 use crate::store::{Plan, PlanState, Sender, Why};
 use serde_json::{Value, json};
 
 /// Shows a plan without its changes.
 pub fn plan(plan: &Plan) -> Value {
-    let Plan { id, made_at, expires_at, state, why, base, profile, sender, employees, counts, changes, .. } = plan;
+    let Plan {
+        id, made_at, expires_at, state, why, base, profile, sender, employees, counts, changes, suspects, ..
+    } = plan;
     let Sender { dialect, key, peer, bytes } = sender;
     let mut shown = json!({
         "id": id,
@@ -33,9 +36,10 @@ pub fn plan(plan: &Plan) -> Value {
         "bytes": bytes,
         "employees": employees,
         "changes": changes,
+        "suspects": suspects::shown(suspects),
     });
     if let Why::Undo(undo) = why {
-        shown["undo"] = json!({ "from": undo.undone.from, "to": undo.undone.to, "conflicts": undo.conflicts });
+        shown["undo"] = json!({ "from": undo.undone.from, "to": undo.undone.to, "conflicts": undo.conflicts, "created": undo.created.as_str() });
     }
     if let PlanState::Applied { revision } = state {
         shown["appliedAs"] = (*revision).into();

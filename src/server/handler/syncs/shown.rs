@@ -3,6 +3,7 @@
 use crate::dialect::startexam::shown_change;
 use crate::roster::{Names, Tripped};
 use crate::server::handler::plans::shown::add_counts;
+use crate::server::handler::suspects;
 use crate::store::{
     Applied, AppliedPlan, AppliedUndo, Event, FormerId, HeldPush, Outcome, Past, Person, RejectionCounts, SyncKind,
     Times,
@@ -42,6 +43,7 @@ pub fn sync(past: &Past) -> Value {
 
 fn applied(shown: &mut Value, applied: &Applied) {
     let Applied { revision, revision_before, kind, profile, rules, employees, set_aside, as_of, times, .. } = applied;
+    shown["suspects"] = suspects::shown(&applied.suspects);
     shown["revision"] = json!(revision);
     shown["revisionBefore"] = json!(revision_before);
     shown["kind"] = json!(kind.as_ref().map(SyncKind::name));
@@ -77,7 +79,7 @@ fn of_kind(shown: &mut Value, kind: &SyncKind) {
     match kind {
         SyncKind::Plan(AppliedPlan { tripped, .. }) => shown["guards"] = guards(tripped),
         SyncKind::Undo(AppliedUndo { undone, .. }) => shown["undone"] = json!({ "from": undone.from, "to": undone.to }),
-        SyncKind::Push | SyncKind::Patch | SyncKind::Restore => {}
+        SyncKind::Push | SyncKind::Patch | SyncKind::Restore | SyncKind::Rename | SyncKind::Erase => {}
     }
 }
 

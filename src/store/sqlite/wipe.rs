@@ -1,0 +1,237 @@
+//! Wiping: the values of employees who were removed go from all that the file has of them, and from what waits to bring them back.
+
+use super::super::erase::entry;
+use super::{Draft, Error, derived, erasures, index, scrub, set_aside, waiting};
+use crate::profile::Unique;
+use crate::rejection::SetAside;
+use crate::roster::{Change, Counts, Data, Employee, hash, pack, unpack};
+use rusqlite::{OptionalExtension as _, Row, params};
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+
+/// The places of the versions of an employee that are not in its row.
+macro_rules! of_employee {
+    () => {
+        "WITH RECURSIVE of_employee (revision) AS (
+             SELECT revision FROM latest WHERE number = ?1
+             UNION ALL
+             SELECT previous FROM of_employee JOIN version ON place = revision << 32 | ?1 WHERE previous > 0
+         )
+         SELECT revision << 32 | ?1 FROM of_employee"
+    };
+}
+
+const DATA: &str = concat!(
+    "SELECT data FROM version WHERE place IN (",
+    of_employee!(),
+    ") UNION ALL SELECT data FROM employee WHERE number = ?1"
+);
+
+const EMPTY: [&str; 2] = [
+    concat!("UPDATE version SET data = x'' WHERE place IN (", of_employee!(), ")"),
+    "UPDATE employee SET data = x'' WHERE number = ?1",
+];
+
+/// Who is wiped.
+struct Who<'a> {
+    numbers: &'a [u32],
+    /// The ids that they have and had.
+    ids: HashSet<String>,
+    /// Whose they are.
+    people: Vec<(u32, String)>,
+    /// Those of the ids that are values of theirs, such as an e-mail address, and what is written in their place.
+    aliases: HashMap<String, String>,
+}
+
+/// What a plan has lost.
+#[derive(Default)]
+struct Lost {
+    changes: u64,
+    bytes: usize,
+    counts: Counts,
+}
+
+impl Draft<'_> {
+    pub(in crate::store) fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
+        let unique = derived::unique_fields(&self.inner)?;
+        let mut who = Who { numbers, ids: HashSet::new(), people: Vec::new(), aliases: HashMap::new() };
+        for number in numbers {
+            self.wipe_person(*number, &unique, &mut who)?;
+        }
+        self.wipe_plans(&who)?;
+        self.wipe_queue(&who)?;
+        self.wipe_set_aside(&who)?;
+        let seed = self.seed;
+        let wiped = numbers.iter().map(|number| (*number, entry(*number, &Employee::removed(*number), seed)));
+        index::wipe(&self.inner, &wiped.collect())?;
+        let mut note = self.prepared("INSERT OR REPLACE INTO erased VALUES (?, ?)")?;
+        numbers.iter().try_for_each(|number| note.execute(params![number, self.revision]).map(drop))?;
+        erasures::note(&self.inner, &self.identity, who.people.iter().map(|(number, id)| (*number, id.as_str())))?;
+        scrub::ask(&self.inner)
+    }
+
+    pub(in crate::store) fn erased(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
+        let mut select = self.prepared("SELECT revision FROM erased WHERE number = ?")?;
+        let revision = |number| select.query_row([number], |row| row.get(0)).optional();
+        Ok(numbers.iter().map(revision).collect::<Result<_, _>>()?)
+    }
+
+    /// Takes the values from every version of an employee, and the unique ones from whoever holds them. The places of the versions stay.
+    fn wipe_person(&self, number: u32, unique: &BTreeMap<u32, Unique>, who: &mut Who) -> Result<(), Error> {
+        let ids: Vec<String> = self
+            .prepared("SELECT id FROM former_id WHERE number = ?1 UNION SELECT id FROM employee WHERE number = ?1")?
+            .query_map([number], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut select = self.prepared(DATA)?;
+        let mut versions = select.query([number])?;
+        let mut release =
+            self.prepared("DELETE FROM unique_value WHERE employee = ? AND field IN (?, ?) AND hash = ?")?;
+        while let Some(row) = versions.next()? {
+            let data = Data::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default());
+            for (field, value) in data.values() {
+                if unique.contains_key(&field) {
+                    let of_hidden = field | super::OF_HIDDEN;
+                    release.execute(params![number, field, of_hidden, hash(self.seed, value).to_be_bytes()])?;
+                }
+                let same = ids.iter().filter(|id| id.as_bytes().eq_ignore_ascii_case(value));
+                who.aliases.extend(same.map(|id| (id.clone(), format!("erased-{number}"))));
+            }
+        }
+        for sql in EMPTY {
+            self.prepared(sql)?.execute([number])?;
+        }
+        let mut rename = self.prepared("UPDATE former_id SET id = ?3 WHERE number = ?1 AND id = ?2")?;
+        for (id, alias) in &who.aliases {
+            rename.execute(params![number, id, alias])?;
+        }
+        who.people.extend(ids.iter().map(|id| (number, id.clone())));
+        who.ids.extend(ids);
+        Ok(())
+    }
+
+    /// Takes the changes of these employees out of all plans, which are applied without them.
+    fn wipe_plans(&self, who: &Who) -> Result<(), Error> {
+        let plans: Vec<(u32, u32)> = self
+            .prepared("SELECT number, next FROM plan WHERE has_parts")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (plan, next) in plans {
+            let mut places = HashSet::new();
+            let mut find = self.prepared("SELECT place FROM plan_part WHERE place >= ?1 << 32 | ?2 AND place < (?1 + 1) << 32 ORDER BY place LIMIT ?3")?;
+            for number in who.numbers.iter().filter(|number| **number < next) {
+                let place = find.query_row(params![plan, number, 1], |row| row.get::<_, i64>(0)).optional()?;
+                places.extend(place);
+            }
+            // Who was stored after the plan was made may be created by it, under another number.
+            if who.numbers.iter().any(|number| *number >= next) {
+                for place in find.query_map(params![plan, next, -1], |row| row.get::<_, i64>(0))? {
+                    places.insert(place?);
+                }
+            }
+            let mut lost = Lost::default();
+            for place in places {
+                self.wipe_plan_part(place, who, &mut lost)?;
+            }
+            self.note_lost(plan, &lost)?;
+        }
+        let mut rename = self.prepared(
+            "UPDATE plan SET guards = replace(guards, ?1, ?2), would_trip = replace(would_trip, ?1, ?2)
+             WHERE instr(guards, ?1) OR instr(would_trip, ?1)",
+        )?;
+        for (id, alias) in &who.aliases {
+            rename.execute([json!(id).to_string(), json!(alias).to_string()])?;
+        }
+        Ok(())
+    }
+
+    fn wipe_plan_part(&self, place: i64, who: &Who, lost: &mut Lost) -> Result<(), Error> {
+        let part = |row: &Row| Ok((row.get(0)?, row.get(1)?));
+        let (changes, accepted): (Vec<u8>, Vec<u8>) =
+            self.prepared("SELECT changes, accepted FROM plan_part WHERE place = ?")?.query_row([place], part)?;
+        let (hashes, _) = accepted.as_chunks::<16>();
+        let (mut kept, mut kept_hashes, mut next) = (Vec::with_capacity(changes.len()), Vec::new(), hashes.iter());
+        unpack(&mut &changes[..], hashes.len() as u64, &mut |change| -> io::Result<()> {
+            let hash = next.next().map_or([0; 16], |hash| *hash);
+            if who.is_of(&change) {
+                lost.changes += 1;
+                lost.counts.add(&change);
+            } else {
+                pack(&mut kept, &change);
+                kept_hashes.extend_from_slice(&hash);
+            }
+            Ok(())
+        })
+        .map_err(Error::damaged)?;
+        lost.bytes += changes.len() - kept.len();
+        if kept.is_empty() {
+            self.prepared("DELETE FROM plan_part WHERE place = ?")?.execute([place])?;
+        } else if kept.len() < changes.len() {
+            let mut replace = self.prepared("UPDATE plan_part SET changes = ?, accepted = ? WHERE place = ?")?;
+            replace.execute(params![kept, kept_hashes, place])?;
+        }
+        Ok(())
+    }
+
+    fn note_lost(&self, plan: u32, lost: &Lost) -> Result<(), Error> {
+        if lost.changes == 0 {
+            return Ok(());
+        }
+        let Counts { created, updated, activated, hidden, unchanged: _ } = lost.counts;
+        // The same list makes another plan, since this one does less.
+        self.prepared(
+            "UPDATE plan SET changes = max(changes - ?2, 0), bytes = max(bytes - ?3, 0), created = max(created - ?4, 0),
+                 updated = max(updated - ?5, 0), activated = max(activated - ?6, 0), hidden = max(hidden - ?7, 0),
+                 digest = randomblob(16)
+             WHERE number = ?1",
+        )?
+        .execute(params![plan, lost.changes, lost.bytes, created, updated, activated, hidden])?;
+        Ok(())
+    }
+
+    /// Takes the records of these employees out of the queue.
+    fn wipe_queue(&self, who: &Who) -> Result<(), Error> {
+        let queued = waiting::queued(&self.inner, &who.ids)?;
+        let mut delete = self.prepared("DELETE FROM queue WHERE position = ?")?;
+        queued.iter().try_for_each(|(position, _)| delete.execute([position]).map(drop))?;
+        Ok(())
+    }
+
+    /// Takes these employees out of what is remembered of lenient pushes, and the names that only a client knows, which may be anything.
+    fn wipe_set_aside(&self, who: &Who) -> Result<(), Error> {
+        let mut select = self.prepared("SELECT number, set_aside FROM retry WHERE set_aside IS NOT NULL")?;
+        let remembered: Vec<(i64, String)> =
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        let mut replace = self.prepared("UPDATE retry SET set_aside = ? WHERE number = ?")?;
+        for (number, text) in remembered {
+            let Some(mut set_aside) = set_aside::of_text(&text) else {
+                continue;
+            };
+            if who.take_out(&mut set_aside) {
+                replace.execute(params![set_aside::to_text(&set_aside), number])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Who<'_> {
+    /// Whether a change of a plan is of one of them. A plan that creates somebody has another number for that.
+    fn is_of(&self, change: &Change) -> bool {
+        match (change.before, change.after) {
+            (None, Some(after)) => self.ids.contains(after.id),
+            _ => self.numbers.contains(&change.number),
+        }
+    }
+
+    /// Takes them out of those that a push was applied without. Returns whether any was among them.
+    fn take_out(&self, set_aside: &mut SetAside) -> bool {
+        let before = set_aside.errors.len();
+        set_aside.errors.retain(|error| error.id.as_ref().is_none_or(|id| !self.ids.contains(id)));
+        let is_among = set_aside.errors.len() < before;
+        if is_among {
+            set_aside.causes.retain(|cause| cause.known);
+        }
+        is_among
+    }
+}
