@@ -27,7 +27,9 @@ pub fn now(world: &World, roster: &mut Roster) {
         assert_eq!(plan.id.get_or_insert_with(|| id.into()), id, "{shown}");
         assert_eq!(shown["revision"], plan.pending.base as u64, "{shown}");
         assert_eq!(shown["why"], plan.why, "{shown}");
-        let undo = plan.undo.map(|(from, to, conflicts)| json!({ "from": from, "to": to, "conflicts": conflicts }));
+        let undo = plan
+            .undo
+            .map(|(from, to, conflicts)| json!({ "from": from, "to": to, "conflicts": conflicts, "created": "hide" }));
         assert_eq!(shown.get("undo"), undo.as_ref(), "{shown}");
         assert_eq!(counts(shown), plan.pending.counts, "{shown}");
         if is_new {

@@ -221,6 +221,9 @@ fn expect(roster: &mut Roster, sending: &Sending) -> Expected {
         }
         _ => {}
     }
+    if matches!(sending, Sending::Csv { people, .. } if people.is_empty()) {
+        return Expected::Rejected;
+    }
     let (push, wanted) = wire::asked(sending, roster).expect("the rest are pushes");
     let Some(pending) = roster.push(push, wanted) else {
         return Expected::Rejected;
