@@ -2,6 +2,7 @@
 
 use super::files::{command, text, wait_until};
 use super::golden::Keyed;
+use super::trim::aged;
 use super::world::{PROFILE, Request, World, employee, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -622,6 +623,64 @@ fn everything_that_is_stored_on_a_person_is_exported() {
     assert_eq!(erased.json()["employee"]["status"], "removed");
     assert!(!erased.text.contains("ZQX") && !erased.text.contains("Quorndon"), "{}", erased.text);
     assert_eq!(erased.json()["history"].as_array().unwrap().len(), 7);
+}
+
+#[test]
+fn what_was_trimmed_of_an_erased_employee_is_overwritten_as_well() {
+    let (world, badges) = (filled(), |takes: &[u32]| -> Vec<Vec<u8>> {
+        takes.iter().map(|take| picture(*take).as_bytes()[30_000..30_048].to_vec()).collect()
+    });
+    let data = world.folder.path().join("data");
+    let world = aged(world, 6, 500);
+    world.wait_for_log("old history removed");
+    // Its first row is the version of revision 6 now, and what was before is in pages that are free.
+    assert_eq!(world.get("/v1/employees/4711?at=5").status, 410);
+    let export = world.get("/v1/employees/4711/export").text;
+    assert!(export.contains("ZQX-777-4") && export.contains("ZQX-777-5") && !export.contains("ZQX-777-3"));
+    assert!(!found(&data, &badges(&[0, 1, 2, 3])).is_empty());
+    assert_eq!(found(&data, &badges(&[4])).len(), 1);
+
+    let answer = erase(&world, "4711");
+    assert_eq!(answer.json(), json!({ "erased": 1, "revision": 9, "overwritten": true }), "{}", answer.text);
+    assert_eq!(found(&data, &traces()), Vec::<String>::new());
+    command(&world, &["account", "check", "99"], 0);
+    let life = world.get("/v1/employees/4711/history").json();
+    let events: Vec<&Value> = life["history"].as_array().unwrap().iter().map(|event| &event["revision"]).collect();
+    assert_eq!(events, [9, 7, 6]);
+    assert_eq!(world.get("/v1/employees/4711?at=6").json()["data"], json!([]));
+
+    // Then the erasure itself is trimmed; the plans are not, and go.
+    for plan in world.get("/v1/plans").json()["plans"].as_array().unwrap() {
+        let discarded = world.request("DELETE", &format!("/v1/plans/{}", plan["id"].as_str().unwrap()), None);
+        assert_eq!(discarded.status, 204, "{}", discarded.text);
+    }
+    assert_eq!(world.push_employees(others(200).into()).counts(), [0, 0, 0, 0, 200]);
+    let world = aged(world, 10, 450);
+    world.wait_for_log("old history removed");
+    assert_eq!(world.get("/v1/employees/4711").status, 404);
+    assert_eq!((erase(&world, "4711").status, world.roster().len()), (404, 200), "nobody knows the id any more");
+    command(&world, &["account", "check", "99"], 0);
+    assert_eq!(found(&data, &traces()), Vec::<String>::new());
+    assert_eq!(world.push_employees(json!([ada("active", 8)])).counts(), [1, 0, 0, 0, 0]);
+    assert_eq!(world.push_employees(others(200).into()).counts(), [0, 0, 0, 0, 200]);
+    command(&world, &["account", "check", "99"], 0);
+}
+
+#[test]
+fn somebody_of_whom_only_one_version_is_kept_is_erased() {
+    let world = World::with(EVERYTHING, "");
+    for take in 0..4 {
+        assert_eq!(world.push_employees(json!([ada("active", take), others(1)[0]])).status, 200);
+    }
+    let data = world.folder.path().join("data");
+    let world = aged(world, 4, 500);
+    world.wait_for_log("old history removed");
+    assert_eq!(world.get("/v1/employees/4711/export").json()["history"].as_array().unwrap().len(), 1);
+    assert!(!found(&data, &traces()).is_empty());
+    assert_eq!(erase(&world, "4711").status, 200);
+    assert_eq!(found(&data, &traces()), Vec::<String>::new());
+    command(&world, &["account", "check", "99"], 0);
+    assert_eq!(world.push_employees(others(1).into()).counts(), [0, 0, 0, 0, 1]);
 }
 
 /// How many times a server is killed while it erases.
