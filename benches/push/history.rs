@@ -12,44 +12,41 @@ const NIGHTS: u32 = 400;
 const CHANGES_A_WEEK: u64 = 306;
 const OF_PEOPLE: u64 = 500_000;
 
-/// How many employees the roster has.
-const EMPLOYEES: u64 = 100_000;
-
-/// Pushes the nights, and prints what they cost.
-pub fn measure() {
+/// Pushes the nights of a roster of so many employees, and prints what they cost.
+pub fn measure(employees: u64) {
     let mut rollcall = Rollcall::start();
-    let mut versions = vec![0_u32; EMPLOYEES as usize];
+    let mut versions = vec![0_u32; employees as usize];
     let body = |versions: &[u32]| {
         let mut body = Vec::new();
-        write_body(&mut body, 0..EMPLOYEES, |number| (versions[number as usize], "active")).unwrap();
+        write_body(&mut body, 0..employees, |number| (versions[number as usize], "active")).unwrap();
         body
     };
-    rollcall.push(&body(&versions), [EMPLOYEES, 0, 0, 0, 0]);
+    rollcall.push(&body(&versions), [employees, 0, 0, 0, 0]);
     let unchanged = |rollcall: &Rollcall, versions: &[u32]| -> Runs {
         let body = body(versions);
-        (0..15).map(|_| rollcall.push(&body, [0, 0, 0, 0, EMPLOYEES])).collect()
+        (0..15).map(|_| rollcall.push(&body, [0, 0, 0, 0, employees])).collect()
     };
     let before = unchanged(&rollcall, &versions);
     let bytes_first = rollcall.bytes_at_rest();
-    rollcall.push(&body(&versions), [0, 0, 0, 0, EMPLOYEES]);
+    rollcall.push(&body(&versions), [0, 0, 0, 0, employees]);
     let bytes_unchanged = rollcall.bytes_at_rest();
-    let changes = (EMPLOYEES * CHANGES_A_WEEK).div_ceil(7 * OF_PEOPLE);
+    let changes = (employees * CHANGES_A_WEEK).div_ceil(7 * OF_PEOPLE);
     for night in 1..=NIGHTS {
         // The first employee changes each night, the others in turn.
         for change in 0..changes {
             let number =
-                if change == 0 { 0 } else { 1 + (u64::from(night) * 7_919 + change * 10_007) % (EMPLOYEES - 1) };
+                if change == 0 { 0 } else { 1 + (u64::from(night) * 7_919 + change * 10_007) % (employees - 1) };
             versions[number as usize] += 1;
         }
-        rollcall.push(&body(&versions), [0, changes, 0, 0, EMPLOYEES - changes]);
+        rollcall.push(&body(&versions), [0, changes, 0, 0, employees - changes]);
     }
     let bytes_last = rollcall.bytes_at_rest();
     let after = unchanged(&rollcall, &versions);
     let life: Runs = (0..15).map(|_| rollcall.get("/v1/employees/0000000/history?limit=1000")).collect();
     let nights = u64::from(NIGHTS);
     let grown = bytes_last - bytes_unchanged;
-    println!("\nhistory: {EMPLOYEES} employees, {NIGHTS} nights of {changes} changes (the rate of a real register)");
-    println!("  file after the first load     {:>12} bytes, {} an employee", bytes_first, bytes_first / EMPLOYEES);
+    println!("\nhistory: {employees} employees, {NIGHTS} nights of {changes} changes (the rate of a real register)");
+    println!("  file after the first load     {:>12} bytes, {} an employee", bytes_first, bytes_first / employees);
     println!("  a night that changes nobody   {:>12} bytes", bytes_unchanged.saturating_sub(bytes_first));
     println!(
         "  a night with {changes:>3} changes       {:>12} bytes, {} a change",

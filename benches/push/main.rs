@@ -1,5 +1,5 @@
 //! A push beside what people would use instead, side by side in one run: `cargo bench --bench push [-- EMPLOYEES …]`, and
-//! with `-- --history` only what history costs.
+//! with `-- --history [EMPLOYEES]` only what history costs.
 //!
 //! Prints a table of medians and says of each goal whether it was met; writes the same as JSON to `target/push.json`.
 
@@ -29,7 +29,10 @@ pub type Runs = Vec<Duration>;
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let sizes: Vec<u64> = match args.next().as_deref() {
-        Some("--history") => return history::measure(),
+        Some("--history") => {
+            let employees = args.next().map_or(100_000, |employees| employees.parse().expect("a number of employees"));
+            return history::measure(employees);
+        }
         Some("--serve-floor") => return peers::floor::serve(),
         Some("--serve-textbook") => return peers::textbook::serve(),
         None => vec![100_000, 1_000_000],
@@ -43,7 +46,7 @@ fn main() {
         measure(employees, &mut table);
     }
     accounts::measure();
-    history::measure();
+    history::measure(100_000);
     table.print_goals();
     table.write_json();
 }

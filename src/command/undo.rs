@@ -7,7 +7,7 @@ use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::server::shown_undo;
-use crate::store::{Error, Plan, Store};
+use crate::store::{Created, Error, Plan, Store};
 use crate::sync::{ApplyPlan, Conflicts, Failure, Moved, Trace, Undo as Undoing, plan_undo};
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -39,6 +39,10 @@ pub struct Undo {
     /// The id of an employee who is taken back in spite of a conflict; may be given several times
     #[arg(long = "override", env = "ROLLCALL_OVERRIDE", value_name = "ID", value_delimiter = ',')]
     anyway: Vec<String>,
+    /// What becomes of the employees that the syncs created: `hide` removes them from the roster and can be undone, `erase` also erases
+    /// their values for good
+    #[arg(long, env = "ROLLCALL_CREATED", value_name = "hide|erase", default_value = "hide", value_parser = created)]
+    created: Created,
     /// Apply it without asking
     #[arg(long, env = "ROLLCALL_YES", value_parser = FalseyValueParser::new())]
     yes: bool,
@@ -64,6 +68,7 @@ impl Undo {
             revision: self.revision,
             back_to: self.to,
             anyway: &anyway,
+            created: self.created,
             profiles: &profiles,
             limits,
             spool_dir: store.dir(),
@@ -132,6 +137,10 @@ impl Undo {
         }
         Ok(is_yes)
     }
+}
+
+fn created(text: &str) -> Result<Created, String> {
+    Created::parse(text).ok_or_else(|| "must be hide or erase".into())
 }
 
 /// Prints who stays as it is: each with what it would become, or with the rule that it would break.

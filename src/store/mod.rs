@@ -67,7 +67,7 @@ pub use erase::Erased;
 pub use error::{Cause, Error};
 pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync};
 pub use moment::{Moment, MomentError};
-pub use plan::{Base, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
+pub use plan::{Base, Created, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
 pub use record::{
     AppliedPlan, AppliedUndo, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, VersionAt,

@@ -78,6 +78,34 @@ pub struct PlannedUndo {
     pub undone: Undone,
     /// How many employees it leaves as they are, though the syncs had changed them.
     pub conflicts: u64,
+    /// What becomes of the employees that the syncs had created.
+    pub created: Created,
+}
+
+/// What an undo does with the employees that the syncs had created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Created {
+    /// They are removed. Their history stays, so that this can be undone.
+    #[default]
+    Hide,
+    /// They are removed, and their values are erased for good.
+    Erase,
+}
+
+impl Created {
+    /// Reads `hide` or `erase`.
+    pub fn parse(text: &str) -> Option<Created> {
+        [Created::Hide, Created::Erase].into_iter().find(|created| created.as_str() == text)
+    }
+
+    /// `hide` or `erase`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Created::Hide => "hide",
+            Created::Erase => "erase",
+        }
+    }
 }
 
 /// Why a plan waits, as it is stored: JSON.
@@ -222,7 +250,7 @@ mod tests {
                 assert_eq!(Why::of_stored(&why.to_stored()).unwrap(), why);
             }
         }
-        let undo = Why::Undo(PlannedUndo { undone: Undone { from: 3, to: 4 }, conflicts: 5 });
+        let undo = Why::Undo(PlannedUndo { undone: Undone { from: 3, to: 4 }, conflicts: 5, created: Created::Erase });
         assert_eq!(Why::of_stored(&undo.to_stored()).unwrap(), undo);
     }
 }

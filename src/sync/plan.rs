@@ -11,8 +11,8 @@ use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
 use crate::roster::{Change, Counts, Ignored, Index};
 use crate::store::{
-    self, AppliedPlan, AppliedUndo, Commit, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange, Sender, Sync,
-    SyncKind, Why, without_people,
+    self, AppliedPlan, AppliedUndo, Commit, Created, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange,
+    PlannedUndo, Sender, Sync, SyncKind, Why, without_people,
 };
 use std::fmt;
 use std::time::Instant;
@@ -229,7 +229,8 @@ impl Run<'_> {
         if numbers.unique_changed {
             rules::enter_uniques(&mut outcome, draft, Indexed::Carried)?;
         }
-        let (mut left_out, mut after) = (LeftOut::default(), 0);
+        let (mut left_out, mut erased, mut after) = (LeftOut::default(), Vec::new(), 0);
+        let erases = matches!(plan.why, Why::Undo(PlannedUndo { created: Created::Erase, .. }));
         loop {
             let mut part = draft.plan_part(plan.number, after)?;
             let Some(last) = part.last() else {
@@ -245,6 +246,11 @@ impl Run<'_> {
             let planned = part.iter().map(|planned| (planned.change.lend(), planned.bytes));
             let changes = outcome.replay(planned, index)?;
             timed(&mut trace.times.write, || draft.append(&changes))?;
+            let is_erased = |change: &&Change| erases && change.after.is_some_and(|after| after.is_removed());
+            erased.extend(changes.iter().filter(is_erased).map(|change| change.number));
+        }
+        if !erased.is_empty() {
+            draft.wipe(&erased)?;
         }
         left_out.date(draft)?;
         self.replay_absences(draft, has_moved)?;
@@ -264,11 +270,13 @@ impl Run<'_> {
                 break;
             }
             if has_moved {
-                let numbers: Vec<u32> = absences.noted.iter().map(|missing| missing.number).collect();
-                let mut revisions = draft.revisions(&numbers)?.into_iter();
                 // What the plan itself changes has a revision that is not committed yet.
                 let has_moved = |revision: u64| revision > made && revision <= found;
+                let numbers: Vec<u32> = absences.noted.iter().map(|missing| missing.number).collect();
+                let mut revisions = draft.revisions(&numbers)?.into_iter();
                 absences.noted.retain(|_| !revisions.next().flatten().is_none_or(has_moved));
+                let mut revisions = draft.revisions(&absences.ended)?.into_iter();
+                absences.ended.retain(|_| !revisions.next().flatten().is_none_or(has_moved));
             }
             absence::remember(&absences, draft)?;
         }

@@ -18,7 +18,7 @@ use super::{Failure, Planned, Trace, rules};
 use crate::limits::{LENIENT_ROUNDS_MAX, Limits};
 use crate::profile::{Folder, Profile};
 use crate::roster::{Absences, Change, ChangeSet, Employee, Ignored, Index, OwnedChange, Suspects};
-use crate::store::{Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
+use crate::store::{Created, Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
 use inverse::{Found, Inverse, inverse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -41,6 +41,8 @@ pub struct Undo<'a> {
     pub back_to: Option<u64>,
     /// The ids of employees that are taken back though they were changed again since.
     pub anyway: &'a BTreeSet<String>,
+    /// What becomes of the employees that the syncs had created.
+    pub created: Created,
     /// The profiles in force.
     pub profiles: &'a Folder,
     /// The server's limits.
@@ -109,7 +111,7 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
     let mut accepted: Vec<(u32, u128)> =
         delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
     accepted.sort_unstable();
-    let why = Why::Undo(PlannedUndo { undone, conflicts: conflicts.count });
+    let why = Why::Undo(PlannedUndo { undone, conflicts: conflicts.count, created: undo.created });
     let (limits, spool_dir) = (undo.limits, undo.spool_dir);
     let absences = taken_back.absences;
     let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, absences, limits, spool_dir };

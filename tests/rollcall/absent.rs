@@ -171,6 +171,25 @@ fn a_list_without_statuses_brings_back_whom_absence_has_hidden_and_nobody_else()
     assert_eq!(active(&world), ["1"]);
 }
 
+#[test]
+fn a_plan_that_is_rebased_leaves_whom_absence_has_hidden_since() {
+    let profile = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/employees.toml")).unwrap();
+    let world = World::with(&profile.replacen("name = \"Employees\"", "name = \"Employees\"\ngrace = 1", 1), "");
+    let token = collaborator(&world);
+    let import = |uids: &[&str]| import(&world, &token, "", uids);
+    assert_eq!(import(&["1", "2"]), [2, 0, 0, 0]);
+    assert_eq!(import(&["1"]), [0, 0, 0, 0], "2 is missing for the first time");
+    let mut list = world.roster();
+    list.push(json!({ "id": "3", "status": "active", "data": [] }));
+    let planned = push_to(&world, "/v1/employees?dryRun=true", &list.into());
+    assert_eq!(planned.counts(), [1, 0, 0, 0, 2]);
+    assert_eq!(import(&["1"]), [0, 0, 1, 0], "2 is hidden by absence");
+    let plan = planned.header("location").unwrap();
+    let rebased = world.request("POST", &format!("{plan}/apply?rebase=true"), Some(b""));
+    assert_eq!(rebased.counts()[..4], [1, 0, 0, 0], "{}", rebased.text);
+    assert_eq!(import(&["1", "2", "3"]), [0, 1, 0, 1], "2 comes back");
+}
+
 /// A profile with another id, for other employees of the account.
 fn second_profile() -> String {
     PEOPLE.replace(PROFILE, OTHER).replace("\"People\"", "\"Others\"")

@@ -13,6 +13,7 @@ mod plan;
 mod roster;
 mod run;
 mod script;
+mod undo;
 mod wire;
 
 use dice::Dice;
@@ -23,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// How many operations there are usually.
-const USUAL_OPERATIONS: usize = 1_000;
+const USUAL_OPERATIONS: usize = 350;
 
 /// After how many operations a new server begins with an empty roster.
 const HISTORY_OPERATIONS: usize = 250;

@@ -1,6 +1,6 @@
 //! Plans: a push that is looked at before it is applied.
 
-use super::world::{ACCOUNT, Answer, PROFILE, Request, SECRET, World, employee, run};
+use super::world::{ACCOUNT, Answer, PEOPLE, PROFILE, Request, SECRET, World, employee, run};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -497,4 +497,23 @@ fn push_plan_shows_what_would_change_and_applies_nothing_without_a_terminal() {
     let same = world.push_file(&file, &["--profile", PROFILE, "--plan"]);
     assert!(String::from_utf8_lossy(&same.stderr).contains("the push would change nobody"), "{same:?}");
     assert_eq!(world.get("/v1/plans").json()["plans"], json!([]));
+}
+
+#[test]
+fn a_rebased_plan_leaves_it_at_the_absence_that_came_since() {
+    let profile = PEOPLE.replacen("name = \"People\"", "name = \"People\"\nabsent = \"hide\"\ngrace = 1", 1);
+    let world = World::with(&profile, "");
+    let (all, without_bob) = (json!([ada("a@example.com"), bob("active")]), json!([ada("a@example.com")]));
+    let missing = || {
+        let why = run(&["why", "99", "2", "--json", "--data", &world.path("data")]);
+        serde_json::from_slice::<Value>(&why.stdout).unwrap()["missingFromLists"].clone()
+    };
+    world.push_employees(all);
+    world.push_employees(without_bob.clone());
+    let (_, plan) = dry_run(&world, &json!([ada("b@example.com"), bob("active")]));
+    assert_eq!(world.push_employees(without_bob).counts(), [0, 0, 0, 1, 1]);
+    assert_eq!(missing(), 2);
+    let rebased = world.request("POST", &format!("{plan}/apply?rebase=true"), Some(b""));
+    assert_eq!(rebased.counts(), [0, 1, 0, 0, 1]);
+    assert_eq!(missing(), 2);
 }

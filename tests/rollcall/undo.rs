@@ -123,7 +123,7 @@ fn whoever_was_changed_again_since_is_a_conflict() {
     assert_eq!(conflicts["employees"][0]["fields"], fields);
     assert_eq!(
         world.get(&plan.header("location").unwrap()).json()["undo"],
-        json!({ "from": 2, "to": 2, "conflicts": 2 })
+        json!({ "from": 2, "to": 2, "conflicts": 2, "created": "hide" })
     );
 
     let named = revert(&world, "2", &json!({ "override": ["1", "3"] }));
@@ -255,6 +255,34 @@ fn what_cannot_be_undone_says_why() {
     let request = Request::signed_by("another horse battery staple", "POST", "/v1/syncs/1/revert", b"");
     assert_eq!(request.send(&world).status, 403);
     assert_eq!(world.get("/v1/plans").json()["plans"], json!([]));
+}
+
+#[test]
+fn whoever_was_created_can_be_erased_by_the_undo() {
+    let mut world = World::new();
+    world.push_employees(json!([person("1", "active", "Ada", "a@example.com")]));
+    let before = export(&world);
+    world.push_employees(json!([
+        person("1", "active", "Ada", "lovelace@example.com"),
+        person("2", "active", "Unforgettable", "unforgettable@example.com"),
+    ]));
+    assert_eq!(undo(&world, "2?created=erase"), [0, 1, 0, 1, 0]);
+    assert_eq!(export(&world), before);
+    let as_of = world.get("/v1/employees.ndjson?at=2").text;
+    assert!(as_of.contains("lovelace@") && as_of.contains("\"2\"") && !as_of.contains("nforgettable"), "{as_of}");
+    // The undo is undone without the one who was erased.
+    let redo = revert(&world, "3", &Value::Null);
+    assert_eq!(redo.counts(), [0, 1, 0, 0, 0], "{}", redo.text);
+    let wrong = revert(&world, "2?created=keep", &Value::Null);
+    assert_eq!((wrong.status, wrong.message().as_str()), (400, "created must be hide or erase"));
+    checked(&world);
+    world.stop();
+    for entry in std::fs::read_dir(world.path("data/accounts")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for value in ["Unforgettable", "unforgettable@example.com"] {
+            assert!(!bytes.windows(value.len()).any(|window| window == value.as_bytes()), "{value} is in the file");
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::apply as carry_out;
 use crate::server::respond::{Answer, Refusal, json, location};
 use crate::server::share::disk;
-use crate::store::{Key, Plan};
+use crate::store::{Created, Key, Plan};
 use crate::sync::{Conflict, ConflictCause, Conflicts, Undo, plan_undo};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
@@ -27,10 +27,15 @@ struct Request {
     anyway: BTreeSet<String>,
 }
 
-/// `POST /v1/syncs/{revision}/revert?to=`: makes a plan that takes the sync back, or all syncs after the revision `to` as far as this one.
+/// `POST /v1/syncs/{revision}/revert?to=&created=`: makes a plan that takes the sync back, or all syncs after the revision `to` as far as this one.
 pub async fn revert(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let revision = number("the revision in the path", &call.part("revision")?)?;
-    only_parameters(&call.head, &["to"])?;
+    only_parameters(&call.head, &["to", "created"])?;
+    let created = match parameter(&call.head, "created") {
+        None => Created::default(),
+        Some(created) => Created::parse(&created)
+            .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "created must be hide or erase"))?,
+    };
     let back_to = parameter(&call.head, "to").map(|to| number("to", &to)).transpose()?;
     let Call { server, body, event, head, .. } = call;
     let max = BytesMax { limit: "envelope_bytes_max", bytes: server.limits.envelope_bytes_max as u64 };
@@ -41,7 +46,7 @@ pub async fn revert(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let account = key.account;
     let applying = carry_out(server, turn, event, sent.len(), move |server, roster, trace| {
         let (profiles, limits, spool_dir) = (&server.profiles, &server.limits, &server.spool_dir);
-        let undo = Undo { account, revision, back_to, anyway: &anyway, profiles, limits, spool_dir };
+        let undo = Undo { account, revision, back_to, anyway: &anyway, created, profiles, limits, spool_dir };
         plan_undo(&undo, roster.begin()?, trace)
     });
     let (planned, conflicts) = applying.result(event).await??;

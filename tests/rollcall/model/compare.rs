@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Compares what may have changed by one operation: the roster, the last sync, and the plans that wait, whose ids the model learns.
 pub fn now(world: &World, roster: &mut Roster) {
-    assert_eq!(people(world, ""), roster.people, "the roster");
+    assert_eq!(people(world, ""), there(&roster.people), "the roster");
     if roster.revision() > 0 {
         sync(world, roster, roster.revision());
     }
@@ -26,7 +26,11 @@ pub fn now(world: &World, roster: &mut Roster) {
         let is_new = plan.id.is_none();
         assert_eq!(plan.id.get_or_insert_with(|| id.into()), id, "{shown}");
         assert_eq!(shown["revision"], plan.pending.base as u64, "{shown}");
-        assert_eq!(shown["why"], if plan.is_held { "guards" } else { "dryRun" }, "{shown}");
+        assert_eq!(shown["why"], plan.why, "{shown}");
+        let undo = plan
+            .undo
+            .map(|(from, to, conflicts)| json!({ "from": from, "to": to, "conflicts": conflicts, "created": "hide" }));
+        assert_eq!(shown.get("undo"), undo.as_ref(), "{shown}");
         assert_eq!(counts(shown), plan.pending.counts, "{shown}");
         if is_new {
             let planned: Vec<(Change, Option<HiddenBy>)> =
@@ -44,7 +48,7 @@ pub fn is_as(world: &World, roster: &Roster) -> bool {
     let is_known = |plan: &Value| roster.plans.iter().any(|known| known.id.as_deref() == plan["id"].as_str());
     let same = |(id, plan): (&Option<&str>, &Value)| id.map_or_else(|| !is_known(plan), |id| plan["id"] == id);
     revision == roster.revision() as u64
-        && people(world, "") == roster.people
+        && people(world, "") == there(&roster.people)
         && ids.len() == waiting.len()
         && ids.iter().zip(&waiting).all(same)
 }
@@ -55,12 +59,52 @@ pub fn everything(world: &World, roster: &Roster) {
     for revision in 1..=roster.revision() {
         let changes = sync(world, roster, revision);
         replay(&mut replayed, &changes);
-        let past: BTreeMap<String, Value> =
-            roster.past[revision].iter().map(|person| (person.id.clone(), state(person))).collect();
-        assert_eq!(replayed, past, "the changes up to revision {revision} come to the roster of that time");
+        let past = there(&roster.past[revision]);
+        assert_eq!(replayed, states(&past), "the changes up to revision {revision} come to the roster of that time");
+        at(world, roster, revision);
     }
-    for number in 0..roster.people.len() {
-        life(world, roster, number);
+    for (number, person) in roster.there() {
+        life(world, roster, number, &person.id);
+    }
+}
+
+/// Compares the roster as it was at a revision.
+pub fn at(world: &World, roster: &Roster, revision: usize) {
+    assert_eq!(people(world, &format!("&at={revision}")), there(&roster.past[revision]), "at={revision}");
+}
+
+fn there(people: &[Option<Person>]) -> Vec<Person> {
+    people.iter().flatten().cloned().collect()
+}
+
+fn states(people: &[Person]) -> BTreeMap<String, Value> {
+    people.iter().map(|person| (person.id.clone(), state(person))).collect()
+}
+
+/// A follower of the feed: the roster that it holds, and its cursor.
+#[derive(Default)]
+pub struct Follower {
+    people: BTreeMap<String, Value>,
+    cursor: String,
+}
+
+impl Follower {
+    /// Reads what is new, in pages of so many changes, and compares.
+    pub fn follow(&mut self, world: &World, roster: &Roster, limit: usize) {
+        let mut syncs: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
+        loop {
+            let page = get(world, &format!("/v1/changes?limit={limit}&after={}", self.cursor));
+            for change in page["changes"].as_array().unwrap() {
+                let changes = syncs.entry(change["sync"]["revision"].as_u64().unwrap()).or_default();
+                changes.push(by_name(change.clone()));
+            }
+            page["cursor"].as_str().unwrap().clone_into(&mut self.cursor);
+            if page["more"] == false {
+                break;
+            }
+        }
+        syncs.values().for_each(|changes| replay(&mut self.people, changes));
+        assert_eq!(self.people, states(&there(&roster.people)), "the feed");
     }
 }
 
@@ -138,7 +182,7 @@ fn sync(world: &World, roster: &Roster, revision: usize) -> Vec<Value> {
     assert_eq!(counts(&shown), pending.counts, "{shown}");
     if let Some(plan) = sync.plan.map(|plan| &roster.plans[plan]) {
         assert_eq!(shown["plan"], json!(plan.id), "{shown}");
-        let tripped = plan.pending.tripped.iter().filter(|_| plan.is_held);
+        let tripped = plan.pending.tripped.iter().filter(|_| plan.why == "guards");
         assert_eq!(guards_of(&shown), tripped.map(guard).collect(), "{shown}");
     }
     let changed = changes(world, &format!("/v1/syncs/{revision}/changes"));
@@ -169,36 +213,40 @@ fn expected(changes: &[(Change, Option<HiddenBy>)]) -> Vec<Value> {
 /// A change as a server shows it.
 fn change_as_shown(change: &Change, hidden_by: Option<HiddenBy>) -> Value {
     let Change { before, after, .. } = change;
-    let is_renamed = before.as_ref().is_some_and(|before| before.id != after.id);
     let kinds = [
-        ("created", before.is_none()),
+        ("created", change.is_creation()),
         ("updated", change.is_update()),
         ("activated", change.is_return()),
         ("hidden", change.is_hide()),
-        ("renamed", is_renamed),
+        ("renamed", change.is_renaming()),
+        ("removed", change.is_removal()),
     ];
     let kinds: Vec<&str> = kinds.iter().filter(|(_, is)| *is).map(|(kind, _)| *kind).collect();
     let mut fields = serde_json::Map::new();
     for (field, named) in FIELDS.iter().enumerate() {
-        let (had, has) = (before.as_ref().and_then(|before| before.data.get(&field)), after.data.get(&field));
+        let value = |person: &Option<Person>| person.as_ref().and_then(|person| person.data.get(&field).cloned());
+        let (had, has) = (value(before), value(after));
         if had != has {
             fields.insert(named.name.into(), json!({ "before": had, "after": has }));
         }
     }
-    let mut shown = json!({ "id": after.id, "kinds": kinds, "fields": fields });
-    let status = |person: &Person| if person.is_active { "active" } else { "hidden" };
-    let had = before.as_ref().map(status);
-    if had != Some(status(after)) {
-        shown["status"] = json!({ "before": had, "after": status(after) });
+    let id = after.as_ref().or(before.as_ref()).map(|person| &person.id);
+    let mut shown = json!({ "id": id, "kinds": kinds, "fields": fields });
+    let mut show = |name: &str, of: &dyn Fn(&Person) -> Value| {
+        let [before, after] = [before, after].map(|person| person.as_ref().map_or(Value::Null, of));
+        if before != after {
+            shown[name] = json!({ "before": before, "after": after });
+        }
+    };
+    if change.is_renaming() {
+        show("idChange", &|person| json!(person.id));
     }
-    match before {
-        Some(before) if is_renamed => shown["idChange"] = json!({ "before": before.id, "after": after.id }),
-        Some(_) => {}
-        None => shown["profileId"] = json!({ "before": null, "after": crate::world::PROFILE }),
-    }
+    show("status", &|person| json!(if person.is_active { "active" } else { "hidden" }));
+    show("profileId", &|_| json!(crate::world::PROFILE));
     match hidden_by {
         Some(HiddenBy::Push) => shown["hiddenBy"] = json!({ "cause": "push" }),
         Some(HiddenBy::Absence(lists)) => shown["hiddenBy"] = json!({ "cause": "absence", "lists": lists }),
+        Some(HiddenBy::Undo) => shown["hiddenBy"] = json!({ "cause": "undo" }),
         Some(HiddenBy::Plan(None)) => shown["hiddenBy"] = json!({ "cause": "plan" }),
         Some(HiddenBy::Plan(Some(lists))) => shown["hiddenBy"] = json!({ "cause": "plan", "lists": lists }),
         None => {}
@@ -236,6 +284,10 @@ fn replay(people: &mut BTreeMap<String, Value>, changes: &[Value]) {
                 data.insert(name.clone(), sides["after"].clone());
             }
         }
+        if state["status"].is_null() {
+            assert_eq!(state["data"], json!({}), "who is removed has no data: {change}");
+            continue;
+        }
         after.push((id.to_owned(), state));
     }
     for (id, state) in after {
@@ -244,8 +296,7 @@ fn replay(people: &mut BTreeMap<String, Value>, changes: &[Value]) {
 }
 
 /// Compares the life of an employee.
-fn life(world: &World, roster: &Roster, number: usize) {
-    let id = &roster.people[number].id;
+fn life(world: &World, roster: &Roster, number: usize, id: &str) {
     let path = format!("/v1/employees/{}/history", id.replace('@', "%40"));
     let shown: Vec<(u64, Value)> = pages(world, &format!("{path}?limit=40"), "history")
         .into_iter()

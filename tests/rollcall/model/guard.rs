@@ -42,8 +42,8 @@ pub fn settings() -> String {
 
 /// Returns the guards that a push trips.
 pub fn check(roster: &Roster, pending: &Pending) -> Vec<Tripped> {
-    let stored = roster.people.len() as u64;
-    let active = roster.people.iter().filter(|person| person.is_active).count() as u64;
+    let stored = roster.there().count() as u64;
+    let active = roster.there().filter(|(_, person)| person.is_active).count() as u64;
     let [created, updated, activated, hidden, _] = pending.counts;
     let usual = roster.syncs.iter().rev().filter(|sync| sync.pending.kind == "push" && sync.plan.is_none());
     let usual = usual.take(USUAL_LISTS).map(|sync| sync.pending.counts[3]).max().unwrap_or(0);
@@ -62,10 +62,13 @@ pub fn check(roster: &Roster, pending: &Pending) -> Vec<Tripped> {
     check("activate", None, activated, stored - active);
     check("update", None, updated, stored);
     for field in 0..FIELDS.len() {
-        let have = roster.people.iter().filter(|person| person.data.contains_key(&field)).count() as u64;
+        let have = roster.there().filter(|(_, person)| person.data.contains_key(&field)).count() as u64;
         let count = |is: &dyn Fn(Option<&String>, Option<&String>) -> bool| {
             let of = |person: &Person| person.data.get(&field).cloned();
-            let edits = pending.changes.iter().map(|change| (change.before.as_ref().and_then(of), of(&change.after)));
+            let edits = pending
+                .changes
+                .iter()
+                .map(|change| (change.before.as_ref().and_then(of), change.after.as_ref().and_then(of)));
             edits.filter(|(had, has)| is(had.as_ref(), has.as_ref())).count() as u64
         };
         check("empty", Some(field), count(&|had, has| had.is_some() && has.is_none()), have);

@@ -70,6 +70,12 @@ pub enum Sending {
     Discard {
         plan: usize,
     },
+    /// So many syncs are taken back, the last of them the latest but so many; these employees also if they were changed again since.
+    Undo {
+        back: usize,
+        several: usize,
+        anyway: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

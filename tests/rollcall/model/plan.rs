@@ -35,27 +35,28 @@ impl Roster {
     }
 
     /// Keeps a push as a plan.
-    pub fn keep(&mut self, pending: Pending, is_held: bool) -> Kept {
+    pub fn keep(&mut self, pending: Pending, why: &'static str, undo: Option<(usize, usize, usize)>) -> Kept {
         let waiting = self.waiting();
         let is_same = |plan: &&usize| {
             let Pending { base, employees, changes, ended, noted, .. } = &self.plans[**plan].pending;
             let sorted = |ended: &[usize]| ended.iter().copied().collect::<BTreeSet<_>>();
             (*base, *employees, changes, noted) == (pending.base, pending.employees, &pending.changes, &pending.noted)
                 && sorted(ended) == sorted(&pending.ended)
+                && self.plans[**plan].undo == undo
         };
         if let Some(same) = waiting.iter().find(is_same) {
             let plan = &mut self.plans[*same];
-            plan.is_held |= is_held;
+            plan.why = if plan.why == "guards" { plan.why } else { why };
             plan.pending.tripped = pending.tripped;
             return Kept::As(*same);
         }
         if waiting.len() == PLANS_MAX {
-            let Some(oldest) = waiting.iter().rev().find(|plan| !self.plans[**plan].is_held) else {
+            let Some(oldest) = waiting.iter().rev().find(|plan| self.plans[**plan].why != "guards") else {
                 return Kept::NoRoom;
             };
             self.plans[*oldest].is_waiting = false;
         }
-        self.plans.push(Plan { pending, is_held, is_waiting: true, id: None });
+        self.plans.push(Plan { pending, why, undo, is_waiting: true, id: None });
         Kept::As(self.plans.len() - 1)
     }
 
@@ -68,9 +69,10 @@ impl Roster {
         let base = pending.base;
         let has_changed = |number: usize| self.changed.get(number).is_some_and(|changed| *changed > base);
         let was_moved = |change: &&Change| {
-            let has_another_id = change.before.as_ref().is_none_or(|before| before.id != change.after.id);
-            let holder = if has_another_id { self.position(&change.after.id) } else { None };
-            let own = change.before.as_ref().map(|_| change.number);
+            let id = change.after.as_ref().map(|after| &after.id);
+            let has_another_id = id != change.before.as_ref().map(|before| &before.id);
+            let holder = id.filter(|_| has_another_id).and_then(|id| self.position(id));
+            let own = Some(change.number).filter(|_| !change.is_new);
             match holder.filter(|holder| Some(*holder) != own) {
                 Some(_) => true,
                 None => own.is_some_and(has_changed),
@@ -83,7 +85,7 @@ impl Roster {
         }
         let mut rest = pending.clone();
         rest.changes.retain(|change| !has_moved || !was_moved(&change));
-        let created = rest.changes.iter_mut().filter(|change| change.before.is_none());
+        let created = rest.changes.iter_mut().filter(|change| change.is_new);
         (self.people.len()..).zip(created).for_each(|(number, change)| change.number = number);
         let placed: Vec<(Change, Option<usize>)> =
             rest.changes.iter().cloned().enumerate().map(|(place, change)| (change, Some(place))).collect();
@@ -91,10 +93,14 @@ impl Roster {
             return Applying::Rejected;
         }
         rest.ended.retain(|number| !has_changed(*number));
-        rest.noted.retain(|(number, _)| !has_changed(*number));
+        rest.noted.retain(|(number, ..)| !has_changed(*number));
         rest.counts = counts(&rest.changes);
         rest.counts[4] = pending.counts[4];
-        rest.kind = if rebase && has_moved { "rebasedPlan" } else { "plan" };
+        rest.kind = match self.plans[plan].undo {
+            Some(_) => "undo",
+            None if rebase && has_moved => "rebasedPlan",
+            None => "plan",
+        };
         Applying::Applied(Box::new(rest), moved)
     }
 }

@@ -24,30 +24,50 @@ pub enum HiddenBy {
     Push,
     Absence(u32),
     Plan(Option<u32>),
+    Undo,
 }
 
-/// An employee before and after a sync.
+/// An employee before and after a sync. Whoever does not exist, or was removed, is nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The position in the roster.
     pub number: usize,
+    /// Whether the employee has never existed before.
+    pub is_new: bool,
     pub before: Option<Person>,
-    pub after: Person,
+    pub after: Option<Person>,
     /// From how many lists in a row the employee is missing, if that hides it.
     pub missing: Option<u32>,
 }
 
 impl Change {
+    fn both(&self) -> Option<(&Person, &Person)> {
+        self.before.as_ref().zip(self.after.as_ref())
+    }
+
+    pub fn is_creation(&self) -> bool {
+        self.before.is_none() && self.after.is_some()
+    }
+
+    pub fn is_removal(&self) -> bool {
+        self.before.is_some() && self.after.is_none()
+    }
+
     pub fn is_hide(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| before.is_active) && !self.after.is_active
+        let is_active = |person: &Option<Person>| person.as_ref().is_some_and(|person| person.is_active);
+        is_active(&self.before) && !is_active(&self.after)
     }
 
     pub fn is_return(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| !before.is_active) && self.after.is_active
+        self.both().is_some_and(|(before, after)| !before.is_active && after.is_active)
     }
 
     pub fn is_update(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| before.data != self.after.data)
+        self.both().is_some_and(|(before, after)| before.data != after.data)
+    }
+
+    pub fn is_renaming(&self) -> bool {
+        self.both().is_some_and(|(before, after)| before.id != after.id)
     }
 }
 
@@ -88,14 +108,15 @@ pub struct Push {
 /// What a push comes to.
 #[derive(Debug, Clone)]
 pub struct Pending {
-    pub dialect: &'static str,
+    /// `None` of an undo.
+    pub dialect: Option<&'static str>,
     pub kind: &'static str,
     pub base: usize,
     pub changes: Vec<Change>,
     /// Who is not missing any more.
     pub ended: Vec<usize>,
-    /// Who is missing, and from how many lists in a row.
-    pub noted: Vec<(usize, u32)>,
+    /// Who is missing, from how many lists in a row, and whether that hides them.
+    pub noted: Vec<(usize, u32, bool)>,
     /// Created, updated, activated, hidden, unchanged.
     pub counts: [u64; 5],
     pub employees: u64,
@@ -117,8 +138,10 @@ pub struct Sync {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub pending: Pending,
-    /// Whether guards stopped the push.
-    pub is_held: bool,
+    /// Why it waits: `dryRun`, `guards` or `undo`.
+    pub why: &'static str,
+    /// The revisions that it takes back, and how many employees it leaves as they are.
+    pub undo: Option<(usize, usize, usize)>,
     pub is_waiting: bool,
     /// What the server calls it, once it has said so.
     pub id: Option<String>,
@@ -127,7 +150,8 @@ pub struct Plan {
 /// All that is known of an account. A revision is the number of the syncs that led to it.
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
-    pub people: Vec<Person>,
+    /// By position; whoever was removed is nobody.
+    pub people: Vec<Option<Person>>,
     /// By position, the revision of the last change.
     pub changed: Vec<usize>,
     /// By position, from how many lists in a row somebody was missing, and whether that has hidden them.
@@ -135,7 +159,7 @@ pub struct Roster {
     pub queue: Vec<Wanted>,
     pub syncs: Vec<Sync>,
     /// By revision, the roster.
-    pub past: Vec<Vec<Person>>,
+    pub past: Vec<Vec<Option<Person>>>,
     pub plans: Vec<Plan>,
 }
 
@@ -151,8 +175,17 @@ impl Roster {
         self.syncs.len()
     }
 
+    /// Everybody who exists, by position.
+    pub fn there(&self) -> impl Iterator<Item = (usize, &Person)> {
+        self.people.iter().enumerate().filter_map(|(number, person)| Some((number, person.as_ref()?)))
+    }
+
     pub fn position(&self, id: &str) -> Option<usize> {
-        self.people.iter().position(|person| person.id == id)
+        self.there().find(|(_, person)| person.id == id).map(|(number, _)| number)
+    }
+
+    fn is_active(&self, number: usize) -> bool {
+        self.people[number].as_ref().is_some_and(|person| person.is_active)
     }
 
     /// Returns what a push comes to; `None` if it is refused because employees are rejected.
@@ -163,7 +196,7 @@ impl Roster {
         let numbers: BTreeSet<usize> = carried.wanted.iter().filter_map(|(_, number, _)| *number).collect();
         let hides = push.hides == Some(true) && (employees > 0 || push.may_be_empty) && !(push.lenient && is_anonymous);
         let absent: Vec<(usize, u32)> = (0..self.people.len())
-            .filter(|number| hides && self.people[*number].is_active && !numbers.contains(number))
+            .filter(|number| hides && self.is_active(*number) && !numbers.contains(number))
             .map(|number| (number, self.missing.get(&number).map_or(1, |(lists, _)| lists + 1)))
             .collect();
         let mut left_out = carried.wrong.clone();
@@ -199,15 +232,15 @@ impl Roster {
         let mut ended: Vec<usize> = again.map(|(number, _)| *number).collect();
         let on_purpose = accepted().filter(|(_, (wanted, ..))| wanted.is_active == Some(false));
         let on_purpose = on_purpose.filter_map(|(_, (_, number, _))| *number);
-        ended.extend(on_purpose.filter(|number| !self.people[*number].is_active));
+        ended.extend(on_purpose.filter(|number| !self.is_active(*number)));
         let rejected = push.lenient.then_some(left_out.len() as u64);
         let mut pending = Pending {
-            dialect: push.dialect,
+            dialect: Some(push.dialect),
             kind: if push.hides.is_some() { "push" } else { "patch" },
             base: self.revision(),
             changes,
             ended,
-            noted: absent,
+            noted: absent.into_iter().map(|(number, lists)| (number, lists, lists > GRACE)).collect(),
             counts,
             employees,
             rejected,
@@ -222,14 +255,11 @@ impl Roster {
         let mut carried = Carried { wanted: Vec::new(), wrong: BTreeSet::new() };
         for (place, mut wanted) in wanted.into_iter().enumerate() {
             let (number, id) = self.find(&wanted);
+            let stored = number.and_then(|number| self.people[number].as_ref());
             let key_is_of_another = wanted.id.is_none()
-                && number.is_some_and(|number| {
-                    let person = &self.people[number];
-                    wanted.key.as_ref().is_some_and(|key| {
-                        *key == person.id && person.data.get(&EMAIL).is_some_and(|email| email != key)
-                    })
+                && stored.zip(wanted.key.as_ref()).is_some_and(|(person, key)| {
+                    *key == person.id && person.data.get(&EMAIL).is_some_and(|email| email != key)
                 });
-            let stored = number.map(|number| &self.people[number]);
             if wanted.extent == Extent::Some && wanted.is_active.is_none() && push.hides.is_some() {
                 // Whom absence has hidden a list brings back.
                 let is_hidden = number.and_then(|number| self.missing.get(&number)).is_some_and(|(_, hidden)| *hidden);
@@ -267,20 +297,22 @@ impl Roster {
         let Some(key) = key else {
             return (None, id.clone().unwrap_or_default());
         };
-        let has_it = |number: &usize| self.people[*number].data.get(&EMAIL) == Some(key);
-        let holders: Vec<usize> = (0..self.people.len()).filter(has_it).collect();
-        let active = holders.iter().copied().find(|number| self.people[*number].is_active);
-        let last_leaver = holders.iter().copied().max_by_key(|number| (self.changed[*number], *number));
+        let holders: Vec<(usize, &Person)> =
+            self.there().filter(|(_, person)| person.data.get(&EMAIL) == Some(key)).collect();
+        let active = holders.iter().find(|(_, person)| person.is_active).map(|(number, _)| *number);
+        let last_leaver =
+            holders.iter().map(|(number, _)| *number).max_by_key(|number| (self.changed[*number], *number));
         match id {
             // Somebody new with the address of a leaver is not the leaver.
             Some(id) => {
-                let only = if holders.len() == 1 { last_leaver } else { None };
-                let had_no_id = only.filter(|number| self.people[*number].id == *key);
+                let only = if let [(number, person)] = holders[..] { Some((number, person)) } else { None };
+                let had_no_id = only.filter(|(_, person)| person.id == *key).map(|(number, _)| number);
                 (active.or(had_no_id), id.clone())
             }
             None => {
                 let number = active.or(last_leaver).or_else(|| by_id(key));
-                (number, number.map_or_else(|| key.clone(), |number| self.people[number].id.clone()))
+                let person = number.and_then(|number| self.people[number].as_ref());
+                (number, person.map_or(key, |person| &person.id).clone())
             }
         }
     }
@@ -298,21 +330,22 @@ impl Roster {
             if left_out.contains(&place) {
                 continue;
             }
-            let before = number.map(|number| self.people[number].clone());
-            let after = person(wanted, before.as_ref(), id).expect("who is not wrong is right");
-            if before.as_ref() == Some(&after) {
+            let before = number.and_then(|number| self.people[number].clone());
+            let after = person(wanted, before.as_ref(), id);
+            if before == after {
                 continue;
             }
+            let is_new = number.is_none();
             let number = number.unwrap_or_else(|| {
                 next += 1;
                 next - 1
             });
-            changes.push((Change { number, before, after, missing: None }, Some(place)));
+            changes.push((Change { number, is_new, before, after, missing: None }, Some(place)));
         }
         for &(number, lists) in absent.iter().filter(|(_, lists)| *lists > GRACE) {
             let before = self.people[number].clone();
-            let after = Person { is_active: false, ..before.clone() };
-            changes.push((Change { number, before: Some(before), after, missing: Some(lists) }, None));
+            let after = before.clone().map(|before| Person { is_active: false, ..before });
+            changes.push((Change { number, is_new: false, before, after, missing: Some(lists) }, None));
         }
         changes.sort_by_key(|(change, _)| change.number);
         changes
@@ -323,18 +356,19 @@ impl Roster {
         let revision = self.revision() + 1;
         let mut recorded = Vec::new();
         for change in &pending.changes {
-            let Change { number, before, after, missing } = change;
-            if before.as_ref().map(|before| before.is_active) != Some(after.is_active) {
+            let Change { number, before, after, missing, .. } = change;
+            let is_active = |person: &Option<Person>| person.as_ref().map(|person| person.is_active);
+            if is_active(before) != is_active(after) {
                 self.missing.remove(number);
             }
             if *number == self.people.len() {
-                self.people.push(after.clone());
-                self.changed.push(revision);
-            } else {
-                self.people[*number] = after.clone();
-                self.changed[*number] = revision;
+                self.people.push(None);
+                self.changed.push(0);
             }
+            self.people[*number].clone_from(after);
+            self.changed[*number] = revision;
             let hidden_by = match (plan, missing) {
+                (Some(plan), _) if self.plans[plan].undo.is_some() => HiddenBy::Undo,
                 (Some(_), lists) => HiddenBy::Plan(*lists),
                 (None, Some(lists)) => HiddenBy::Absence(*lists),
                 (None, None) => HiddenBy::Push,
@@ -342,9 +376,7 @@ impl Roster {
             recorded.push((change.clone(), change.is_hide().then_some(hidden_by)));
         }
         self.missing.retain(|number, _| !pending.ended.contains(number));
-        for (number, lists) in &pending.noted {
-            self.missing.insert(*number, (*lists, *lists > GRACE));
-        }
+        self.missing.extend(pending.noted.iter().map(|(number, lists, is_hidden)| (*number, (*lists, *is_hidden))));
         self.syncs.push(Sync { pending, changes: recorded, plan });
         self.past.push(self.people.clone());
     }
@@ -383,9 +415,11 @@ pub fn counts(changes: &[Change]) -> [u64; 5] {
 }
 
 /// Returns the places of those whom the rules of the whole roster would not have; `None` if there is somebody without a place among them.
-pub fn broken_rules(people: &[Person], changes: &[(Change, Option<usize>)]) -> Option<BTreeSet<usize>> {
-    let mut after: BTreeMap<usize, &Person> = people.iter().enumerate().collect();
+pub fn broken_rules(people: &[Option<Person>], changes: &[(Change, Option<usize>)]) -> Option<BTreeSet<usize>> {
+    let mut after: BTreeMap<usize, &Option<Person>> = people.iter().enumerate().collect();
     after.extend(changes.iter().map(|(change, _)| (change.number, &change.after)));
+    let after: BTreeMap<usize, &Person> =
+        after.into_iter().filter_map(|(number, person)| Some((number, person.as_ref()?))).collect();
     let mut in_order: Vec<&(Change, Option<usize>)> = changes.iter().collect();
     in_order.sort_by_key(|(change, place)| (place.is_none(), *place, change.number));
     let is_changed = |number: usize| changes.iter().any(|(change, _)| change.number == number);
@@ -397,11 +431,15 @@ pub fn broken_rules(people: &[Person], changes: &[(Change, Option<usize>)]) -> O
             after.iter().filter(|(number, _)| !is_changed(**number)).filter_map(|(_, person)| holds(person)).collect();
         // Who had a value keeps it before all who come to it.
         let keeps = |change: &Change| {
-            change.before.as_ref().and_then(holds).filter(|had| holds(&change.after).as_ref() == Some(had))
+            change
+                .before
+                .as_ref()
+                .and_then(holds)
+                .filter(|had| change.after.as_ref().and_then(holds).as_ref() == Some(had))
         };
         held.extend(in_order.iter().filter_map(|(change, _)| keeps(change)));
         for (change, place) in &in_order {
-            if let Some(value) = holds(&change.after).filter(|_| keeps(change).is_none())
+            if let Some(value) = change.after.as_ref().and_then(holds).filter(|_| keeps(change).is_none())
                 && !held.insert(value)
             {
                 broken.push(*place);
@@ -411,7 +449,7 @@ pub fn broken_rules(people: &[Person], changes: &[(Change, Option<usize>)]) -> O
     for (change, place) in &in_order {
         let new = |field: Field| {
             let had = change.before.as_ref().and_then(|before| before.data.get(&field));
-            change.after.data.get(&field).filter(|value| had != Some(*value))
+            change.after.as_ref()?.data.get(&field).filter(|value| had != Some(*value))
         };
         let is_unknown = |manager: &String| after.values().all(|person| person.id != *manager);
         let is_hidden =
@@ -430,7 +468,7 @@ pub fn broken_rules(people: &[Person], changes: &[(Change, Option<usize>)]) -> O
 /// Returns the circles of managers that somebody who was changed is in.
 fn circles(after: &BTreeMap<usize, &Person>, changes: &[&(Change, Option<usize>)]) -> BTreeSet<BTreeSet<usize>> {
     let leads_to = |number: usize| {
-        let manager = after[&number].data.get(&MANAGER)?;
+        let manager = after.get(&number)?.data.get(&MANAGER)?;
         after.iter().find(|(_, person)| person.id == *manager).map(|(number, _)| *number)
     };
     let mut circles = BTreeSet::new();

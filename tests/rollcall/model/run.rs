@@ -1,6 +1,6 @@
 //! Run: carries out operations on a server and on the model, and compares.
 
-use super::compare;
+use super::compare::{self, Follower};
 use super::operation::{Operation, Sending};
 use super::plan::{Applying, Kept};
 use super::roster::{Pending, Roster};
@@ -13,13 +13,14 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 
 /// After how many operations everything is compared that takes long.
-const ALL_EVERY: usize = 25;
+const ALL_EVERY: usize = 50;
 
 /// A server, and the model of it.
 pub struct Run {
     pub world: World,
     pub roster: Roster,
     keys: Keys,
+    follower: Follower,
     operations: usize,
     /// How many operations had each outcome.
     pub outcomes: std::collections::BTreeMap<&'static str, usize>,
@@ -55,7 +56,7 @@ impl Run {
         let echospan = key("echospan", &["--client-id", "1234"]);
         let keys = Keys { springest, collaborator, echospan };
         let roster = Roster { past: vec![Vec::new()], ..Roster::default() };
-        Run { world, roster, keys, operations: 0, outcomes: Default::default() }
+        Run { world, roster, keys, follower: Follower::default(), operations: 0, outcomes: Default::default() }
     }
 
     /// Carries out an operation, and compares. Panics if something is not as expected.
@@ -70,6 +71,10 @@ impl Run {
         }
         self.operations += 1;
         compare::now(&self.world, &mut self.roster);
+        if let Some(last) = self.roster.revision().checked_sub(1) {
+            compare::at(&self.world, &self.roster, 1 + self.operations * 7 % (last + 1));
+        }
+        self.follower.follow(&self.world, &self.roster, 1 + self.operations % 5);
         if self.operations.is_multiple_of(ALL_EVERY) {
             compare::everything(&self.world, &self.roster);
         }
@@ -98,17 +103,23 @@ impl Run {
             Sending::Apply { plan, .. } | Sending::Discard { plan } => {
                 self.roster.plans[*waiting.get(*plan)?].id.clone().expect("a plan that was compared has an id")
             }
+            Sending::Undo { back, .. } if *back >= self.roster.revision() => return None,
             _ => String::new(),
         };
-        Some(wire::request(sending, &self.keys, &plan))
+        Some(wire::request(sending, &self.keys, &plan, self.roster.revision()))
     }
 
     fn kill(&mut self, sending: &Sending, after: std::time::Duration, again: bool) {
         let Some(request) = self.request(sending) else {
             return;
         };
-        let is_plain =
-            matches!(sending, Sending::Whole { dry_run: true, .. } | Sending::Apply { .. } | Sending::Discard { .. });
+        let is_plain = matches!(
+            sending,
+            Sending::Whole { dry_run: true, .. }
+                | Sending::Apply { .. }
+                | Sending::Discard { .. }
+                | Sending::Undo { .. }
+        );
         let key = format!("{}-{}", self.operations, self.roster.revision());
         let request = if is_plain { request } else { request.header("Idempotency-Key", &key) };
         let mut stream = self.world.connect();
@@ -197,20 +208,34 @@ fn expect(roster: &mut Roster, sending: &Sending) -> Expected {
                 }
             };
         }
+        Sending::Undo { back, several, anyway } => {
+            let last = roster.revision() - back;
+            let first = (last + 1).saturating_sub(*several).max(1);
+            let Some((pending, conflicts)) = roster.undoing(first, last, anyway) else {
+                return Expected::Rejected;
+            };
+            return match roster.keep(pending, "undo", Some((first, last, conflicts))) {
+                Kept::As(plan) => Expected::Planned(plan),
+                Kept::NoRoom => Expected::NoRoom,
+            };
+        }
         _ => {}
+    }
+    if matches!(sending, Sending::Csv { people, .. } if people.is_empty()) {
+        return Expected::Rejected;
     }
     let (push, wanted) = wire::asked(sending, roster).expect("the rest are pushes");
     let Some(pending) = roster.push(push, wanted) else {
         return Expected::Rejected;
     };
     if matches!(sending, Sending::Whole { dry_run: true, .. }) {
-        return match roster.keep(pending, false) {
+        return match roster.keep(pending, "dryRun", None) {
             Kept::As(plan) => Expected::Planned(plan),
             Kept::NoRoom => Expected::NoRoom,
         };
     }
     if !pending.tripped.is_empty() {
-        roster.keep(pending.clone(), true);
+        roster.keep(pending.clone(), "guards", None);
         return Expected::Held(pending);
     }
     if matches!(sending, Sending::Process { .. }) {
@@ -251,6 +276,12 @@ fn check(sending: &Sending, answer: &Answer, expected: &Expected, roster: &Roste
             let shown = json()["leftOut"]["count"].as_u64();
             let is_rebase = matches!(sending, Sending::Apply { rebase: true, .. });
             assert_eq!(shown, is_rebase.then_some(*left_out as u64));
+        }
+        Expected::Planned(plan) if matches!(sending, Sending::Undo { .. }) => {
+            let plan = &roster.plans[*plan];
+            assert_eq!(answer.counts(), plan.pending.counts, "{text}");
+            let conflicts = plan.undo.map(|(.., conflicts)| conflicts as u64);
+            assert_eq!(json()["conflicts"]["count"].as_u64(), conflicts, "{text}");
         }
         Expected::Planned(plan) => {
             let pending = &roster.plans[*plan].pending;

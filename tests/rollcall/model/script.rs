@@ -34,7 +34,7 @@ pub fn next(dice: &mut Dice, roster: &Roster) -> Operation {
 }
 
 fn sending(dice: &mut Dice, roster: &Roster) -> Sending {
-    if roster.people.is_empty() {
+    if roster.there().next().is_none() {
         return whole(dice, roster, 12);
     }
     let plans = roster.waiting().len();
@@ -56,10 +56,19 @@ fn sending(dice: &mut Dice, roster: &Roster) -> Sending {
         }
         78..83 => Sending::Process { lenient: dice.percent(50) },
         83..84 => Sending::Delete,
-        84..96 if plans > 0 => Sending::Apply { plan: dice.below(plans), rebase: dice.percent(50) },
+        84..89 => undo(dice, roster),
+        89..96 if plans > 0 => Sending::Apply { plan: dice.below(plans), rebase: dice.percent(50) },
         96..98 if plans > 0 => Sending::Discard { plan: dice.below(plans) },
         _ => Sending::Springest(springest(dice, roster)),
     }
+}
+
+/// An undo, mostly of the last sync, now and then of several. Somebody may be named as one to be taken back anyway.
+fn undo(dice: &mut Dice, roster: &Roster) -> Sending {
+    let back = if dice.percent(50) { 0 } else { dice.below(12) };
+    let several = if dice.percent(70) { 1 } else { 1 + dice.below(8) };
+    let anyway = if dice.percent(25) { vec![anybody(dice, roster).id.clone()] } else { Vec::new() };
+    Sending::Undo { back, several, anyway }
 }
 
 /// A list of everybody: as they are stored, but for some.
@@ -69,7 +78,7 @@ fn whole(dice: &mut Dice, roster: &Roster, new: usize) -> Sending {
     let (lost, flipped, edited) =
         (*dice.pick(&[1, 2, 2, 3, 3, 25]), *dice.pick(&[0, 0, 1, 2, 15]), *dice.pick(&[0, 1, 4, 8, 40]));
     let mut people = Vec::new();
-    for person in &roster.people {
+    for (_, person) in roster.there() {
         if dice.percent(if person.is_active { lost } else { 40 }) {
             continue;
         }
@@ -109,7 +118,7 @@ fn csv(dice: &mut Dice, roster: &Roster) -> Sending {
     columns.extend(others.into_iter().filter(|_| dice.percent(40)));
     let lost = *dice.pick(&[1, 2, 3, 20]);
     let mut people = Vec::new();
-    for person in &roster.people {
+    for (_, person) in roster.there() {
         if dice.percent(if person.is_active { lost } else { 50 }) {
             continue;
         }
@@ -145,7 +154,7 @@ fn springest(dice: &mut Dice, roster: &Roster) -> Row {
     let fields: Vec<Field> =
         [FIRST, LAST, EMAIL, POSITION, BORN, LEVEL, SHIFT].into_iter().filter(|_| dice.percent(35)).collect();
     let mut row = somebody(dice, roster, &fields);
-    let person = dice.pick(&roster.people);
+    let person = anybody(dice, roster);
     match dice.below(10) {
         // An id, of somebody who is stored; or an address, with another id or without.
         0..4 => row.id = Some(person.id.clone()),
@@ -176,7 +185,7 @@ fn collaborator(dice: &mut Dice, roster: &Roster) -> Row {
     let fields: Vec<Field> = required.into_iter().chain(others.into_iter().filter(|_| dice.percent(25))).collect();
     let mut row = somebody(dice, roster, &fields);
     if dice.percent(70) {
-        let person = dice.pick(&roster.people);
+        let person = anybody(dice, roster);
         row.id = Some(person.id.clone());
         let email = person.data.get(&EMAIL).cloned();
         if let Some((_, value)) = row.values.iter_mut().find(|(field, _)| *field == EMAIL).filter(|_| dice.percent(80))
@@ -203,13 +212,19 @@ fn echospan(dice: &mut Dice, roster: &Roster) -> Row {
         .collect();
     let mut row = somebody(dice, roster, &fields);
     if dice.percent(75) {
-        let person = dice.pick(&roster.people);
+        let person = anybody(dice, roster);
         row.id = Some(person.id.clone());
         if let Some(email) = person.data.get(&EMAIL).filter(|_| dice.percent(80)) {
             row.values.iter_mut().filter(|(field, _)| *field == EMAIL).for_each(|(_, value)| value.clone_from(email));
         }
     }
     row
+}
+
+/// Somebody who is stored.
+fn anybody<'r>(dice: &mut Dice, roster: &'r Roster) -> &'r Person {
+    let people = roster.there().count();
+    roster.there().nth(dice.below(people)).expect("somebody is there").1
 }
 
 /// Somebody with these fields, who may be stored.
@@ -279,12 +294,15 @@ fn written(dice: &mut Dice, roster: &Roster, field: Field) -> String {
         LEVEL if dice.percent(3) => "12".into(),
         LEVEL => (*dice.pick(&["0", "1", "2", "3", "03", "3.0"])).into(),
         SHIFT => (*dice.pick(&["early", "late", "night", "Night", "e"])).into(),
-        MANAGER | MENTOR if roster.people.is_empty() => String::new(),
+        MANAGER | MENTOR if roster.there().next().is_none() => String::new(),
         MANAGER if dice.percent(4) => id(dice),
         // Those who came first are the managers, so that few are in a circle.
-        MANAGER => dice.pick(&roster.people[..roster.people.len().div_ceil(4)]).id.clone(),
+        MANAGER => {
+            let people: Vec<&Person> = roster.there().map(|(_, person)| person).collect();
+            dice.pick(&people[..people.len().div_ceil(4)]).id.clone()
+        }
         MENTOR => {
-            let person = dice.pick(&roster.people);
+            let person = anybody(dice, roster);
             let email = person.data.get(&EMAIL).filter(|_| person.is_active || dice.percent(5));
             email.cloned().unwrap_or_default()
         }

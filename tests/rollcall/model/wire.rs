@@ -14,8 +14,8 @@ pub struct Keys {
     pub echospan: String,
 }
 
-/// Makes the request. `plan` is the id of the plan that it is about.
-pub fn request(sending: &Sending, keys: &Keys, plan: &str) -> Request {
+/// Makes the request. `plan` is the id of the plan that it is about, `revision` the one that the roster has.
+pub fn request(sending: &Sending, keys: &Keys, plan: &str, revision: usize) -> Request {
     match sending {
         Sending::Whole { people, absent, may_be_empty, lenient, dry_run } => {
             let mut query = vec![format!("dryRun={dry_run}")];
@@ -46,6 +46,12 @@ pub fn request(sending: &Sending, keys: &Keys, plan: &str) -> Request {
         Sending::Delete => echospan("D", None, keys),
         Sending::Apply { rebase, .. } => Request::new("POST", &format!("/v1/plans/{plan}/apply?rebase={rebase}"), b""),
         Sending::Discard { .. } => Request::new("DELETE", &format!("/v1/plans/{plan}"), b""),
+        Sending::Undo { back, several, anyway } => {
+            let last = revision.saturating_sub(*back);
+            let query = if *several > 1 { format!("?to={}", last.saturating_sub(*several)) } else { String::new() };
+            let body = if anyway.is_empty() { String::new() } else { json!({ "override": anyway }).to_string() };
+            Request::new("POST", &format!("/v1/syncs/{last}/revert{query}"), body.as_bytes())
+        }
     }
 }
 
@@ -139,7 +145,11 @@ pub fn asked(sending: &Sending, roster: &Roster) -> Option<(Push, Vec<Wanted>)> 
             (push, people.iter().map(of_csv).collect())
         }
         Sending::Process { lenient } => (Push { lenient: *lenient, ..patch("echospan") }, roster.queue.clone()),
-        Sending::Queue(..) | Sending::Delete | Sending::Apply { .. } | Sending::Discard { .. } => return None,
+        Sending::Queue(..)
+        | Sending::Delete
+        | Sending::Apply { .. }
+        | Sending::Discard { .. }
+        | Sending::Undo { .. } => return None,
     })
 }
 

@@ -39,7 +39,7 @@ pub fn plan(plan: &Plan) -> Value {
         "suspects": suspects::shown(suspects),
     });
     if let Why::Undo(undo) = why {
-        shown["undo"] = json!({ "from": undo.undone.from, "to": undo.undone.to, "conflicts": undo.conflicts });
+        shown["undo"] = json!({ "from": undo.undone.from, "to": undo.undone.to, "conflicts": undo.conflicts, "created": undo.created.as_str() });
     }
     if let PlanState::Applied { revision } = state {
         shown["appliedAs"] = (*revision).into();
