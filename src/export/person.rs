@@ -7,7 +7,7 @@ use crate::roster::{Missing, Names, OwnedChange};
 use crate::store::{Event, FormerId, Past, Person, Plan, Reader, SyncKind};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{BufWriter, Write};
 
 /// How many events of a life are read at a time, and how many bytes of data, about.
@@ -15,8 +15,8 @@ const EVENTS: usize = 100;
 const BYTES: usize = 4 << 20;
 
 /// Writes everything that is stored about an employee at one moment: who it is now, every version that there was, with the sync that made it, how
-/// often lists did not carry it, what plans that wait would change, and what is queued or was rejected. Returns the roster's revision. Values are
-/// whole, images too.
+/// often lists did not carry it, what plans that wait would change, and what is queued or was rejected, also of those who were merged into it.
+/// Returns the roster's revision. Values are whole, images too.
 pub fn write_person(reader: &Reader, person: &Person, account: i64, to: impl Write) -> Result<u64, Error> {
     let snapshot = reader.snapshot()?;
     let (names, revision) = (reader.names()?, snapshot.revision()?);
@@ -40,10 +40,10 @@ pub fn write_person(reader: &Reader, person: &Person, account: i64, to: impl Wri
             break;
         }
     }
-    let mut ids: HashSet<String> = person.former_ids.iter().map(|former| former.id.clone()).collect();
-    ids.insert(person.id().to_owned());
+    let numbers = reader.merged_with(person.number)?;
+    let ids = reader.ids_of(&numbers)?;
     write!(to, "],\"plans\":[")?;
-    write_plans(&mut to, reader, person, &ids, &names)?;
+    write_plans(&mut to, reader, &numbers, &ids, &names)?;
     write!(to, "],\"queue\":")?;
     let queued = reader.queued(&ids)?.into_iter().map(|record| serde_json::from_slice(&record).unwrap_or_default());
     write_json(&mut to, &queued.collect::<Vec<Value>>())?;
@@ -90,33 +90,35 @@ fn version(event: &Event, names: &Names) -> Value {
 fn write_plans(
     to: &mut impl Write,
     reader: &Reader,
-    person: &Person,
+    numbers: &[u32],
     ids: &HashSet<String>,
     names: &Names,
 ) -> Result<(), Error> {
     let mut is_first = true;
     for Plan { id, number, made_at, expires_at, base, .. } in reader.plans()? {
-        // Who was stored after the plan was made may be created by it, under another number.
-        let is_known = person.number < base.next;
-        let mut after = if is_known { person.number - 1 } else { base.next.saturating_sub(1) };
-        loop {
+        let mut known: BTreeSet<u32> = numbers.iter().copied().filter(|number| *number < base.next).collect();
+        // Who got another id after the plan was made, or was stored, may be created by it, under another number.
+        let may_be_created = ids.len() > 1 || known.len() < numbers.len();
+        let mut created_after = may_be_created.then(|| base.next.saturating_sub(1));
+        while let Some(after) = known.first().map(|known| known - 1).or(created_after) {
             let part = reader.plan_part(number, after)?;
-            let Some(last) = part.last() else {
-                break;
-            };
-            after = last.change.number;
-            let is_of = |change: &OwnedChange| match (&change.before, &change.after) {
-                (None, Some(created)) => ids.contains(&created.id),
-                _ => change.number == person.number,
+            let last = part.last().map(|last| last.change.number);
+            let are_created = known.is_empty();
+            if are_created {
+                created_after = last;
+            } else {
+                // Whoever comes before the last change of the part, and is not in it, is not in the plan.
+                known = last.map_or_else(BTreeSet::new, |last| known.split_off(&(last + 1)));
+            }
+            let is_of = |OwnedChange { number, before, after }: &OwnedChange| match (before, after) {
+                (None, Some(created)) => are_created && ids.contains(&created.id),
+                _ => !are_created && numbers.contains(number),
             };
             for planned in part.iter().filter(|planned| is_of(&planned.change)) {
                 let then =
                     planned.change.after.as_ref().map(|employee| startexam::shown(employee, names, |_| false, None));
                 write!(to, "{}", if std::mem::take(&mut is_first) { "" } else { "," })?;
                 write_json(to, &json!({ "plan": id, "madeAt": made_at, "expiresAt": expires_at, "employee": then }))?;
-            }
-            if is_known {
-                break;
             }
         }
     }

@@ -398,6 +398,12 @@ impl Draft<'_> {
         forward!(self, draft => draft.guarded())
     }
 
+    /// Returns the numbers of all who are the same people as the employees with these numbers: these, whoever they were merged into, and
+    /// everybody who was merged into one of them, also by way of others. They are in ascending order.
+    pub fn with_merged(&mut self, numbers: &[u32]) -> Result<Vec<u32>, Error> {
+        forward!(self, draft => draft.with_merged(numbers))
+    }
+
     /// Takes the values for good from all that is stored of employees who were removed, also by this draft: from their versions, unique values,
     /// plans, the queue and what is remembered of pushes. A former id that is also one of the values, such as an e-mail address, gets another.
     /// Which versions there are, each with its status and profile, stays.

@@ -9,6 +9,7 @@ use crate::digest::Fingerprint;
 use crate::profile::{Profile, Unique};
 use crate::roster::{
     Absences, Change, Counts, Employee, Entry, FieldValue, Index, Missing, OwnedChange, Tally, data_hash, hash,
+    merged_into,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -376,6 +377,19 @@ impl Draft<'_> {
     pub(super) fn guarded(&mut self) -> Result<Vec<u32>, Error> {
         let fields: BTreeSet<u32> = self.next.guarded.values().flatten().copied().collect();
         Ok(fields.into_iter().collect())
+    }
+
+    pub(super) fn with_merged(&mut self, numbers: &[u32]) -> Result<Vec<u32>, Error> {
+        let employees = &self.next.employees;
+        let person = |mut number: u32| {
+            while let Some(into) = employees.get(&number).and_then(|(employee, _)| merged_into(&employee.id)) {
+                number = into;
+            }
+            number
+        };
+        let people: BTreeSet<u32> = numbers.iter().map(|number| person(*number)).collect();
+        let merged = employees.keys().copied().filter(|number| people.contains(&person(*number)));
+        Ok(merged.chain(numbers.iter().copied()).collect::<BTreeSet<u32>>().into_iter().collect())
     }
 
     pub(super) fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {

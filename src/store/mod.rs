@@ -34,6 +34,7 @@
 //! | [`Draft::undoable`], [`Draft::changed_in`] | `SELECT count(*), max(revision) FILTER (WHERE kind = 'restore'), array_agg(DISTINCT profile) FROM sync WHERE account = $1 AND revision BETWEEN $2 AND $3`; `SELECT DISTINCT number FROM version WHERE account = $1 AND revision BETWEEN $2 AND $3 ORDER BY number` |
 //! | [`Draft::read_at`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) AND revision <= $3 ORDER BY number, revision DESC` |
 //! | [`Draft::guarded`] | `SELECT guarded FROM profile WHERE account = $1` |
+//! | [`Draft::with_merged`] | `WITH RECURSIVE` over `SELECT number FROM employee WHERE account = $1 AND merged_into = ANY($2)`, and over `merged_into` the other way round; the column has what the id of a removed employee says, and an index of those that are not `NULL` |
 //! | [`Draft::wipe`] | kept until the commit, which then does `UPDATE version SET data = '' WHERE account = $1 AND number = ANY($2)`, and `DELETE` or `UPDATE` of these employees' rows in `unique_value`, `staged_change` of plans, `queue`, `retry`, `former_id` and the index's parts; `INSERT INTO erased …`. The bytes go with the next `VACUUM FULL` and when the log is recycled |
 //! | [`Draft::erased`] | `SELECT number, revision FROM erased WHERE account = $1 AND number = ANY($2)` |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |

@@ -462,12 +462,41 @@ fn who_is_wiped_has_no_values_and_stays_known<B: Backend>() {
     assert_eq!(planned, [2]);
 }
 
+fn who_was_merged_is_the_same_person<B: Backend>() {
+    let mut backend = B::new();
+    let people: Vec<Employee> = (1..=5).map(|n| person(&n.to_string(), &n.to_string())).collect();
+    let all: Vec<Change> = (1..).zip(&people).map(|(number, person)| created(number, person)).collect();
+    apply(&mut backend, &all);
+    // 4 is merged into 2, and 2 into 1.
+    for (number, into) in [(4, 2), (2, 1)] {
+        apply(&mut backend, &[changed(number, &people[number as usize - 1], &Employee::merged(number, into))]);
+    }
+    let mut draft = backend.begin().unwrap();
+    for number in [1, 2, 4] {
+        assert_eq!(draft.with_merged(&[number]).unwrap(), [1, 2, 4], "{number}");
+    }
+    assert_eq!(draft.with_merged(&[5, 4]).unwrap(), [1, 2, 4, 5]);
+    assert_eq!(draft.with_merged(&[3]).unwrap(), [3]);
+    assert!(draft.with_merged(&[]).unwrap().is_empty());
+    draft.enter_profile(&suite_profile()).unwrap();
+    draft.append(&[changed(1, &people[0], &Employee::removed(1))]).unwrap();
+    draft.wipe(&[1, 2, 4]).unwrap();
+    draft.commit(commit()).unwrap();
+    let mut draft = backend.begin().unwrap();
+    let data = |employee: &Employee| employee.data.as_bytes().len();
+    let first: Vec<usize> =
+        draft.read_at(&[1, 2, 4, 5], 1).unwrap().iter().flatten().map(|then| data(&then.employee)).collect();
+    assert_eq!(first, [0, 0, 0, data(&people[4])]);
+    // They stay one person.
+    assert_eq!(draft.with_merged(&[4]).unwrap(), [1, 2, 4]);
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
             suite!(@tests $type: a_merge_is_taken_back, changes_of_a_status_are_counted, a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged, who_is_missing_is_noted_until_they_come_back,
                 who_is_removed_gives_up_the_id_and_can_come_back,
-                who_is_wiped_has_no_values_and_stays_known,
+                who_is_wiped_has_no_values_and_stays_known, who_was_merged_is_the_same_person,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
                 other_unique_fields_mean_that_nobody_holds_anything,
                 a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);

@@ -274,6 +274,96 @@ fn an_undo_does_not_bring_an_erased_employee_back() {
     command(&world, &["account", "check", "99"], 0);
 }
 
+/// A server with an employee who was known by three ids one after the other, each of which a list had as somebody new: A3 was merged into A2, and
+/// then A2 into A1. Each has values that the others never had.
+fn merged_twice(profile: &str) -> World {
+    let world = World::with(profile, "");
+    let as_ada = |id: &str, status: &str, take: u32| {
+        let mut ada = ada(status, take);
+        ada["id"] = json!(id);
+        ada
+    };
+    let push = |employee: Value| assert_eq!(world.push_employees(json!([employee])).status, 200);
+    assert_eq!(world.push_employees(others(200).into()).status, 200);
+    for (id, take) in [("A1", 0), ("A2", 1), ("A3", 2)] {
+        push(as_ada(id, "active", take));
+        push(as_ada(id, "hidden", take + 3));
+    }
+    // Plans that were made before: one would change A3, the other create A4.
+    for (id, take) in [("A3", 6), ("A4", 7)] {
+        let body = json!({ "profileId": PROFILE, "employees": [as_ada(id, "active", take)] }).to_string();
+        assert_eq!(world.request("POST", "/v1/employees?dryRun=true", Some(body.as_bytes())).status, 200);
+    }
+    for (from, to) in [("A2", "A3"), ("A1", "A3"), ("A3", "A4")] {
+        let body = json!({ "id": to, "merge": true }).to_string();
+        let renamed = world.request("POST", &format!("/v1/employees/{from}/rename"), Some(body.as_bytes()));
+        assert_eq!(renamed.status, 200, "{}", renamed.text);
+    }
+    world
+}
+
+#[test]
+fn whoever_was_merged_into_an_erased_employee_is_erased_with_it() {
+    let world = merged_twice(EVERYTHING);
+    let data = world.folder.path().join("data");
+    // All of it is exported.
+    let person = world.get("/v1/employees/A4/export").json();
+    let badges = |part: &str| -> Vec<String> {
+        let values =
+            person[part].as_array().unwrap().iter().filter_map(|version| version["employee"]["data"].as_array());
+        let badge = |data: &Vec<Value>| data.iter().find(|row| row["name"] == "Badge").unwrap()["value"].to_string();
+        let mut badges: Vec<String> = values.map(badge).collect();
+        badges.sort();
+        badges.dedup();
+        badges
+    };
+    assert_eq!(badges("history"), [0, 1, 2, 3, 4, 5].map(|take| format!("\"ZQX-777-{take}\"")));
+    assert_eq!(badges("plans"), [6, 7].map(|take| format!("\"ZQX-777-{take}\"")));
+    let early = world.path("early");
+    command(&world, &["backup", &early, "--with-key"], 0);
+
+    let answer = erase(&world, "A4");
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.json(), json!({ "erased": 1, "revision": 11, "overwritten": true }));
+    assert_eq!(found(&data, &traces()), Vec::<String>::new());
+    command(&world, &["account", "check", "99"], 0);
+    let export = world.get("/v1/employees/A2/export");
+    assert!(!export.text.contains("ZQX"), "{}", export.text);
+    assert_eq!(export.json()["history"].as_array().unwrap().len(), 10, "what happened is still known");
+    // An undo of what made them one brings nobody back.
+    for revision in 8..=10 {
+        let plan = world.request("POST", &format!("/v1/syncs/{revision}/revert"), Some(b""));
+        assert_eq!(plan.status, 200, "{}", plan.text);
+        let apply = format!("{}/apply", plan.header("location").unwrap());
+        assert_eq!(world.request("POST", &apply, Some(b"")).status, 200);
+    }
+    assert_eq!(world.roster().len(), 200);
+    assert_eq!(world.push_employees(others(200).into()).counts(), [0, 0, 0, 0, 200]);
+    command(&world, &["account", "check", "99"], 0);
+
+    let told = command(&world, &["restore", &early, "99", "--replace"], 0);
+    assert!(told.contains("1 who were erased since are erased from it"), "{told}");
+    assert_eq!(found(&data, &traces()), Vec::<String>::new());
+    command(&world, &["account", "check", "99"], 0);
+    assert_eq!(world.push_employees(others(200).into()).counts(), [0, 0, 0, 0, 200]);
+}
+
+#[test]
+fn the_date_of_a_profile_erases_who_was_merged_as_well() {
+    let mut world = merged_twice(EVERYTHING);
+    let data = world.folder.path().join("data");
+    assert!(!found(&data, &traces()).is_empty());
+    world.stop();
+    world.file("profiles/people.toml", erasing());
+    let world = world.started();
+    wait_until(|| found(&data, &traces()).is_empty());
+    let sync = world.get("/v1/syncs/11").json();
+    assert_eq!((&sync["kind"], &sync["employees"]), (&json!("erase"), &json!(1)));
+    assert_eq!(world.get("/v1/syncs/12").status, 404, "they go in one sync");
+    assert_eq!(world.roster().len(), 200);
+    command(&world, &["account", "check", "99"], 0);
+}
+
 #[test]
 fn a_delete_says_what_it_does_and_whom_it_does_not_know() {
     let world = World::new();

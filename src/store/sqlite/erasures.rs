@@ -66,10 +66,12 @@ pub(super) fn apply(file: &mut Connection, path: &Path, account: i64, shared: &C
     let hashes: HashSet<Hash> = unknown.iter().map(|(_, hash, _)| *hash).collect();
     let numbers = people(file, &identity, &hashes)?;
     let (indexes, open) = (Cache::default(), OpenFile::of(path.to_owned()));
+    let mut employees = 0;
     for numbers in numbers.chunks(BATCH) {
         let inner = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let beginning = Beginning { inner, account: (account, 0), indexes: &indexes, file: &open };
-        super::super::Draft::Sqlite(Draft::new(beginning)?).erase(numbers, Sender::default(), 0)?;
+        let draft = super::super::Draft::Sqlite(Draft::new(beginning)?);
+        employees += draft.erase(numbers, Sender::default(), 0)?.employees;
     }
     let transaction = file.transaction()?;
     {
@@ -80,7 +82,7 @@ pub(super) fn apply(file: &mut Connection, path: &Path, account: i64, shared: &C
         }
     }
     transaction.commit()?;
-    Ok(numbers.len() as u64)
+    Ok(employees)
 }
 
 /// Returns the list's rows of a roster whose marks its file does not have.

@@ -3,6 +3,7 @@
 use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
 use crate::roster::{Employee, Missing, OwnedChange, is_of_removed, merged_into, merged_prefix};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashSet;
 
 /// How many employees are looked at who were merged into one.
 const MERGED_MAX: usize = 100;
@@ -123,6 +124,28 @@ impl Reader {
         find().map_err(|error: Error| error.of(self.account))
     }
 
+    /// Returns the numbers of all who are the same person as the employee with this number, which is the first: those who were merged into it.
+    pub fn merged_with(&self, number: u32) -> Result<Vec<u32>, Error> {
+        of_person(&self.connection, number, MERGED_MAX).map_err(|error| error.of(self.account))
+    }
+
+    /// Returns the ids that employees with these numbers have and had; of those who were removed, without the ones that nobody can send.
+    pub fn ids_of(&self, numbers: &[u32]) -> Result<HashSet<String>, Error> {
+        let read = || {
+            let mut select = self.connection.prepare_cached(
+                "SELECT id FROM employee WHERE number = ?1 UNION SELECT id FROM former_id WHERE number = ?1",
+            )?;
+            let mut ids = HashSet::new();
+            for number in numbers {
+                let of_number = select.query_map([number], |row| row.get(0))?;
+                ids.extend(of_number.collect::<Result<Vec<String>, _>>()?);
+            }
+            ids.retain(|id| !is_of_removed(id));
+            Ok(ids)
+        };
+        read().map_err(|error: Error| error.of(self.account))
+    }
+
     /// Returns events of the life of the employee with a number, and of those who were merged into it, the latest first, beginning with
     /// revision `from`, or with the last: `limit` of them, and no more once their data reaches `bytes_max`. Events of one revision are
     /// on one page.
@@ -156,7 +179,7 @@ fn life(
 ) -> Result<LifePage, Error> {
     let mut page = LifePage::default();
     let mut chains = Vec::new();
-    for of_person in of_person(connection, number)? {
+    for of_person in of_person(connection, number, MERGED_MAX)? {
         chains.extend(version_until(connection, of_person, from.unwrap_or(u64::MAX))?.map(|next| (of_person, next)));
     }
     let mut bytes = 0;
@@ -191,16 +214,17 @@ fn life(
     Ok(page)
 }
 
-/// Returns the number of an employee, and those of all who were merged into it.
-fn of_person(connection: &Connection, number: u32) -> Result<Vec<u32>, Error> {
+/// Returns the number of an employee, and those of all who were merged into it, also by way of others: so many, or a few more.
+pub(super) fn of_person(connection: &Connection, number: u32, max: usize) -> Result<Vec<u32>, Error> {
     let mut select =
         connection.prepare_cached("SELECT number FROM employee WHERE id >= ? AND id < ? ORDER BY number LIMIT ?")?;
     let (mut numbers, mut at) = (vec![number], 0);
-    while let Some(into) = numbers.get(at).filter(|_| numbers.len() < MERGED_MAX) {
+    while let Some(into) = numbers.get(at).filter(|_| numbers.len() < max) {
         let prefix = merged_prefix(*into);
         // The last character of the prefix is U+0000.
         let end = format!("{}\u{1}", prefix.trim_end_matches('\0'));
-        let merged = select.query_map(params![prefix, end, MERGED_MAX], |row| row.get(0))?;
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let merged = select.query_map(params![prefix, end, max], |row| row.get(0))?;
         numbers.extend(merged.collect::<Result<Vec<u32>, _>>()?);
         at += 1;
     }

@@ -1,13 +1,13 @@
 //! Wiping: the values of employees who were removed go from all that the file has of them, and from what waits to bring them back.
 
 use super::super::erase::entry;
-use super::{Draft, Error, derived, erasures, index, scrub, set_aside, waiting};
+use super::{Draft, Error, derived, erasures, index, life, scrub, set_aside, waiting};
 use crate::profile::Unique;
 use crate::rejection::SetAside;
-use crate::roster::{Change, Counts, Data, Employee, hash, pack, unpack};
+use crate::roster::{Change, Counts, Data, hash, merged_into, pack, unpack};
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 
 /// The places of the versions of an employee that are not in its row.
@@ -33,6 +33,9 @@ const EMPTY: [&str; 2] = [
     "UPDATE employee SET data = x'' WHERE number = ?1",
 ];
 
+/// How many bytes an id has at most.
+const ID_BYTES_MAX: usize = 1_000;
+
 /// Who is wiped.
 struct Who<'a> {
     numbers: &'a [u32],
@@ -53,18 +56,28 @@ struct Lost {
 }
 
 impl Draft<'_> {
+    pub(in crate::store) fn with_merged(&mut self, numbers: &[u32]) -> Result<Vec<u32>, Error> {
+        let mut all = BTreeSet::new();
+        for number in self.people(numbers)?.into_keys() {
+            all.extend(life::of_person(&self.inner, number, usize::MAX)?);
+        }
+        Ok(all.into_iter().collect())
+    }
+
     pub(in crate::store) fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
         let unique = derived::unique_fields(&self.inner)?;
         let mut who = Who { numbers, ids: HashSet::new(), people: Vec::new(), aliases: HashMap::new() };
-        for number in numbers {
-            self.wipe_person(*number, &unique, &mut who)?;
+        for rows in self.people(numbers)?.values() {
+            self.wipe_person(rows, &unique, &mut who)?;
         }
+        self.rename_former(&who)?;
         self.wipe_plans(&who)?;
         self.wipe_queue(&who)?;
         self.wipe_set_aside(&who)?;
         let seed = self.seed;
-        let wiped = numbers.iter().map(|number| (*number, entry(*number, &Employee::removed(*number), seed)));
-        index::wipe(&self.inner, &wiped.collect())?;
+        let stored = self.read(numbers)?;
+        let wiped = numbers.iter().zip(&stored).filter_map(|(number, stored)| Some((*number, stored.as_ref()?)));
+        index::wipe(&self.inner, &wiped.map(|(number, stored)| (number, entry(number, stored, seed))).collect())?;
         let mut note = self.prepared("INSERT OR REPLACE INTO erased VALUES (?, ?)")?;
         numbers.iter().try_for_each(|number| note.execute(params![number, self.revision]).map(drop))?;
         erasures::note(&self.inner, &self.identity, who.people.iter().map(|(number, id)| (*number, id.as_str())))?;
@@ -77,36 +90,74 @@ impl Draft<'_> {
         Ok(numbers.iter().map(revision).collect::<Result<_, _>>()?)
     }
 
-    /// Takes the values from every version of an employee, and the unique ones from whoever holds them. The places of the versions stay.
-    fn wipe_person(&self, number: u32, unique: &BTreeMap<u32, Unique>, who: &mut Who) -> Result<(), Error> {
-        let ids: Vec<String> = self
-            .prepared("SELECT id FROM former_id WHERE number = ?1 UNION SELECT id FROM employee WHERE number = ?1")?
-            .query_map([number], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+    /// Returns these numbers by people: by the number of the employee whom the others are merged into.
+    fn people(&self, numbers: &[u32]) -> Result<BTreeMap<u32, Vec<u32>>, Error> {
+        let mut select = self.prepared("SELECT id FROM employee WHERE number = ?")?;
+        let mut people: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for number in numbers {
+            let mut person = *number;
+            let mut into = |person: u32| -> Result<Option<u32>, Error> {
+                let id: Option<String> = select.query_row([person], |row| row.get(0)).optional()?;
+                Ok(id.and_then(|id| merged_into(&id)))
+            };
+            while let Some(other) = into(person)? {
+                person = other;
+            }
+            people.entry(person).or_default().push(*number);
+        }
+        Ok(people)
+    }
+
+    /// Takes the values from every version of employees who are one person, and the unique ones from whoever holds them. The places of the
+    /// versions stay.
+    fn wipe_person(&self, rows: &[u32], unique: &BTreeMap<u32, Unique>, who: &mut Who) -> Result<(), Error> {
+        let mut select = self
+            .prepared("SELECT id FROM former_id WHERE number = ?1 UNION SELECT id FROM employee WHERE number = ?1")?;
+        let mut ids: HashMap<Vec<u8>, Vec<(u32, String)>> = HashMap::new();
+        for number in rows {
+            for id in select.query_map([number], |row| row.get::<_, String>(0))? {
+                let id = id?;
+                ids.entry(id.to_ascii_lowercase().into()).or_default().push((*number, id));
+            }
+        }
         let mut select = self.prepared(DATA)?;
-        let mut versions = select.query([number])?;
         let mut release =
             self.prepared("DELETE FROM unique_value WHERE employee = ? AND field IN (?, ?) AND hash = ?")?;
-        while let Some(row) = versions.next()? {
-            let data = Data::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default());
-            for (field, value) in data.values() {
-                if unique.contains_key(&field) {
-                    let of_hidden = field | super::OF_HIDDEN;
-                    release.execute(params![number, field, of_hidden, hash(self.seed, value).to_be_bytes()])?;
+        for number in rows {
+            let mut versions = select.query([number])?;
+            while let Some(row) = versions.next()? {
+                let data = Data::from_bytes(row.get_ref(0)?.as_blob().unwrap_or_default());
+                for (field, value) in data.values() {
+                    if unique.contains_key(&field) {
+                        let of_hidden = field | super::OF_HIDDEN;
+                        release.execute(params![number, field, of_hidden, hash(self.seed, value).to_be_bytes()])?;
+                    }
+                    if value.len() <= ID_BYTES_MAX {
+                        let same = ids.get(&value.to_ascii_lowercase()).into_iter().flatten();
+                        who.aliases.extend(same.map(|(number, id)| (id.clone(), format!("erased-{number}"))));
+                    }
                 }
-                let same = ids.iter().filter(|id| id.as_bytes().eq_ignore_ascii_case(value));
-                who.aliases.extend(same.map(|id| (id.clone(), format!("erased-{number}"))));
             }
         }
         for sql in EMPTY {
-            self.prepared(sql)?.execute([number])?;
+            let mut empty = self.prepared(sql)?;
+            rows.iter().try_for_each(|number| empty.execute([number]).map(drop))?;
         }
+        for (number, id) in ids.into_values().flatten() {
+            who.ids.insert(id.clone());
+            who.people.push((number, id));
+        }
+        Ok(())
+    }
+
+    /// Gives former ids others that are values, also those that are only values of who was merged into their employee.
+    fn rename_former(&self, who: &Who) -> Result<(), Error> {
         let mut rename = self.prepared("UPDATE former_id SET id = ?3 WHERE number = ?1 AND id = ?2")?;
-        for (id, alias) in &who.aliases {
-            rename.execute(params![number, id, alias])?;
+        for (number, id) in &who.people {
+            if let Some(alias) = who.aliases.get(id) {
+                rename.execute(params![number, id, alias])?;
+            }
         }
-        who.people.extend(ids.iter().map(|id| (number, id.clone())));
-        who.ids.extend(ids);
         Ok(())
     }
 
@@ -123,8 +174,8 @@ impl Draft<'_> {
                 let place = find.query_row(params![plan, number, 1], |row| row.get::<_, i64>(0)).optional()?;
                 places.extend(place);
             }
-            // Who was stored after the plan was made may be created by it, under another number.
-            if who.numbers.iter().any(|number| *number >= next) {
+            // Who got another id after the plan was made, or was stored, may be created by it, under another number.
+            if who.people.len() > who.numbers.len() || who.numbers.iter().any(|number| *number >= next) {
                 for place in find.query_map(params![plan, next, -1], |row| row.get::<_, i64>(0))? {
                     places.insert(place?);
                 }
