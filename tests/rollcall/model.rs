@@ -10,6 +10,8 @@ mod fields;
 mod guard;
 mod operation;
 mod plan;
+mod push;
+mod rename;
 mod roster;
 mod run;
 mod script;

@@ -229,7 +229,7 @@ fn another_account_has_other_plans() {
 
 #[test]
 fn plans_expire() {
-    let world = World::with(super::world::PEOPLE, "plan_seconds_max = 1");
+    let world = World::with(PEOPLE, "plan_seconds_max = 1");
     let (_, plan) = dry_run(&world, &json!([bob("active")]));
     std::thread::sleep(Duration::from_millis(2_100));
     let expired = apply(&world, &plan);
@@ -241,7 +241,7 @@ fn plans_expire() {
 
 #[test]
 fn plans_are_bounded_in_number_and_bytes() {
-    let world = World::with(super::world::PEOPLE, "plans_max = 2\nplans_bytes_max = 20_000");
+    let world = World::with(PEOPLE, "plans_max = 2\nplans_bytes_max = 20_000");
     let of = |n: usize| json!([employee(&n.to_string(), "active", &[("First Name", "x")])]);
     let plans: Vec<String> = (0..3).map(|n| dry_run(&world, &of(n)).1).collect();
     assert_eq!(world.get(&plans[0]).json()["state"], "discarded", "the oldest dry run makes room");
@@ -265,7 +265,7 @@ fn a_plan_survives_a_restart_and_not_a_change_of_its_profile() {
     let mut world = world.started();
     assert_eq!(apply(&world, &plan).counts(), counts);
     world.stop();
-    world.file("profiles/people.toml", super::world::PEOPLE.replace("name = \"Last Name\"", "name = \"Surname\""));
+    world.file("profiles/people.toml", PEOPLE.replace("name = \"Last Name\"", "name = \"Surname\""));
     let world = world.started();
     let refused = apply(&world, &other);
     assert_eq!(refused.status, 412, "{}", refused.text);

@@ -220,6 +220,7 @@ fn change_as_shown(change: &Change, hidden_by: Option<HiddenBy>) -> Value {
         ("hidden", change.is_hide()),
         ("renamed", change.is_renaming()),
         ("removed", change.is_removal()),
+        ("merged", change.merged_into.is_some()),
     ];
     let kinds: Vec<&str> = kinds.iter().filter(|(_, is)| *is).map(|(kind, _)| *kind).collect();
     let mut fields = serde_json::Map::new();
@@ -246,6 +247,7 @@ fn change_as_shown(change: &Change, hidden_by: Option<HiddenBy>) -> Value {
     match hidden_by {
         Some(HiddenBy::Push) => shown["hiddenBy"] = json!({ "cause": "push" }),
         Some(HiddenBy::Absence(lists)) => shown["hiddenBy"] = json!({ "cause": "absence", "lists": lists }),
+        Some(HiddenBy::Rename) => shown["hiddenBy"] = json!({ "cause": "rename" }),
         Some(HiddenBy::Undo) => shown["hiddenBy"] = json!({ "cause": "undo" }),
         Some(HiddenBy::Plan(None)) => shown["hiddenBy"] = json!({ "cause": "plan" }),
         Some(HiddenBy::Plan(Some(lists))) => shown["hiddenBy"] = json!({ "cause": "plan", "lists": lists }),
@@ -295,20 +297,33 @@ fn replay(people: &mut BTreeMap<String, Value>, changes: &[Value]) {
     }
 }
 
-/// Compares the life of an employee.
+/// Compares the life of an employee, with that of everybody who was merged into it. The order of what one sync did is left open.
 fn life(world: &World, roster: &Roster, number: usize, id: &str) {
     let path = format!("/v1/employees/{}/history", id.replace('@', "%40"));
-    let shown: Vec<(u64, Value)> = pages(world, &format!("{path}?limit=40"), "history")
+    let mut shown: Vec<(u64, Value)> = pages(world, &format!("{path}?limit=40"), "history")
         .into_iter()
         .map(|event| (event["revision"].as_u64().unwrap(), by_name(event["change"].clone())))
         .collect();
+    assert!(shown.is_sorted_by_key(|(revision, _)| std::cmp::Reverse(*revision)), "{shown:#?}");
+    let is_of_person = |of: usize| {
+        let mut at = Some(of);
+        while let Some(into) = at.filter(|at| *at != number) {
+            at = roster.merged_into(into, roster.revision());
+        }
+        at.is_some()
+    };
     let mut lived = Vec::new();
     for (revision, sync) in (1..).zip(&roster.syncs) {
-        for (change, hidden_by) in sync.changes.iter().filter(|(change, _)| change.number == number) {
-            lived.push((revision, change_as_shown(change, *hidden_by)));
+        for (change, hidden_by) in sync.changes.iter().filter(|(change, _)| is_of_person(change.number)) {
+            // That two are one is said by what became of the first.
+            if change.number == number || change.merged_into.is_none() {
+                lived.push((revision, change_as_shown(change, *hidden_by)));
+            }
         }
     }
-    lived.reverse();
+    let key = |(revision, change): &(u64, Value)| (*revision, change["id"].to_string(), change["kinds"].to_string());
+    shown.sort_by_key(key);
+    lived.sort_by_key(key);
     assert_eq!(shown, lived, "the life of {id}");
 }
 

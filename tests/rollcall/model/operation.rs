@@ -70,6 +70,12 @@ pub enum Sending {
     Discard {
         plan: usize,
     },
+    /// Somebody gets another id; whoever has that is the same person for sure if `merge` says so.
+    Rename {
+        from: String,
+        to: String,
+        merge: bool,
+    },
     /// So many syncs are taken back, the last of them the latest but so many; these employees also if they were changed again since.
     Undo {
         back: usize,

@@ -41,6 +41,8 @@ pub enum Expected {
     NoRoom,
     /// Employees are rejected.
     Rejected,
+    /// It is refused with this status.
+    Refused(u16),
     /// A plan is stale: so many have changed.
     Stale(usize),
     /// It was queued, deleted, or discarded.
@@ -138,7 +140,8 @@ impl Run {
             "after a kill the roster is neither before nor after"
         );
         assert!(is_done || !is_answered, "what was answered is lost");
-        let does_nothing = matches!(expected, Expected::Rejected | Expected::Stale(_) | Expected::NoRoom);
+        let does_nothing =
+            matches!(expected, Expected::Rejected | Expected::Refused(_) | Expected::Stale(_) | Expected::NoRoom);
         let outcome = match is_done {
             true if does_nothing => "killed for nothing",
             true => "killed after",
@@ -163,6 +166,7 @@ impl Run {
 impl Expected {
     fn name(&self) -> &'static str {
         match self {
+            Expected::Applied(Pending { kind: "rename", .. }) => "renamed",
             Expected::Applied(_) => "applied",
             Expected::AppliedPlan(_, 0) => "plan applied",
             Expected::AppliedPlan(..) => "plan rebased",
@@ -170,6 +174,7 @@ impl Expected {
             Expected::Held(_) => "held",
             Expected::NoRoom => "no room",
             Expected::Rejected => "rejected",
+            Expected::Refused(_) => "refused",
             Expected::Stale(_) => "stale",
             Expected::Done => "done",
         }
@@ -206,6 +211,15 @@ fn expect(roster: &mut Roster, sending: &Sending) -> Expected {
                     roster.apply((*pending).clone(), Some(plan));
                     Expected::AppliedPlan(*pending, moved)
                 }
+            };
+        }
+        Sending::Rename { from, to, merge } => {
+            return match roster.renaming(from, to, *merge) {
+                Ok(pending) => {
+                    roster.apply(pending.clone(), None);
+                    Expected::Applied(pending)
+                }
+                Err(status) => Expected::Refused(status),
             };
         }
         Sending::Undo { back, several, anyway } => {
@@ -256,6 +270,7 @@ fn check(sending: &Sending, answer: &Answer, expected: &Expected, roster: &Roste
         Expected::Held(_) | Expected::NoRoom if !is_echospan => 409,
         Expected::Rejected if !is_echospan => 400,
         Expected::Stale(_) => 412,
+        Expected::Refused(status) => *status,
         Expected::Held(_) | Expected::NoRoom | Expected::Rejected => {
             assert!((451..458).contains(&answer.status), "{} instead of {expected:?}: {text}", answer.status);
             return;
@@ -304,7 +319,7 @@ fn guards(shown: &Value) -> BTreeSet<String> {
 fn counts(sending: &Sending, answer: &Answer, counts: [u64; 5]) {
     let [created, updated, activated, hidden, _] = counts;
     match sending {
-        Sending::Whole { .. } => assert_eq!(answer.counts(), counts, "{}", answer.text),
+        Sending::Whole { .. } | Sending::Rename { .. } => assert_eq!(answer.counts(), counts, "{}", answer.text),
         Sending::Single(_) | Sending::Batch { .. } | Sending::Csv { .. } => {
             let json = answer.json();
             let names = ["created_count", "updated_count", "unblocked_count", "blocked_count"];

@@ -43,7 +43,8 @@ fn sending(dice: &mut Dice, roster: &Roster) -> Sending {
             let new = dice.below(3);
             whole(dice, roster, new)
         }
-        28..42 => Sending::Springest(springest(dice, roster)),
+        28..38 => Sending::Springest(springest(dice, roster)),
+        38..42 => rename(dice, roster),
         42..50 => Sending::Single(collaborator(dice, roster)),
         50..58 => {
             let people = (0..=dice.below(5)).map(|_| collaborator(dice, roster)).collect();
@@ -61,6 +62,17 @@ fn sending(dice: &mut Dice, roster: &Roster) -> Sending {
         96..98 if plans > 0 => Sending::Discard { plan: dice.below(plans) },
         _ => Sending::Springest(springest(dice, roster)),
     }
+}
+
+/// A rename, often of a leaver or to the id of somebody who came later.
+fn rename(dice: &mut Dice, roster: &Roster) -> Sending {
+    let from = match roster.there().find(|(_, person)| !person.is_active).filter(|_| dice.percent(30)) {
+        Some((_, leaver)) => leaver.id.clone(),
+        None if dice.percent(5) => id(dice),
+        None => anybody(dice, roster).id.clone(),
+    };
+    let to = if dice.percent(60) { anybody(dice, roster).id.clone() } else { id(dice) };
+    Sending::Rename { from, to, merge: dice.percent(45) }
 }
 
 /// An undo, mostly of the last sync, now and then of several. Somebody may be named as one to be taken back anyway.

@@ -56,7 +56,8 @@ impl Roster {
             let missing = self.missing_again(number, first, last, to.as_ref());
             noted.extend(missing.map(|(lists, is_hidden)| (number, lists, is_hidden)));
             let missing = missing.filter(|(_, is_hidden)| *is_hidden).map(|(lists, _)| lists);
-            changes.push(Change { number, is_new: false, before: now, after: to, missing });
+            let merged_into = if to.is_none() { self.merged_into(number, first - 1) } else { None };
+            changes.push(Change { number, is_new: false, before: now, after: to, missing, merged_into });
         }
         if !unneeded.is_empty() {
             return None;

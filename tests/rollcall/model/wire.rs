@@ -2,7 +2,8 @@
 
 use super::fields::{EMAIL, FIELDS, FIRST, Field, LAST, LOGIN, Named, POSITION};
 use super::operation::{Command, Row, Sending};
-use super::roster::{Extent, Push, Roster, Wanted, values};
+use super::push::{Extent, Push, Wanted, values};
+use super::roster::Roster;
 use crate::dialects::{ECHOSPAN, unsigned};
 use crate::world::{PROFILE, Request};
 use serde_json::{Map, Value, json};
@@ -46,6 +47,10 @@ pub fn request(sending: &Sending, keys: &Keys, plan: &str, revision: usize) -> R
         Sending::Delete => echospan("D", None, keys),
         Sending::Apply { rebase, .. } => Request::new("POST", &format!("/v1/plans/{plan}/apply?rebase={rebase}"), b""),
         Sending::Discard { .. } => Request::new("DELETE", &format!("/v1/plans/{plan}"), b""),
+        Sending::Rename { from, to, merge } => {
+            let body = json!({ "id": to, "merge": merge }).to_string();
+            Request::new("POST", &format!("/v1/employees/{}/rename", from.replace('@', "%40")), body.as_bytes())
+        }
         Sending::Undo { back, several, anyway } => {
             let last = revision.saturating_sub(*back);
             let query = if *several > 1 { format!("?to={}", last.saturating_sub(*several)) } else { String::new() };
@@ -149,6 +154,7 @@ pub fn asked(sending: &Sending, roster: &Roster) -> Option<(Push, Vec<Wanted>)> 
         | Sending::Delete
         | Sending::Apply { .. }
         | Sending::Discard { .. }
+        | Sending::Rename { .. }
         | Sending::Undo { .. } => return None,
     })
 }
