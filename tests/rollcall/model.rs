@@ -6,6 +6,7 @@
 
 mod compare;
 mod dice;
+mod erase;
 mod fields;
 mod guard;
 mod operation;

@@ -76,11 +76,17 @@ pub enum Sending {
         to: String,
         merge: bool,
     },
-    /// So many syncs are taken back, the last of them the latest but so many; these employees also if they were changed again since.
+    /// Somebody's personal data is erased.
+    Erase {
+        id: String,
+    },
+    /// So many syncs are taken back, the last of them the latest but so many; these employees also if they were changed again since. Whoever
+    /// they created may be erased.
     Undo {
         back: usize,
         several: usize,
         anyway: Vec<String>,
+        erases: bool,
     },
 }
 

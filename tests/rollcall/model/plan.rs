@@ -1,6 +1,6 @@
 //! Plans of the model: pushes that wait.
 
-use super::roster::{Change, Pending, Plan, Roster, broken_rules, counts};
+use super::roster::{Change, Pending, Plan, Roster, Undone, broken_rules, counts};
 use std::collections::BTreeSet;
 
 /// How many plans may wait.
@@ -35,7 +35,7 @@ impl Roster {
     }
 
     /// Keeps a push as a plan.
-    pub fn keep(&mut self, pending: Pending, why: &'static str, undo: Option<(usize, usize, usize)>) -> Kept {
+    pub fn keep(&mut self, pending: Pending, why: &'static str, undo: Option<Undone>) -> Kept {
         let waiting = self.waiting();
         let is_same = |plan: &&usize| {
             let Pending { base, employees, changes, ended, noted, .. } = &self.plans[**plan].pending;

@@ -24,6 +24,7 @@ pub enum HiddenBy {
     Plan(Option<u32>),
     Undo,
     Rename,
+    Erasure,
 }
 
 /// An employee before and after a sync. Whoever does not exist, or was removed, is nobody.
@@ -75,7 +76,7 @@ impl Change {
 /// What a push comes to.
 #[derive(Debug, Clone)]
 pub struct Pending {
-    /// `None` of an undo.
+    /// `None` of an undo, and of an erasure.
     pub dialect: Option<&'static str>,
     pub kind: &'static str,
     pub base: usize,
@@ -101,14 +102,25 @@ pub struct Sync {
     pub plan: Option<usize>,
 }
 
+/// What an undo is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undone {
+    /// The first and the last revision that it takes back.
+    pub from: usize,
+    pub to: usize,
+    /// How many employees it leaves as they are.
+    pub conflicts: usize,
+    /// Whether it erases whom they had created.
+    pub erases: bool,
+}
+
 /// A push that waits.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub pending: Pending,
     /// Why it waits: `dryRun`, `guards` or `undo`.
     pub why: &'static str,
-    /// The revisions that it takes back, and how many employees it leaves as they are.
-    pub undo: Option<(usize, usize, usize)>,
+    pub undo: Option<Undone>,
     pub is_waiting: bool,
     /// What the server calls it, once it has said so.
     pub id: Option<String>,
@@ -128,6 +140,8 @@ pub struct Roster {
     /// By revision, the roster.
     pub past: Vec<Vec<Option<Person>>>,
     pub plans: Vec<Plan>,
+    /// By position, the revision that erased somebody.
+    pub erased: BTreeMap<usize, usize>,
 }
 
 impl Roster {
@@ -175,6 +189,7 @@ impl Roster {
                 (Some(_), lists) => HiddenBy::Plan(*lists),
                 (None, Some(lists)) => HiddenBy::Absence(*lists),
                 (None, None) if pending.kind == "rename" => HiddenBy::Rename,
+                (None, None) if pending.kind == "erase" => HiddenBy::Erasure,
                 (None, None) => HiddenBy::Push,
             };
             recorded.push((change.clone(), change.is_hide().then_some(hidden_by)));
@@ -183,6 +198,7 @@ impl Roster {
         self.missing.extend(pending.noted.iter().map(|(number, lists, is_hidden)| (*number, (*lists, *is_hidden))));
         self.syncs.push(Sync { pending, changes: recorded, plan });
         self.past.push(self.people.clone());
+        self.wipe(&self.wiped_by(plan));
     }
 }
 

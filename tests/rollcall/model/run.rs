@@ -3,12 +3,12 @@
 use super::compare::{self, Follower};
 use super::operation::{Operation, Sending};
 use super::plan::{Applying, Kept};
-use super::roster::{Pending, Roster};
+use super::roster::{Pending, Roster, Undone};
 use super::wire::{self, Keys};
 use super::{fields, guard, plan};
 use crate::golden::add_key;
 use crate::world::{Answer, Request, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 
@@ -106,6 +106,8 @@ impl Run {
                 self.roster.plans[*waiting.get(*plan)?].id.clone().expect("a plan that was compared has an id")
             }
             Sending::Undo { back, .. } if *back >= self.roster.revision() => return None,
+            // Whoever was removed may be erased as well, by an id that was theirs last.
+            Sending::Erase { id } if self.roster.position(id).is_none() && self.roster.knows(id) => return None,
             _ => String::new(),
         };
         Some(wire::request(sending, &self.keys, &plan, self.roster.revision()))
@@ -120,6 +122,7 @@ impl Run {
             Sending::Whole { dry_run: true, .. }
                 | Sending::Apply { .. }
                 | Sending::Discard { .. }
+                | Sending::Erase { .. }
                 | Sending::Undo { .. }
         );
         let key = format!("{}-{}", self.operations, self.roster.revision());
@@ -167,6 +170,7 @@ impl Expected {
     fn name(&self) -> &'static str {
         match self {
             Expected::Applied(Pending { kind: "rename", .. }) => "renamed",
+            Expected::Applied(Pending { kind: "erase", .. }) => "erased",
             Expected::Applied(_) => "applied",
             Expected::AppliedPlan(_, 0) => "plan applied",
             Expected::AppliedPlan(..) => "plan rebased",
@@ -222,13 +226,24 @@ fn expect(roster: &mut Roster, sending: &Sending) -> Expected {
                 Err(status) => Expected::Refused(status),
             };
         }
-        Sending::Undo { back, several, anyway } => {
+        Sending::Erase { id } => {
+            let Some(pending) = roster.erasing(id) else {
+                return Expected::Refused(404);
+            };
+            roster.apply(pending.clone(), None);
+            return Expected::Applied(pending);
+        }
+        Sending::Undo { back, several, anyway, erases } => {
             let last = roster.revision() - back;
             let first = (last + 1).saturating_sub(*several).max(1);
             let Some((pending, conflicts)) = roster.undoing(first, last, anyway) else {
                 return Expected::Rejected;
             };
-            return match roster.keep(pending, "undo", Some((first, last, conflicts))) {
+            return match roster.keep(
+                pending,
+                "undo",
+                Some(Undone { from: first, to: last, conflicts, erases: *erases }),
+            ) {
                 Kept::As(plan) => Expected::Planned(plan),
                 Kept::NoRoom => Expected::NoRoom,
             };
@@ -295,7 +310,7 @@ fn check(sending: &Sending, answer: &Answer, expected: &Expected, roster: &Roste
         Expected::Planned(plan) if matches!(sending, Sending::Undo { .. }) => {
             let plan = &roster.plans[*plan];
             assert_eq!(answer.counts(), plan.pending.counts, "{text}");
-            let conflicts = plan.undo.map(|(.., conflicts)| conflicts as u64);
+            let conflicts = plan.undo.map(|undo| undo.conflicts as u64);
             assert_eq!(json()["conflicts"]["count"].as_u64(), conflicts, "{text}");
         }
         Expected::Planned(plan) => {
@@ -325,6 +340,10 @@ fn counts(sending: &Sending, answer: &Answer, counts: [u64; 5]) {
             let names = ["created_count", "updated_count", "unblocked_count", "blocked_count"];
             let shown = names.map(|name| json[name].as_u64().unwrap());
             assert_eq!(shown, [created, updated, activated, hidden], "{}", answer.text);
+        }
+        Sending::Erase { .. } => {
+            let revision: Option<usize> = answer.header("rollcall-revision").and_then(|revision| revision.parse().ok());
+            assert_eq!(answer.json(), json!({ "erased": 1, "revision": revision, "overwritten": true }));
         }
         _ => {}
     }

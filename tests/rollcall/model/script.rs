@@ -43,7 +43,8 @@ fn sending(dice: &mut Dice, roster: &Roster) -> Sending {
             let new = dice.below(3);
             whole(dice, roster, new)
         }
-        28..38 => Sending::Springest(springest(dice, roster)),
+        28..36 => Sending::Springest(springest(dice, roster)),
+        36..38 => Sending::Erase { id: if dice.percent(5) { id(dice) } else { anybody(dice, roster).id.clone() } },
         38..42 => rename(dice, roster),
         42..50 => Sending::Single(collaborator(dice, roster)),
         50..58 => {
@@ -80,7 +81,7 @@ fn undo(dice: &mut Dice, roster: &Roster) -> Sending {
     let back = if dice.percent(50) { 0 } else { dice.below(12) };
     let several = if dice.percent(70) { 1 } else { 1 + dice.below(8) };
     let anyway = if dice.percent(25) { vec![anybody(dice, roster).id.clone()] } else { Vec::new() };
-    Sending::Undo { back, several, anyway }
+    Sending::Undo { back, several, anyway, erases: dice.percent(20) }
 }
 
 /// A list of everybody: as they are stored, but for some.

@@ -38,6 +38,10 @@ impl Roster {
             {
                 continue;
             }
+            // Of whoever was erased since nothing comes back.
+            if self.erased.get(&number).is_some_and(|erased| *erased >= first) {
+                continue;
+            }
             let at = |revision: usize| self.past[revision].get(number).cloned().flatten();
             let (before, after, now) = (at(first - 1), at(last), self.people[number].clone());
             let (to, is_in_conflict) = taken_back(&before, &after, &now);

@@ -51,9 +51,14 @@ pub fn request(sending: &Sending, keys: &Keys, plan: &str, revision: usize) -> R
             let body = json!({ "id": to, "merge": merge }).to_string();
             Request::new("POST", &format!("/v1/employees/{}/rename", from.replace('@', "%40")), body.as_bytes())
         }
-        Sending::Undo { back, several, anyway } => {
+        Sending::Erase { id } => {
+            Request::new("DELETE", &format!("/v1/employees/{}?erase=true", id.replace('@', "%40")), b"")
+        }
+        Sending::Undo { back, several, anyway, erases } => {
             let last = revision.saturating_sub(*back);
-            let query = if *several > 1 { format!("?to={}", last.saturating_sub(*several)) } else { String::new() };
+            let created = if *erases { "erase" } else { "hide" };
+            let to = if *several > 1 { format!("&to={}", last.saturating_sub(*several)) } else { String::new() };
+            let query = format!("?created={created}{to}");
             let body = if anyway.is_empty() { String::new() } else { json!({ "override": anyway }).to_string() };
             Request::new("POST", &format!("/v1/syncs/{last}/revert{query}"), body.as_bytes())
         }
@@ -155,6 +160,7 @@ pub fn asked(sending: &Sending, roster: &Roster) -> Option<(Push, Vec<Wanted>)> 
         | Sending::Apply { .. }
         | Sending::Discard { .. }
         | Sending::Rename { .. }
+        | Sending::Erase { .. }
         | Sending::Undo { .. } => return None,
     })
 }
