@@ -316,3 +316,22 @@ fn the_command_shows_and_applies_an_undo() {
     let (code, _, err) = undo(&["9"]);
     assert_eq!((code, err.contains("no sync of the account made revision 9")), (Some(1), true), "{err}");
 }
+
+#[test]
+fn whoever_was_merged_into_somebody_is_erased_with_them() {
+    let mut world = World::new();
+    world.push_employees(json!([person("1", "active", "Ada", "")]));
+    world.push_employees(json!([person("2", "active", "Bygone", "")]));
+    world.push_employees(json!([person("3", "active", "Forgotten", "")]));
+    let renamed = world.request("POST", "/v1/employees/2/rename", Some(br#"{"id": "3", "merge": true}"#));
+    assert_eq!(renamed.status, 200, "{}", renamed.text);
+    let plan = revert(&world, "4?to=1&created=erase", &Value::Null);
+    let applied = world.request("POST", &format!("{}/apply", plan.header("location").unwrap()), Some(b""));
+    assert_eq!((applied.status, world.roster().len()), (200, 1), "{}", applied.text);
+    checked(&world);
+    world.stop();
+    let file = std::fs::read(world.path("data/accounts/99.db")).unwrap();
+    for value in ["Bygone", "Forgotten"] {
+        assert!(!file.windows(value.len()).any(|window| window == value.as_bytes()), "{value} is in the file");
+    }
+}
