@@ -152,7 +152,7 @@ fn replay() -> impl TypedValueParser<Value = Replay> {
 }
 
 fn absent() -> impl TypedValueParser<Value = Absent> {
-    let names = PossibleValuesParser::new(Absent::ALL.map(Absent::as_str));
+    let names = PossibleValuesParser::new(["hide", "keep", "stay"]);
     names.map(|name| Absent::parse(&name).expect("clap lets only these names through"))
 }
 

@@ -122,7 +122,7 @@ pub fn print(change: &Value) -> Result<(), Failed> {
     for field in change["fields"].as_array().into_iter().flatten() {
         let name = field["name"].as_str().unwrap_or_default().escape_debug();
         match (&field["before"], &field["after"]) {
-            (Value::Null, after) => out!("    {name}: {}", value(after))?,
+            (Value::Null, after) if kinds.contains(&"created") => out!("    {name}: {}", value(after))?,
             (before, after) => out!("    {name}: {} → {}", value(before), value(after))?,
         }
     }

@@ -10,7 +10,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 /// How long to wait for those who read or write.
-const WAIT: Duration = Duration::from_secs(10);
+pub const OVERWRITING_WAIT: Duration = Duration::from_secs(10);
 
 /// Erase the personal data of an employee for good; a server may be running
 ///
@@ -20,7 +20,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub struct Erase {
     /// The account
     account: i64,
-    /// The employee's id in the corporate system, or the last that it had
+    /// The employee's id in the corporate system
     id: String,
     /// Do not ask
     #[arg(long, env = "ROLLCALL_YES", value_parser = FalseyValueParser::new())]
@@ -39,14 +39,25 @@ impl Erase {
                 "account {account} has no employee who has or had this id; ids are compared as they are"
             ))
         })?;
+        if person.is_former && !person.employee.is_removed() {
+            return Err(Failed::Refused(format!(
+                "the employee who had this id is called {:?} now, and may be another person than you mean; erase by that id",
+                person.id()
+            )));
+        }
         if !yes && !is_sure(account, person.id(), person.status())? {
             return Err(Failed::refused("nothing was erased"));
         }
         let mut roster = store.roster(&key)?;
+        if person.employee.is_removed() && roster.begin()?.erased(&[person.number])?.iter().all(Option::is_some) {
+            return Err(Failed::refused(
+                "the personal data of this employee was erased already; `rollcall why` says when",
+            ));
+        }
         let erased = roster.begin()?.erase(&[person.number], Sender::default(), config.limits.index_bytes_max);
         let Erased { revision, .. } = erased.map_err(|error| error.of(account))?;
-        out!("erased as revision {revision}")?;
-        if !roster.scrub(Instant::now() + WAIT)? {
+        out!("erased {:?} as revision {revision}", person.id())?;
+        if !roster.scrub(Instant::now() + OVERWRITING_WAIT)? {
             complain!(
                 "rollcall: nobody can read the values any more, but the file of the account still has them: somebody reads the roster; they are \
                  overwritten by whoever reads last, by a server, or by the next command that opens the account"

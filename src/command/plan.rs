@@ -1,6 +1,7 @@
 //! `rollcall plan`
 
 use super::changes::{self, Document};
+use super::erase::OVERWRITING_WAIT;
 use super::folder::{IfMissing, StoreFolder};
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
@@ -13,6 +14,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// How many employees a message names who have changed since a plan was made.
 const MOVED_NAMED_MAX: usize = 10;
@@ -172,6 +174,12 @@ pub fn carry_out(store: &Store, apply: &ApplyPlan, is_printed: bool) -> Result<(
     let mut roster = store.roster(&key(store, apply.account)?)?;
     let applied = apply_plan(apply, roster.begin()?, &mut Trace::default());
     let (receipt, left_out) = applied.map_err(|failure| explained(failure.of(apply.account)))?;
+    // An undo may have erased whom the syncs had created.
+    if !roster.scrub(Instant::now() + OVERWRITING_WAIT)? {
+        complain!(
+            "rollcall: the file of the account still has what was erased, until those who read the roster now have ended"
+        );
+    }
     if left_out.count > 0 {
         complain!("rollcall: {} employees have changed since and were left out: {}", left_out.count, named(&left_out));
     }

@@ -786,3 +786,22 @@ fn killed_at_any_moment_of_an_erasure_it_has_all_of_the_employee_or_nothing() {
     assert_eq!(world.roster().len(), kept.len());
     assert_eq!(world.push_employees(all.into()).counts(), [0, 0, 0, 0, kept.len() as u64]);
 }
+
+#[test]
+fn a_former_id_erases_nobody_and_nobody_is_erased_twice() {
+    let world = World::new();
+    world.push_employees(serde_json::json!([super::world::employee("1", "active", &[("First Name", "Ada")])]));
+    let renamed = world.request("POST", "/v1/employees/1/rename", Some(br#"{"id": "2"}"#));
+    assert_eq!(renamed.status, 200, "{}", renamed.text);
+    let erase = |id: &str| world.request("DELETE", &format!("/v1/employees/{id}?erase=true"), None);
+    let former = erase("1");
+    assert_eq!((former.status, &former.json()["id"]), (409, &serde_json::json!("2")), "{}", former.text);
+    let command = |id: &str| super::world::run(&["erase", "99", id, "--yes", "--data", &world.path("data")]);
+    assert_eq!(command("1").status.code(), Some(1));
+    assert_eq!(world.roster().len(), 1);
+    let erased = command("2");
+    assert_eq!(String::from_utf8_lossy(&erased.stdout), "erased \"2\" as revision 3\n", "{erased:?}");
+    let again = erase("2");
+    assert_eq!((again.status, command("2").status.code()), (410, Some(1)), "{}", again.text);
+    assert_eq!(world.get("/v1/syncs").json()["syncs"].as_array().unwrap().len(), 3);
+}

@@ -1,5 +1,6 @@
 //! `DELETE /v1/employees/{id}?erase=true`: the personal data of an employee is erased.
 
+use crate::dialect::JSON;
 use crate::server::Server;
 use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::{Done, apply};
@@ -11,12 +12,19 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How long an erasure waits for those who read, so that it can say that nothing is left.
-const WAIT: Duration = Duration::from_secs(2);
+pub const OVERWRITING_WAIT: Duration = Duration::from_secs(2);
 
 /// What came of a request.
 enum Outcome {
     /// Nobody has or had the id.
     Nobody,
+    /// The employee who had it has another one now.
+    Renamed {
+        /// That one.
+        id: String,
+    },
+    /// Nothing is left to erase.
+    Again,
     Erased {
         erased: Erased,
         /// Whether nothing is left in the file.
@@ -49,6 +57,17 @@ pub async fn employee(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
                  DELETE /v1/plans/{id}";
             Err(Refusal::new(StatusCode::NOT_FOUND, message))
         }
+        Outcome::Renamed { id } => {
+            let message = "the employee who had this id has another one now, which may be another person than you mean; nothing was erased; erase by \
+                           the id that it has now";
+            let text = format!("{:#}", json!({ "message": message, "id": id }));
+            Err(Refusal::new(StatusCode::CONFLICT, message).in_form(JSON, text))
+        }
+        Outcome::Again => {
+            let message =
+                "the personal data of this employee was erased already; GET /v1/employees/{id}/history says when";
+            Err(Refusal::new(StatusCode::GONE, message))
+        }
         Outcome::Erased { erased: Erased { employees, revision }, is_overwritten } => {
             let mut shown = json!({ "erased": employees, "revision": revision, "overwritten": is_overwritten });
             if !is_overwritten {
@@ -68,7 +87,13 @@ fn carry_out(server: &Server, key: &Key, id: &str, roster: &mut Roster, trace: &
     let Some(person) = server.store.history_reader(key)?.person(id.trim())? else {
         return Ok(Outcome::Nobody);
     };
+    if person.is_former && !person.employee.is_removed() {
+        return Ok(Outcome::Renamed { id: person.employee.id });
+    }
+    if person.employee.is_removed() && roster.begin()?.erased(&[person.number])?.iter().all(Option::is_some) {
+        return Ok(Outcome::Again);
+    }
     let erased = roster.begin()?.erase(&[person.number], trace.sender, server.limits.index_bytes_max)?;
-    let is_overwritten = roster.scrub(Instant::now() + WAIT)?;
+    let is_overwritten = roster.scrub(Instant::now() + OVERWRITING_WAIT)?;
     Ok(Outcome::Erased { erased, is_overwritten })
 }

@@ -3,6 +3,7 @@
 pub mod shown;
 
 use super::changes::Page;
+use super::erase::OVERWRITING_WAIT;
 use crate::dialect::startexam;
 use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::apply as carry_out;
@@ -13,6 +14,7 @@ use crate::store::{Key, Plan, PlanState, PlannedChange, Reader, RecordedChange};
 use crate::sync::{ApplyPlan, Moved, PlanFailure, apply_plan};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// `GET /v1/plans`: the plans that wait, the latest first.
 pub async fn plans(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
@@ -91,7 +93,10 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let account = turn.key.account;
     let applying = carry_out(server, turn, event, 0, move |server, roster, trace| {
         let (profiles, limits) = (&server.profiles, &server.limits);
-        apply_plan(&ApplyPlan { account, id: &id, moved, profiles, limits }, roster.begin()?, trace)
+        let applied = apply_plan(&ApplyPlan { account, id: &id, moved, profiles, limits }, roster.begin()?, trace)?;
+        // An undo may have erased whom the syncs had created. What readers hold back is overwritten when they have ended.
+        roster.scrub(Instant::now() + OVERWRITING_WAIT)?;
+        Ok(applied)
     });
     let (receipt, left_out) = applying.result(event).await??;
     let mut answer = match moved {
