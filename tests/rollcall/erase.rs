@@ -458,7 +458,7 @@ fn the_program_erases_and_whoever_reads_does_not_keep_the_bytes() {
     reader.execute_batch("BEGIN; SELECT count(*) FROM employee").unwrap();
     world.kill();
     let told = command(&world, &["erase", "99", "4711", "--yes"], 0);
-    assert!(told.contains("erased as revision 11"), "{told}");
+    assert!(told.contains("erased \"4711\" as revision 11"), "{told}");
     drop(reader);
     let world = world.started();
     wait_until(|| found(&data, &traces()).is_empty());
