@@ -9,7 +9,7 @@ use super::trace::timed;
 use super::{Failure, Receipt, Trace, absence};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
-use crate::roster::{Change, Counts, Ignored, Index};
+use crate::roster::{Change, Counts, Ignored, Index, Version, merged_into};
 use crate::store::{
     self, AppliedPlan, AppliedUndo, Commit, Created, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange,
     PlannedUndo, Sender, Sync, SyncKind, Why, without_people,
@@ -246,10 +246,13 @@ impl Run<'_> {
             let planned = part.iter().map(|planned| (planned.change.lend(), planned.bytes));
             let changes = outcome.replay(planned, index)?;
             timed(&mut trace.times.write, || draft.append(&changes))?;
-            let is_erased = |change: &&Change| erases && change.after.is_some_and(|after| after.is_removed());
+            // Whoever is merged into another again is the same person, who stays.
+            let is_gone = |after: Version| after.is_removed() && merged_into(after.id).is_none();
+            let is_erased = |change: &&Change| erases && change.after.is_some_and(is_gone);
             erased.extend(changes.iter().filter(is_erased).map(|change| change.number));
         }
         if !erased.is_empty() {
+            let erased = draft.with_merged(&erased)?;
             draft.wipe(&erased)?;
         }
         left_out.date(draft)?;
