@@ -246,9 +246,9 @@ impl Run<'_> {
             let planned = part.iter().map(|planned| (planned.change.lend(), planned.bytes));
             let changes = outcome.replay(planned, index)?;
             timed(&mut trace.times.write, || draft.append(&changes))?;
-            // Whoever is merged into another again is the same person, who stays.
-            let is_gone = |after: Version| after.is_removed() && merged_into(after.id).is_none();
-            let is_erased = |change: &&Change| erases && change.after.is_some_and(is_gone);
+            // Who is merged again is still somebody.
+            let is_nobody = |after: Version| after.is_removed() && merged_into(after.id).is_none();
+            let is_erased = |change: &&Change| erases && change.after.is_some_and(is_nobody);
             erased.extend(changes.iter().filter(is_erased).map(|change| change.number));
         }
         if !erased.is_empty() {

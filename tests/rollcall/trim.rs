@@ -17,7 +17,7 @@ fn count(world: &World, sql: &str) -> u64 {
 }
 
 /// Makes the syncs up to a revision as old as that, and starts the server again.
-fn aged(mut world: World, revision: u64, days: u32) -> World {
+pub fn aged(mut world: World, revision: u64, days: u32) -> World {
     world.stop();
     let age = "UPDATE sync SET finished_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-' || ?2 || ' days', '+' || revision || ' seconds')
         WHERE revision <= ?1";

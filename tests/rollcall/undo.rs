@@ -293,21 +293,6 @@ fn merge(world: &World, from: &str, to: &str) {
 }
 
 #[test]
-fn whoever_was_merged_into_somebody_who_is_erased_by_the_undo_is_erased_too() {
-    let world = World::new();
-    world.push_employees(json!([person("1", "active", "Ada", "a@example.com")]));
-    world.push_employees(json!([person("2", "active", "Bob", "bob@example.com")]));
-    world.push_employees(json!([person("3", "active", "Unforgettable", "unforgettable@example.com")]));
-    world.push_employees(json!([person("3", "active", "Bobby", "bobby@example.com")]));
-    merge(&world, "2", "3");
-    undo(&world, "5?to=1&created=erase");
-    let as_of = world.get("/v1/employees.ndjson?at=3").text;
-    assert!(as_of.contains("\"3\"") && !as_of.contains("nforgettable"), "{as_of}");
-    assert_eq!(revert(&world, "6", &Value::Null).counts(), [0; 5]);
-    checked(&world);
-}
-
-#[test]
 fn whoever_is_merged_again_by_an_undo_keeps_the_values_of_the_one_who_stays() {
     let world = World::new();
     world.push_employees(json!([person("1", "active", "Ada", "a@example.com")]));
@@ -354,4 +339,23 @@ fn the_command_shows_and_applies_an_undo() {
     assert_eq!(world.roster().len(), 3);
     let (code, _, err) = undo(&["9"]);
     assert_eq!((code, err.contains("no sync of the account made revision 9")), (Some(1), true), "{err}");
+}
+
+#[test]
+fn whoever_was_merged_into_somebody_is_erased_with_them() {
+    let mut world = World::new();
+    world.push_employees(json!([person("1", "active", "Ada", "")]));
+    world.push_employees(json!([person("2", "active", "Bygone", "")]));
+    world.push_employees(json!([person("3", "active", "Forgotten", "")]));
+    let renamed = world.request("POST", "/v1/employees/2/rename", Some(br#"{"id": "3", "merge": true}"#));
+    assert_eq!(renamed.status, 200, "{}", renamed.text);
+    let plan = revert(&world, "4?to=1&created=erase", &Value::Null);
+    let applied = world.request("POST", &format!("{}/apply", plan.header("location").unwrap()), Some(b""));
+    assert_eq!((applied.status, world.roster().len()), (200, 1), "{}", applied.text);
+    checked(&world);
+    world.stop();
+    let file = std::fs::read(world.path("data/accounts/99.db")).unwrap();
+    for value in ["Bygone", "Forgotten"] {
+        assert!(!file.windows(value.len()).any(|window| window == value.as_bytes()), "{value} is in the file");
+    }
 }
