@@ -285,6 +285,30 @@ fn whoever_was_created_can_be_erased_by_the_undo() {
     }
 }
 
+/// Makes two of the employees one, who keeps the history of the first.
+fn merge(world: &World, from: &str, to: &str) {
+    let body = json!({ "id": to, "merge": true }).to_string();
+    let renamed = world.request("POST", &format!("/v1/employees/{from}/rename"), Some(body.as_bytes()));
+    assert_eq!(renamed.status, 200, "{}", renamed.text);
+}
+
+#[test]
+fn whoever_is_merged_again_by_an_undo_keeps_the_values_of_the_one_who_stays() {
+    let world = World::new();
+    world.push_employees(json!([person("1", "active", "Ada", "a@example.com")]));
+    world.push_employees(json!([person("2", "active", "Countess", "countess@example.com")]));
+    merge(&world, "1", "2");
+    let merged = export(&world);
+    undo(&world, "3");
+    undo(&world, "4?created=erase");
+    assert_eq!(export(&world), merged);
+    let as_of = world.get("/v1/employees.ndjson?at=2").text;
+    assert!(as_of.contains("\"Ada\"") && as_of.contains("\"Countess\""), "{as_of}");
+    undo(&world, "5");
+    assert_eq!(export(&world), as_of);
+    checked(&world);
+}
+
 #[test]
 fn the_command_shows_and_applies_an_undo() {
     let world = World::new();

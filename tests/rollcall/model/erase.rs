@@ -62,7 +62,8 @@ impl Roster {
             }
         };
         for people in &mut self.past {
-            numbers.iter().filter_map(|number| Some(wipe(people.get_mut(*number)?))).for_each(drop);
+            let versions = (0..).zip(people).filter(|(number, _)| numbers.contains(number));
+            versions.for_each(|(_, person)| wipe(person));
         }
         let changes = self.syncs.iter_mut().flat_map(|sync| &mut sync.changes).map(|(change, _)| change);
         for change in changes.filter(|change| numbers.contains(&change.number)) {
@@ -89,7 +90,8 @@ impl Roster {
         let (mut ids, mut aliases) = (BTreeSet::new(), BTreeMap::new());
         for person in numbers.iter().map(|number| self.person(*number)).collect::<BTreeSet<usize>>() {
             let of_person = || numbers.iter().filter(move |number| self.person(**number) == person);
-            let versions = |number: usize| self.past.iter().filter_map(move |people| people.get(number)?.as_ref());
+            let versions =
+                |number: usize| self.past[self.start..].iter().filter_map(move |people| people.get(number)?.as_ref());
             let values: BTreeSet<String> = of_person()
                 .flat_map(|number| versions(*number))
                 .flat_map(|person| person.data.values().map(|value| value.to_ascii_lowercase()))

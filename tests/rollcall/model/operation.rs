@@ -13,6 +13,8 @@ pub enum Operation {
     Send(Sending),
     /// The server is stopped gracefully, and started.
     Restart,
+    /// All syncs but so many of the last become older than the history is kept, and the server starts again.
+    Trim { kept: usize },
     /// Something is sent, and the server is killed so long after that, and started. Then it may be sent again with the same Idempotency-Key.
     Kill { sending: Sending, after: Duration, again: bool },
 }

@@ -140,11 +140,19 @@ pub struct Roster {
     /// By revision, the roster.
     pub past: Vec<Vec<Option<Person>>>,
     pub plans: Vec<Plan>,
+    /// The first revision that is known of as it was.
+    pub start: usize,
     /// By position, the revision that erased somebody.
     pub erased: BTreeMap<usize, usize>,
 }
 
 impl Roster {
+    /// Forgets what was before a revision. From how many lists somebody was missing then is not known any more, either.
+    pub fn trim(&mut self, start: usize) {
+        self.start = start;
+        self.syncs[..start].iter_mut().flat_map(|sync| &mut sync.changes).for_each(|(change, _)| change.missing = None);
+    }
+
     pub fn revision(&self) -> usize {
         self.syncs.len()
     }

@@ -7,10 +7,12 @@ use super::roster::{Pending, Roster, Undone};
 use super::wire::{self, Keys};
 use super::{fields, guard, plan};
 use crate::golden::add_key;
-use crate::world::{Answer, Request, World};
+use crate::world::{Answer, Request, World, run as program};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
 
 /// After how many operations everything is compared that takes long.
 const ALL_EVERY: usize = 50;
@@ -69,13 +71,14 @@ impl Run {
                 self.world.stop();
                 self.world.start();
             }
+            Operation::Trim { kept } => self.trim(*kept),
             Operation::Kill { sending, after, again } => self.kill(sending, *after, *again),
         }
         self.operations += 1;
         compare::now(&self.world, &mut self.roster);
-        if let Some(last) = self.roster.revision().checked_sub(1) {
-            compare::at(&self.world, &self.roster, 1 + self.operations * 7 % (last + 1));
-        }
+        let start = self.roster.start;
+        let kept = self.roster.revision() - start;
+        compare::at(&self.world, &self.roster, start + self.operations * 7 % (kept + 1));
         self.follower.follow(&self.world, &self.roster, 1 + self.operations % 5);
         if self.operations.is_multiple_of(ALL_EVERY) {
             compare::everything(&self.world, &self.roster);
@@ -86,6 +89,33 @@ impl Run {
     pub fn end(&self) {
         compare::everything(&self.world, &self.roster);
         compare::audit(&self.world);
+    }
+
+    /// Makes all syncs but so many old, as far as no plan needs their history, and waits until the server has removed their history.
+    fn trim(&mut self, kept: usize) {
+        let waiting = self.roster.waiting().into_iter().map(|plan| self.roster.plans[plan].pending.base);
+        // What a plan that waits is compared with is kept.
+        let start = self.roster.revision().saturating_sub(kept).min(waiting.min().unwrap_or(usize::MAX));
+        if start <= self.roster.start {
+            return;
+        }
+        self.world.stop();
+        let set = ["account", "set", "99", "--history-days", "90", "--data", &self.world.path("data")];
+        assert!(program(&set).status.success());
+        let database = Connection::open(self.world.path("data/accounts/99.db")).unwrap();
+        database.busy_timeout(Duration::from_secs(10)).unwrap();
+        let age = "UPDATE sync SET finished_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-100 days', '+' || revision || ' seconds')
+            WHERE revision <= ?";
+        database.execute(age, [start]).unwrap();
+        self.world.start();
+        let is_done = "SELECT revision = ?1 AND NOT EXISTS (SELECT 1 FROM version WHERE place < (?1 + 1) << 32) FROM history_start";
+        let began = Instant::now();
+        while !database.query_row(is_done, [start], |row| row.get::<_, bool>(0)).unwrap() {
+            assert!(began.elapsed() < Duration::from_secs(60), "the history is not trimmed");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.roster.trim(start);
+        *self.outcomes.entry("trimmed").or_default() += 1;
     }
 
     fn send(&mut self, sending: &Sending) {
@@ -113,7 +143,7 @@ impl Run {
         Some(wire::request(sending, &self.keys, &plan, self.roster.revision()))
     }
 
-    fn kill(&mut self, sending: &Sending, after: std::time::Duration, again: bool) {
+    fn kill(&mut self, sending: &Sending, after: Duration, again: bool) {
         let Some(request) = self.request(sending) else {
             return;
         };
@@ -236,6 +266,9 @@ fn expect(roster: &mut Roster, sending: &Sending) -> Expected {
         Sending::Undo { back, several, anyway, erases } => {
             let last = roster.revision() - back;
             let first = (last + 1).saturating_sub(*several).max(1);
+            if first <= roster.start {
+                return Expected::Refused(404);
+            }
             let Some((pending, conflicts)) = roster.undoing(first, last, anyway) else {
                 return Expected::Rejected;
             };

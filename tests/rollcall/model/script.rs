@@ -18,7 +18,8 @@ const KILL_MICROS_MAX: usize = 2_500;
 pub fn next(dice: &mut Dice, roster: &Roster) -> Operation {
     match dice.below(1_000) {
         0..12 => Operation::Restart,
-        12..30 => {
+        12..17 => Operation::Trim { kept: dice.below(30) },
+        17..35 => {
             let after = Duration::from_micros(dice.below(KILL_MICROS_MAX) as u64);
             let sending = loop {
                 let sending = sending(dice, roster);
