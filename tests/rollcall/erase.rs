@@ -790,13 +790,13 @@ fn killed_at_any_moment_of_an_erasure_it_has_all_of_the_employee_or_nothing() {
 #[test]
 fn a_former_id_erases_nobody_and_nobody_is_erased_twice() {
     let world = World::new();
-    world.push_employees(serde_json::json!([super::world::employee("1", "active", &[("First Name", "Ada")])]));
+    world.push_employees(json!([employee("1", "active", &[("First Name", "Ada")])]));
     let renamed = world.request("POST", "/v1/employees/1/rename", Some(br#"{"id": "2"}"#));
     assert_eq!(renamed.status, 200, "{}", renamed.text);
     let erase = |id: &str| world.request("DELETE", &format!("/v1/employees/{id}?erase=true"), None);
     let former = erase("1");
-    assert_eq!((former.status, &former.json()["id"]), (409, &serde_json::json!("2")), "{}", former.text);
-    let command = |id: &str| super::world::run(&["erase", "99", id, "--yes", "--data", &world.path("data")]);
+    assert_eq!((former.status, &former.json()["id"]), (409, &json!("2")), "{}", former.text);
+    let command = |id: &str| run(&["erase", "99", id, "--yes", "--data", &world.path("data")]);
     assert_eq!(command("1").status.code(), Some(1));
     assert_eq!(world.roster().len(), 1);
     let erased = command("2");
