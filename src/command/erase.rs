@@ -57,7 +57,7 @@ impl Erase {
         let erased = roster.begin()?.erase(&[person.number], Sender::default(), config.limits.index_bytes_max);
         let Erased { revision, .. } = erased.map_err(|error| error.of(account))?;
         out!("erased {:?} as revision {revision}", person.id())?;
-        if !roster.scrub(Instant::now() + OVERWRITING_WAIT)? {
+        if !roster.scrub(Instant::now() + OVERWRITING_WAIT) {
             complain!(
                 "rollcall: nobody can read the values any more, but the file of the account still has them: somebody reads the roster; they are \
                  overwritten by whoever reads last, by a server, or by the next command that opens the account"

@@ -175,7 +175,7 @@ pub fn carry_out(store: &Store, apply: &ApplyPlan, is_printed: bool) -> Result<(
     let applied = apply_plan(apply, roster.begin()?, &mut Trace::default());
     let (receipt, left_out) = applied.map_err(|failure| explained(failure.of(apply.account)))?;
     // An undo may have erased whom the syncs had created.
-    if !roster.scrub(Instant::now() + OVERWRITING_WAIT)? {
+    if !roster.scrub(Instant::now() + OVERWRITING_WAIT) {
         complain!(
             "rollcall: the file of the account still has what was erased, until those who read the roster now have ended"
         );

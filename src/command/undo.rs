@@ -2,18 +2,19 @@
 
 use super::changes::{self, Document};
 use super::folder::{IfMissing, StoreFolder};
-use super::plan::{carry_out, print_counts};
+use super::output::confirm;
+use super::plan::{carry_out, explained, print_counts};
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::server::shown_undo;
-use crate::store::{Created, Error, Plan, Store};
+use crate::store::{Created, Error, Plan, Reader};
 use crate::sync::{ApplyPlan, Conflicts, Failure, Moved, Trace, Undo as Undoing, plan_undo};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 /// How many changes are shown to people. `rollcall plan show` shows all.
@@ -76,7 +77,7 @@ impl Undo {
         let made = plan_undo(&undo, store.roster(&key)?.begin()?, &mut Trace::default());
         let (planned, conflicts) = made.map_err(|failure| refused(failure.of(self.account)))?;
         let plan = planned.plan;
-        self.print(&store, &plan, &conflicts)?;
+        self.print(&store.reader(&key)?, &plan, &conflicts)?;
         if plan.changes == 0 {
             store.roster(&key)?.discard_plan(&plan.id)?;
             complain!("rollcall: there is nothing to undo");
@@ -91,18 +92,16 @@ impl Undo {
     }
 
     /// Prints what would change, and who stays as it is.
-    fn print(&self, store: &Store, plan: &Plan, conflicts: &Conflicts) -> Result<(), Failed> {
-        let key = store.key(self.account)?.ok_or(Error::NoAccount(self.account))?;
-        let reader = store.reader(&key)?;
+    fn print(&self, reader: &Reader, plan: &Plan, conflicts: &Conflicts) -> Result<(), Failed> {
         let names = reader.names()?;
         let shown = shown_undo(plan, conflicts, &names);
         if self.json {
             let mut document = Document::begin(&shown)?;
-            changes::each(&reader, plan.number, |change| document.change(change))?;
+            changes::each(reader, plan.number, |change| document.change(change))?;
             return document.end();
         }
         let mut count = 0;
-        changes::each(&reader, plan.number, |change| {
+        changes::each(reader, plan.number, |change| {
             count += 1;
             if count <= SHOWN_MAX { changes::print(change) } else { Ok(()) }
         })?;
@@ -125,11 +124,7 @@ impl Undo {
             );
             return Ok(false);
         }
-        let mut asking = io::stderr();
-        let _ = write!(asking, "Apply these changes? [y/N] ").and_then(|()| asking.flush());
-        let mut said = String::new();
-        io::stdin().lock().read_line(&mut said).map_err(Failed::refused)?;
-        let is_yes = matches!(said.trim().to_lowercase().as_str(), "y" | "yes");
+        let is_yes = confirm("Apply these changes?")?;
         if !is_yes {
             complain!(
                 "rollcall: nothing was applied; plan {id} waits, and `rollcall plan discard {account} {id}` discards it"
@@ -178,6 +173,6 @@ fn print_conflicts(conflicts: &Value) -> Result<(), Failed> {
 fn refused(failure: Failure) -> Failed {
     match failure {
         Failure::Undo(failure) => Failed::refused(failure),
-        failure => super::plan::explained(failure),
+        failure => explained(failure),
     }
 }

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(15 * 60);
 const ERASED_MAX: usize = 1_000;
 
 /// How long an erasure waits for those who read, to overwrite what it erased. After that it is overwritten when they have ended.
-const WAIT: Duration = Duration::from_secs(2);
+pub const OVERWRITING_WAIT: Duration = Duration::from_secs(2);
 
 /// Once a day (UTC) erases from each account whoever its profiles say: at once, and then whenever a day has begun.
 pub async fn erase_daily(server: Arc<Server>) {
@@ -103,7 +103,7 @@ impl Server {
         let erased = draft.erase(&numbers, Sender::default(), self.limits.index_bytes_max)?;
         let account = key.account;
         tracing::info!(account, erased = erased.employees, revision = erased.revision, "personal data erased");
-        roster.scrub(Instant::now() + WAIT)?;
+        roster.scrub(Instant::now() + OVERWRITING_WAIT);
         self.store.keep_open(roster, self.limits.rosters_open_max);
         Ok(())
     }

@@ -460,7 +460,7 @@ impl Draft<'_> {
                 return Ok(Undoable::default());
             };
             let Counts { created, updated, activated, hidden, .. } = sync.counts;
-            if created + updated + activated + hidden > 0 || sync.kind == SyncKind::Rename {
+            if created + updated + activated + hidden > 0 || matches!(sync.kind, SyncKind::Rename | SyncKind::Undo(_)) {
                 profiles.extend(self.next.profiles.get(sync.profile as usize - 1).map(|(id, _)| *id));
             }
         }

@@ -61,7 +61,7 @@ pub struct Undoable {
     pub is_kept: bool,
     /// One of them that restored a backup. What it has replaced is not recorded.
     pub restored: Option<u64>,
-    /// The profiles of all that have changed somebody.
+    /// The profiles of all that have changed somebody, or may have changed ids.
     pub profiles: Vec<Uuid>,
 }
 

@@ -17,9 +17,10 @@ use super::verdict::Verdict;
 use super::{Failure, Planned, Trace, rules};
 use crate::limits::{LENIENT_ROUNDS_MAX, Limits};
 use crate::profile::{Folder, Profile};
-use crate::roster::{Absences, Change, ChangeSet, Employee, Ignored, Index, OwnedChange, Suspects};
+use crate::roster::{Absences, Change, ChangeSet, Counts, Employee, Ignored, Index, OwnedChange, Suspects};
 use crate::store::{Created, Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
 use inverse::{Found, Inverse, inverse};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -87,8 +88,7 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
     let profile = undo.profile(undone, &mut draft)?;
     let numbers = draft.enter_profile(&profile)?;
     let mut taken_back = TakenBack::find(undo, undone, &mut draft)?;
-    let (outcome, index) = taken_back.append(undo, &profile, &numbers, &mut draft, trace)?;
-    let Outcome { counts, delta, .. } = outcome;
+    let counts = taken_back.append(undo, &profile, &numbers, &mut draft, trace)?;
     let duration = started.elapsed();
     trace.times.rest_is_check(received + duration);
     let conflicts = taken_back.conflicts;
@@ -108,9 +108,8 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
         as_of: None,
         is_usual: false,
     };
-    let mut accepted: Vec<(u32, u128)> =
-        delta.entries(&index).into_iter().map(|entry| (entry.number, entry.bytes)).collect();
-    accepted.sort_unstable();
+    // Nothing is known of the bytes that they were accepted with, so the next push reads them.
+    let accepted = Vec::new();
     let why = Why::Undo(PlannedUndo { undone, conflicts: conflicts.count, created: undo.created });
     let (limits, spool_dir) = (undo.limits, undo.spool_dir);
     let absences = taken_back.absences;
@@ -247,50 +246,66 @@ impl TakenBack {
         Ok(())
     }
 
-    /// Returns who would be removed though somebody who stays names them, in a field that must name somebody.
+    /// Returns who would be removed though somebody who stays names them, in a field that must name somebody. Whoever stays for that reason names
+    /// others in turn.
     fn named(&mut self, references: &References, draft: &mut Draft) -> Result<Vec<(u32, ConflictCause)>, Failure> {
         if !self.removes || !references.must_exist() {
             return Ok(Vec::new());
         }
         let left_out = &self.left_out;
-        let mut removed: HashMap<Target, u32> = HashMap::new();
+        let (mut names, mut removed) = (HashMap::new(), HashMap::new());
         self.changes.for_each(|change| -> Result<(), Failure> {
             if let Change { number, before: Some(before), after: Some(after) } = change
                 && after.is_removed()
                 && !left_out.contains(number.into())
             {
-                removed.extend(references.names_of(number, before).into_iter().map(|target| (target, number)));
+                names.extend(references.names_of(number, before).into_iter().map(|target| (target, number)));
+                removed.insert(number, (before.id.to_owned(), references.named_by(before)));
             }
             Ok(())
         })?;
-        let (mut named, mut after) = (BTreeMap::new(), 0);
+        let mut named = BTreeMap::new();
+        let mut stays = |by: &str, names_others: &[(&str, Target)]| {
+            let mut others = Vec::new();
+            for (field, target) in names_others {
+                if let Some(number) = names.get(target)
+                    && let Entry::Vacant(entry) = named.entry(*number)
+                {
+                    entry.insert(ConflictCause::Named { by: by.to_owned(), field: (*field).to_owned() });
+                    others.push(*number);
+                }
+            }
+            others
+        };
+        let (mut staying, mut after) = (Vec::new(), 0);
         loop {
             let batch = draft.scan(after, BATCH)?;
             let Some((last, _)) = batch.last() else {
-                return Ok(named.into_iter().collect());
+                break;
             };
             after = *last;
             for (_, employee) in &batch {
-                for (field, target) in references.named_by(employee.version()) {
-                    if let Some(number) = removed.get(&target) {
-                        let (by, field) = (employee.id.clone(), field.to_owned());
-                        named.entry(*number).or_insert(ConflictCause::Named { by, field });
-                    }
-                }
+                staying.extend(stays(&employee.id, &references.named_by(employee.version())));
             }
         }
+        while let Some(number) = staying.pop() {
+            if let Some((id, names_others)) = removed.get(&number) {
+                staying.extend(stays(id, names_others));
+            }
+        }
+        Ok(named.into_iter().collect())
     }
 
-    /// Appends the changes, and leaves out who would break a rule of the whole roster, until nobody does.
-    fn append<'p>(
+    /// Appends the changes, and leaves out who would break a rule of the whole roster, until nobody does. Returns what the changes come to.
+    fn append(
         &mut self,
         undo: &Undo,
-        profile: &'p Profile,
+        profile: &Profile,
         numbers: &Numbers,
         draft: &mut Draft,
         trace: &mut Trace,
-    ) -> Result<(Outcome<'p>, Index), Failure> {
-        let mut verdict = None;
+    ) -> Result<Counts, Failure> {
+        let mut verdict: Option<Verdict> = None;
         for _ in 0..LENIENT_ROUNDS_MAX {
             let mut outcome = super::outcome_of_nobody(profile, numbers, draft.seed(), undo.limits);
             if let Some(verdict) = verdict.take() {
@@ -309,7 +324,7 @@ impl TakenBack {
                 self.conflicts.rejected = rejections.map_or_else(Vec::new, |rejections| rejections.into_parts().0);
                 let left_out = &self.left_out;
                 self.absences.noted.retain(|missing| !left_out.contains(missing.number.into()));
-                return Ok((outcome, index));
+                return Ok(outcome.counts);
             }
             if broken.iter().any(|number| !self.numbers.contains(number)) {
                 verdict = Some(outcome.verdict);
@@ -321,15 +336,16 @@ impl TakenBack {
             verdict = Some(outcome.verdict);
             draft.start_over(profile)?;
         }
-        let rejections = verdict.and_then(|mut verdict: Verdict| verdict.take_rejections());
-        Err(Failure::Rejected(Box::new(rejections.expect("somebody breaks a rule"))))
+        match verdict.and_then(|mut verdict| verdict.take_rejections()) {
+            Some(rejections) => Err(Failure::Rejected(Box::new(rejections))),
+            None => Err(UndoFailure::Entangled.into()),
+        }
     }
 
     fn append_once(&mut self, outcome: &mut Outcome, draft: &mut Draft, index: &mut Index) -> Result<(), Failure> {
         let left_out = &self.left_out;
         let mut batch: Vec<OwnedChange> = Vec::new();
         let mut append = |batch: &mut Vec<OwnedChange>| -> Result<(), Failure> {
-            // Nothing is known of the bytes that they were accepted with, so the next push reads them.
             let changes: Vec<Change> = outcome.replay(batch.iter().map(|change| (change.lend(), 0)), index)?;
             draft.append(&changes)?;
             batch.clear();

@@ -210,6 +210,24 @@ fn whoever_is_named_by_somebody_who_stays_is_not_removed() {
 }
 
 #[test]
+fn whoever_stays_keeps_all_whom_a_long_chain_names() {
+    let manager = "[[field]]\nname = \"Manager\"\ntype = \"reference\"\nto = \"id\"\n";
+    let world = World::with(&format!("{PEOPLE}{manager}"), "");
+    let led_by = |id: u32, manager: u32| {
+        let (id, manager) = (id.to_string(), manager.to_string());
+        employee(&id, "active", &[("First Name", &id), ("Manager", &manager)])
+    };
+    let push = |employees: Value| assert_eq!(world.push_employees(employees).status, 200);
+    push(json!([person("1", "active", "Ada", "")]));
+    push((2..=40).map(|id| if id == 2 { person("2", "active", "Bob", "") } else { led_by(id, id - 1) }).collect());
+    push(json!([led_by(1, 40)]));
+    let plan = revert(&world, "2", &Value::Null);
+    assert_eq!((plan.counts(), &plan.json()["conflicts"]["count"]), ([0; 5], &json!(39)), "{}", plan.text);
+    let named_by = |of: usize| plan.json()["conflicts"]["employees"][of]["namedBy"]["id"].clone();
+    assert_eq!((named_by(0), named_by(37), named_by(38)), (json!("3"), json!("40"), json!("1")));
+}
+
+#[test]
 fn absence_is_undone_with_what_it_counted() {
     let profile = PEOPLE.replacen("name = \"People\"", "name = \"People\"\nabsent = \"hide\"\ngrace = 1", 1);
     let world = World::with(&profile, "");

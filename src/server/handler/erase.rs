@@ -3,16 +3,14 @@
 use crate::dialect::JSON;
 use crate::server::Server;
 use crate::server::call::{Call, only_parameters, parameter};
+use crate::server::erasing::OVERWRITING_WAIT;
 use crate::server::push::apply::{Done, apply};
 use crate::server::respond::{Answer, REVISION, Refusal, json};
 use crate::store::{Erased, Key, Roster};
 use crate::sync::{Failure, Receipt, Trace};
 use hyper::StatusCode;
 use serde_json::json;
-use std::time::{Duration, Instant};
-
-/// How long an erasure waits for those who read, so that it can say that nothing is left.
-pub const OVERWRITING_WAIT: Duration = Duration::from_secs(2);
+use std::time::Instant;
 
 /// What came of a request.
 enum Outcome {
@@ -94,6 +92,6 @@ fn carry_out(server: &Server, key: &Key, id: &str, roster: &mut Roster, trace: &
         return Ok(Outcome::Again);
     }
     let erased = roster.begin()?.erase(&[person.number], trace.sender, server.limits.index_bytes_max)?;
-    let is_overwritten = roster.scrub(Instant::now() + OVERWRITING_WAIT)?;
+    let is_overwritten = roster.scrub(Instant::now() + OVERWRITING_WAIT);
     Ok(Outcome::Erased { erased, is_overwritten })
 }

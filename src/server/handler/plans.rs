@@ -3,7 +3,6 @@
 pub mod shown;
 
 use super::changes::Page;
-use super::erase::OVERWRITING_WAIT;
 use crate::dialect::startexam;
 use crate::server::call::{Call, only_parameters, parameter};
 use crate::server::push::apply::apply as carry_out;
@@ -95,7 +94,7 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
         let (profiles, limits) = (&server.profiles, &server.limits);
         let applied = apply_plan(&ApplyPlan { account, id: &id, moved, profiles, limits }, roster.begin()?, trace)?;
         // An undo may have erased whom the syncs had created. What readers hold back is overwritten when they have ended.
-        roster.scrub(Instant::now() + OVERWRITING_WAIT)?;
+        roster.scrub(Instant::now());
         Ok(applied)
     });
     let (receipt, left_out) = applying.result(event).await??;

@@ -39,11 +39,11 @@ pub async fn revert(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let back_to = parameter(&call.head, "to").map(|to| number("to", &to)).transpose()?;
     let Call { server, body, event, head, .. } = call;
     let max = BytesMax { limit: "envelope_bytes_max", bytes: server.limits.envelope_bytes_max as u64 };
-    let pace = body.pace().clone();
-    let mut turn = server.turns.take(key.clone(), &pace).await?;
-    let sent = collect(server, &head.headers, body, max, turn.reserving(&server.collected)).await?;
+    let (pace, account) = (body.pace().clone(), key.account);
+    // Whoever sends it slowly keeps nobody's turn.
+    let sent = collect(server, &head.headers, body, max, &mut server.collected.nothing(Some(account))).await?;
     let Request { anyway } = if sent.is_empty() { Request::default() } else { parsed(&sent)? };
-    let account = key.account;
+    let turn = server.turns.take(key.clone(), &pace).await?;
     let applying = carry_out(server, turn, event, sent.len(), move |server, roster, trace| {
         let (profiles, limits, spool_dir) = (&server.profiles, &server.limits, &server.spool_dir);
         let undo = Undo { account, revision, back_to, anyway: &anyway, created, profiles, limits, spool_dir };

@@ -265,9 +265,10 @@ impl From<UndoFailure> for Refusal {
         let status = match failure {
             UndoFailure::Unknown(_) => StatusCode::NOT_FOUND,
             UndoFailure::Backwards { .. } | UndoFailure::NotInConflict(_) => StatusCode::BAD_REQUEST,
-            UndoFailure::Restored { .. } | UndoFailure::SeveralProfiles(_) | UndoFailure::NoProfile(_) => {
-                StatusCode::CONFLICT
-            }
+            UndoFailure::Restored { .. }
+            | UndoFailure::SeveralProfiles(_)
+            | UndoFailure::NoProfile(_)
+            | UndoFailure::Entangled => StatusCode::CONFLICT,
         };
         // The ids that were named are for the client only.
         let internal = Some("syncs cannot be undone".to_owned());

@@ -28,7 +28,7 @@ impl Store {
             return Err(Error::damaged(intact).of(id));
         }
         erasures::apply(&mut connection, &path, id, &self.shared()).map_err(|error| error.of(id))?;
-        erasures::list(&connection, &self.shared())?;
+        erasures::list(&connection, &self.shared)?;
         // If somebody else reads the file, it is done when the account is opened for the first time.
         scrub::scrub(&mut connection, &OpenFile::of(path.clone()), Instant::now())?;
         let summary = reader::summary(&connection).map_err(|error| error.of(id))?;

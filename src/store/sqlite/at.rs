@@ -212,17 +212,8 @@ pub(super) fn then(
     number: u32,
     passed_over: &mut usize,
 ) -> Result<Option<VersionAt>, Error> {
-    let mut back = connection.prepare_cached("SELECT previous FROM version WHERE place = ? << 32 | ?")?;
-    let mut latest = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
-    let mut made_by: u64 = latest.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
-    while made_by > revision {
-        *passed_over += 1;
-        made_by = back.query_row(params![made_by, number], |row| row.get(0)).optional()?.unwrap_or(0);
-    }
-    let version = life::version(connection, number, made_by)?;
-    let then =
-        version.map(|life::Version { revision, employee, absent, .. }| VersionAt { employee, since: revision, absent });
-    Ok(then.filter(|then| then.since <= revision))
+    let version = life::version_until(connection, number, revision, passed_over)?;
+    Ok(version.map(|life::Version { revision, employee, absent, .. }| VersionAt { employee, since: revision, absent }))
 }
 
 /// Calls `each` with every employee of the roster at a revision, in the order of the numbers, while it returns true.

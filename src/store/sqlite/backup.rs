@@ -64,7 +64,7 @@ impl Store {
         copy_into(&copy, &path, |there| restore::give_revision(&copy, there))?;
         let summary = reader::summary(&copy)?;
         let bytes = fs::metadata(&path).map_or(0, |file| file.len());
-        erasures::list(&schema::open_roster(&path, false, self.seed())?, &self.shared())?;
+        erasures::list(&schema::open_roster(&path, false, self.seed())?, &self.shared)?;
         Ok(Copied { path, bytes, summary, erased })
     }
 

@@ -13,8 +13,9 @@ use crate::digest::Fingerprinting;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
 
-/// How many employees one sync erases.
+/// How many employees one sync erases, and how many entries are added to the list at a time.
 const BATCH: usize = 1_000;
 
 /// The hash of a person, or of a roster.
@@ -36,24 +37,34 @@ pub(super) fn note<'i>(
     Ok(())
 }
 
-/// Adds the erasures of an account's file to the list in `rollcall.db`, those that were not added yet.
-pub(super) fn list(connection: &Connection, shared: &Connection) -> Result<(), Error> {
-    let unlisted = "SELECT EXISTS (SELECT 1 FROM erasure WHERE NOT is_listed)";
-    if !connection.prepare_cached(unlisted)?.query_row([], |row| row.get::<_, bool>(0))? {
-        return Ok(());
-    }
-    let roster = roster(&State::of(connection)?.identity);
-    {
-        let mut insert = shared.prepare("INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?)")?;
-        let mut select = connection.prepare("SELECT mark, hash, erased_at FROM erasure WHERE NOT is_listed")?;
-        let mut erasures = select.query([])?;
-        while let Some(row) = erasures.next()? {
-            let (mark, hash, erased_at): (Hash, Hash, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            insert.execute(params![roster, mark, hash, erased_at])?;
+/// Adds the erasures of an account's file to the list in `rollcall.db`, those that were not added yet. That is locked for a moment at a time
+/// only, whatever waits for the account's file: every request of every account needs it.
+pub(super) fn list(connection: &Connection, shared: &Mutex<Connection>) -> Result<(), Error> {
+    loop {
+        let mut select =
+            connection.prepare_cached("SELECT mark, hash, erased_at FROM erasure WHERE NOT is_listed LIMIT ?")?;
+        let unlisted = select.query_map([BATCH], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let unlisted: Vec<(Hash, Hash, String)> = unlisted.collect::<Result<_, _>>()?;
+        if unlisted.is_empty() {
+            return Ok(());
         }
+        let roster = roster(&State::of(connection)?.identity);
+        {
+            let mut shared = shared.lock().expect("no holder of the lock panics");
+            let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?)")?;
+            for (mark, hash, erased_at) in &unlisted {
+                insert.execute(params![roster, mark, hash, erased_at])?;
+            }
+            drop(insert);
+            transaction.commit()?;
+        }
+        let transaction = connection.unchecked_transaction()?;
+        let mut note = transaction.prepare_cached("UPDATE erasure SET is_listed = true WHERE mark = ? AND hash = ?")?;
+        unlisted.iter().try_for_each(|(mark, hash, _)| note.execute(params![mark, hash]).map(drop))?;
+        drop(note);
+        transaction.commit()?;
     }
-    connection.execute("UPDATE erasure SET is_listed = true WHERE NOT is_listed", [])?;
-    Ok(())
 }
 
 /// Erases from a file, which nobody else has open, whoever the list names and it does not know of. Returns how many they are.

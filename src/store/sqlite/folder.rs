@@ -3,9 +3,9 @@
 use super::index::Cache;
 use super::kept::Kept;
 use super::roster::OpenFile;
-use super::scrub::{self, Unscrubbed};
+use super::scrub::Unscrubbed;
 use super::server_key::KeyFile;
-use super::{Error, Key, Reader, Roster, erasures, private, schema};
+use super::{Error, Key, Reader, Roster, private, schema};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -16,7 +16,7 @@ use std::time::Instant;
 /// A store, opened. Any number of processes may have it open; only one may serve from it, see [`Store::lock`].
 pub struct Store {
     dir: PathBuf,
-    shared: Arc<Mutex<Connection>>,
+    pub(super) shared: Arc<Mutex<Connection>>,
     seed: u64,
     pub(super) indexes: Arc<Cache>,
     pub(super) unscrubbed: Arc<Unscrubbed>,
@@ -140,13 +140,8 @@ impl Store {
             indexes: self.indexes.clone(),
             unscrubbed: self.unscrubbed.clone(),
         };
-        erasures::list(&roster.connection, &self.shared())?;
         // Whoever erased something may have been killed before it was overwritten.
-        if scrub::is_asked(&roster.connection)
-            && let Err(error) = roster.scrub(Instant::now())
-        {
-            tracing::error!(account = key.account, "what was erased could not be overwritten: {error}");
-        }
+        roster.scrub(Instant::now());
         Ok(roster)
     }
 

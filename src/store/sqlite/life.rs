@@ -180,7 +180,9 @@ fn life(
     let mut page = LifePage::default();
     let mut chains = Vec::new();
     for of_person in of_person(connection, number, MERGED_MAX)? {
-        chains.extend(version_until(connection, of_person, from.unwrap_or(u64::MAX))?.map(|next| (of_person, next)));
+        chains.extend(
+            version_until(connection, of_person, from.unwrap_or(u64::MAX), &mut 0)?.map(|next| (of_person, next)),
+        );
     }
     let mut bytes = 0;
     // What the person did under its own number comes before what the same sync did to somebody who was merged into it.
@@ -231,19 +233,27 @@ pub(super) fn of_person(connection: &Connection, number: u32, max: usize) -> Res
     Ok(numbers)
 }
 
-/// Returns the last version of an employee that a revision made up to this one; `None` if there is none.
-fn version_until(connection: &Connection, number: u32, until: u64) -> Result<Option<Version>, Error> {
+/// Returns the last version of an employee that a revision made up to this one; `None` if there is none. Adds to `passed_over` how many have
+/// come since.
+pub(super) fn version_until(
+    connection: &Connection,
+    number: u32,
+    until: u64,
+    passed_over: &mut usize,
+) -> Result<Option<Version>, Error> {
     let mut select = connection.prepare_cached("SELECT revision FROM latest WHERE number = ?")?;
     let mut made: u64 = select.query_row([number], |row| row.get(0)).optional()?.unwrap_or(0);
     let mut previous = connection.prepare_cached("SELECT previous FROM version WHERE place = ?1 << 32 | ?2")?;
     while made > until {
-        made = previous.query_row(params![made, number], |row| row.get(0))?;
+        *passed_over += 1;
+        // One that was trimmed is in `employee`.
+        made = previous.query_row(params![made, number], |row| row.get(0)).optional()?.unwrap_or(0);
     }
     Ok(version(connection, number, made)?.filter(|version| version.revision <= until))
 }
 
 /// Returns the version of an employee that a revision made, or the one in `employee` if none in `version` has this revision.
-pub(super) fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
+fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
     let id = "coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > ?2 ORDER BY revision LIMIT 1), employee.id)";
     let appended = format!(
         "SELECT {id}, version.status, version.profile, version.data, previous, absent

@@ -77,13 +77,25 @@ pub(super) fn finish(connection: &Connection) {
 }
 
 impl Roster {
-    /// Overwrites what is left in the file of what was erased, and empties the log. Waits until `deadline` for whoever reads or writes. Returns
-    /// whether nothing is left; if something is, it is overwritten when they have ended, or when the file is opened again.
-    pub fn scrub(&mut self, deadline: Instant) -> Result<bool, Error> {
-        erasures::list(&self.connection, &self.shared.lock().expect("no holder of the lock panics"))?;
-        let is_clean = scrub(&mut self.connection, &self.file, deadline).map_err(|error| error.of(self.key.account))?;
-        self.unscrubbed.note(self.key.account, is_clean);
-        Ok(is_clean)
+    /// Overwrites what is left in the file of what was erased, if anything is, and empties the log then. Waits until `deadline` for whoever reads
+    /// or writes. Returns whether nothing is left; if something is, [`Store::scrub_left`] goes on, or whoever opens the file again. So a failure
+    /// is logged, and otherwise as if somebody read.
+    pub fn scrub(&mut self, deadline: Instant) -> bool {
+        let account = self.key.account;
+        let is_clean = self.try_scrub(deadline).unwrap_or_else(|error| {
+            tracing::error!(account, "what was erased could not be overwritten: {}", error.of(account));
+            false
+        });
+        self.unscrubbed.note(account, is_clean);
+        is_clean
+    }
+
+    fn try_scrub(&mut self, deadline: Instant) -> Result<bool, Error> {
+        erasures::list(&self.connection, &self.shared)?;
+        if !is_asked(&self.connection) {
+            return Ok(true);
+        }
+        scrub(&mut self.connection, &self.file, deadline)
     }
 }
 
@@ -91,12 +103,11 @@ impl Store {
     /// Overwrites what could not be overwritten when it was erased, of the accounts of which this process knows that. Waits for nobody.
     pub fn scrub_left(&self) {
         for account in self.unscrubbed.accounts() {
-            let scrub = || match self.key(account)? {
-                Some(key) => self.roster(&key)?.scrub(Instant::now()),
-                None => Ok(true),
-            };
-            if let Err(error) = scrub() {
-                tracing::error!(account, "what was erased could not be overwritten: {error}");
+            let opened = self.key(account).and_then(|key| key.map(|key| self.roster(&key)).transpose());
+            match opened {
+                Ok(Some(mut roster)) => drop(roster.scrub(Instant::now())),
+                Ok(None) | Err(Error::AccountGone(_)) => self.unscrubbed.note(account, true),
+                Err(error) => tracing::error!(account, "what was erased could not be overwritten: {error}"),
             }
         }
     }

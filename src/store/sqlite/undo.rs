@@ -11,7 +11,7 @@ impl Draft<'_> {
         let (kept, restored): (u64, Option<u64>) =
             self.prepared(counted)?.query_row([from, to], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let of_profiles = "SELECT DISTINCT profile.id FROM sync JOIN profile ON profile.number = sync.profile
-            WHERE revision BETWEEN ? AND ? AND (created + updated + activated + hidden > 0 OR kind = 'rename')";
+            WHERE revision BETWEEN ? AND ? AND (created + updated + activated + hidden > 0 OR kind IN ('rename', 'undo'))";
         let mut select = self.prepared(of_profiles)?;
         let profiles = select.query_map([from, to], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         let profiles = profiles.iter().map(|id| Uuid::parse_str(id).map_err(Error::damaged));

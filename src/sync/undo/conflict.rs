@@ -28,6 +28,8 @@ pub enum UndoFailure {
     SeveralProfiles(Vec<Uuid>),
     /// The profile is not in force any more.
     NoProfile(Uuid),
+    /// One employee stands in the way of another, and so on, in too many steps.
+    Entangled,
     /// These were named, and there is no conflict about them.
     NotInConflict(Vec<String>),
 }
@@ -63,6 +65,10 @@ impl fmt::Display for UndoFailure {
             UndoFailure::NoProfile(profile) => write!(
                 f,
                 "the profile {profile} of this sync is not in force any more, and nothing can be checked by it; put its file back first"
+            ),
+            UndoFailure::Entangled => f.write_str(
+                "so many employees stand in each other's way that it cannot be told in time who can be taken back; undo fewer syncs at \
+                 once, the last first",
             ),
             UndoFailure::NotInConflict(ids) => {
                 write!(
