@@ -3,7 +3,7 @@
 //! The modules in reading order, which is the order in which a push meets them:
 //!
 //! 1. [`command`] starts the program, as [`config`] and [`limits`] say; [`spelling`] guesses what a misspelt name was meant to be.
-//! 2. [`server`] listens, routes, authenticates ([`signature`], [`token`], [`until`], [`role`]) and receives the body ([`digest`]).
+//! 2. [`server`] listens, routes, authenticates ([`signature`], [`token`], [`until`], [`role`]; people by [`password`]) and receives the body ([`digest`]).
 //! 3. [`dialect`] knows the wire formats: it turns an element of the body ([`json`]) into what a push says about an employee.
 //! 4. [`sync`] is the push itself, from splitting the body to the commit.
 //! 5. [`profile`] has the fields of an employee and the rules for their values; a value that breaks one becomes a [`rejection`].
@@ -20,6 +20,7 @@ pub mod export;
 pub mod formula;
 pub mod json;
 pub mod limits;
+pub mod password;
 pub mod profile;
 pub mod rejection;
 pub mod role;

@@ -97,6 +97,45 @@ impl Roles {
     }
 }
 
+/// What a person who signs in may do. Each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UserRole {
+    /// Look at everything.
+    Read,
+    /// Let a push that was held back through, discard it, undo a sync.
+    Release,
+    /// Push a file, and change what is set.
+    Administrator,
+}
+
+impl UserRole {
+    /// All of them.
+    pub const ALL: [UserRole; 3] = [UserRole::Read, UserRole::Release, UserRole::Administrator];
+
+    /// The name that commands and the page have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            UserRole::Read => "read",
+            UserRole::Release => "release",
+            UserRole::Administrator => "administrator",
+        }
+    }
+
+    /// Returns the role of a name, or `None` if it is no role's.
+    pub fn parse(name: &str) -> Option<UserRole> {
+        UserRole::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// What a key would need to do the same.
+    pub fn roles(self) -> Roles {
+        match self {
+            UserRole::Read => Roles::of([Role::Read]),
+            UserRole::Release => Roles::of([Role::Read, Role::Release]),
+            UserRole::Administrator => Roles::ALL,
+        }
+    }
+}
+
 impl fmt::Display for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.iter().map(Role::name).collect::<Vec<_>>().join(", "))

@@ -28,6 +28,7 @@ mod restore;
 mod serve;
 mod show;
 mod undo;
+mod user;
 mod why;
 #[cfg(not(feature = "client"))]
 mod without_client;
@@ -71,6 +72,7 @@ enum Command {
     Demo(Demo),
     Account(account::Account),
     Key(key::Key),
+    User(user::User),
     History(history::History),
     Show(show::Show),
     Why(why::Why),
@@ -158,6 +160,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Demo(command) => command.run(config()?),
         Command::Account(command) => command.run(config()?),
         Command::Key(command) => command.run(config()?),
+        Command::User(command) => command.run(config()?),
         Command::Profile(command) => config().and_then(|_| command.run()),
         Command::Push(command) => command.run(config()?),
         Command::Plan(command) => command.run(config()?),

@@ -5,6 +5,7 @@ use super::authenticate::{content_length, permit};
 use super::body::{Body, drain};
 use super::call::Call;
 use super::observe::log::{Arrival, Event};
+use super::page;
 use super::respond::{Answer, REQUEST, Refusal};
 use super::route::{Found, Who};
 use super::share::disk::look_up;
@@ -14,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONNECTION, HOST, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{Request, StatusCode, Version};
+use hyper::{Method, Request, StatusCode, Version};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,8 @@ pub async fn answer(
         Ok(answer) => (answer, None),
         Err(refusal) => {
             let refusal = refusal.in_form_of(dialect);
-            (refusal.answer(), Some(refusal))
+            let answer = if found.is_of_page() { page::refused(&refusal) } else { refusal.answer() };
+            (answer, Some(refusal))
         }
     };
     if let Err(full) = reserve(&server, &event, &mut answer) {
@@ -61,7 +63,7 @@ pub async fn answer(
     let headers = answer.headers_mut();
     headers.insert(REQUEST, HeaderValue::from_str(&event.id.to_string()).expect("a UUID is ASCII"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     match unread.take() {
         None => {}
         Some(body) if version == Version::HTTP_2 => {
@@ -86,8 +88,20 @@ async fn dispatch(
     let route = found.route()?;
     let (path, role) = (route.path, route.role);
     match route.who {
-        Who::Anybody(handler) | Who::KeyInBody(handler) => {
+        Who::Anybody(handler) | Who::OnPage(handler) | Who::KeyInBody(handler) => {
             handler(Call { server, route: path, role, head, body, event }).await
+        }
+        Who::SignedIn(handler) => {
+            if head.method == Method::POST {
+                page::session::check_origin(&head.headers)?;
+            }
+            let (visitor, head) = look_up(server, |server| Ok((page::session::visitor(server, &head)?, head))).await?;
+            let Some(visitor) = visitor else {
+                return page::sign_in_first(&head);
+            };
+            event.user = Some(visitor.user.id);
+            visitor.permit(role)?;
+            handler(Call { server, route: path, role, head, body, event }, visitor).await
         }
         Who::KeyInHead(key_of, handler) => {
             let dialect = Dialect::of_path(path);

@@ -4,6 +4,7 @@ use super::Server;
 use super::authenticate::Caller;
 use super::body::Body;
 use super::observe::log::Event;
+use super::page::session::Visitor;
 use super::respond::{Answer, Refusal};
 use crate::role::Role;
 use hyper::StatusCode;
@@ -17,6 +18,9 @@ pub type Handler = for<'a> fn(Call<'a>) -> Answering<'a>;
 
 /// Answers a request of the account whose key was shown.
 pub type KeyHandler = for<'a> fn(Call<'a>, Caller) -> Answering<'a>;
+
+/// Answers a request for the page by somebody who has signed in.
+pub type PageHandler = for<'a> fn(Call<'a>, Visitor) -> Answering<'a>;
 
 /// What a handler returns.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send + 'a>>;
@@ -46,6 +50,12 @@ impl Call<'_> {
         let decoded = percent_decode_str(part).decode_utf8();
         let wrong = |_| Refusal::new(StatusCode::BAD_REQUEST, "the path must be percent-encoded UTF-8");
         decoded.map(std::borrow::Cow::into_owned).map_err(wrong)
+    }
+
+    /// Returns the account that the path names: 404 if it is no number.
+    pub fn account(&self) -> Result<i64, Refusal> {
+        let no_number = |_| Refusal::new(StatusCode::NOT_FOUND, "the number of an account is missing in the path");
+        self.part("account")?.parse().map_err(no_number)
     }
 
     /// The query; empty without one.

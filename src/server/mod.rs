@@ -8,7 +8,7 @@
 //! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
 //! 6. `respond` turns what happened into a status, a message and headers.
 //!
-//! `trim` removes old history in the background.
+//! `page` is what people see in a browser. `trim` removes old history in the background.
 //!
 //! On its way, `share` keeps one client from taking the others' share, and `observe` tells the operator.
 
@@ -21,6 +21,7 @@ mod erasing;
 mod handler;
 mod memory;
 mod observe;
+mod page;
 mod push;
 mod respond;
 #[expect(unused_qualifications, reason = "four paths are longer than they need be")]
@@ -47,6 +48,7 @@ use observe::history::History;
 use observe::metrics::Metrics;
 use push::asked::UnderWay;
 use push::turn::Turns;
+use share::attempts::Attempts;
 use share::budget::Budget;
 use share::followers::Followers;
 use share::gate::Gate;
@@ -70,6 +72,7 @@ pub struct Server {
     turns: Turns,
     under_way: Arc<UnderWay>,
     nonces: Nonces,
+    attempts: Attempts,
     reads: Gate,
     followers: Followers,
     exports: Gate,
@@ -104,6 +107,7 @@ impl Server {
             turns: Turns::new(&limits),
             under_way: Arc::default(),
             nonces: Nonces::new(limits.signatures_kept_max),
+            attempts: Attempts::default(),
             reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
             followers: Followers::new(&limits),
             exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),

@@ -3,21 +3,22 @@
 
 use super::Server;
 use super::authenticate::{Shown, signed};
-use super::call::{Handler, KeyHandler, parts_of};
+use super::call::{Handler, KeyHandler, PageHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
 use super::handler::{echospan, erase, export, feed, health, plans, read, rename, springest, startexam, syncs, undo};
+use super::page;
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
 use crate::role::Role;
 use Verb::{Delete, Post, Push, Read, Release};
-use Who::{Anybody, KeyInBody, KeyInHead};
+use Who::{Anybody, KeyInBody, KeyInHead, OnPage, SignedIn};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 37] = [
+static ROUTES: [Route; 53] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -74,6 +75,23 @@ static ROUTES: [Route; 37] = [
 
     Route::new(Push(Dialect::EchoSpan), "/echotools7/api/api_import_emps.asp", KeyInBody(|call| Box::pin(echospan::command(call))))
         .listed("/echotools7/api/api_import_emps.asp"),
+
+    Route::new(Read, "/", SignedIn(|call, visitor| Box::pin(page::accounts(call, visitor)))).listed("/ (the page)"),
+    Route::new(Read, "/accounts/{account}", SignedIn(|call, visitor| Box::pin(page::account(call, visitor)))),
+    Route::new(Post, "/accounts/{account}/find", SignedIn(|call, visitor| Box::pin(page::find(call, visitor)))).of_role(Role::Read),
+    Route::new(Read, "/accounts/{account}/people/{number}", SignedIn(|call, visitor| Box::pin(page::person(call, visitor)))),
+    Route::new(Read, "/accounts/{account}/syncs/{revision}", SignedIn(|call, visitor| Box::pin(page::sync(call, visitor)))),
+    Route::new(Read, "/accounts/{account}/syncs/{revision}/{file}", SignedIn(|call, visitor| Box::pin(page::download(call, visitor)))),
+    Route::new(Release, "/accounts/{account}/syncs/{revision}/undo", SignedIn(|call, visitor| Box::pin(page::undo(call, visitor)))),
+    Route::new(Read, "/accounts/{account}/plans/{id}", SignedIn(|call, visitor| Box::pin(page::plan(call, visitor)))),
+    Route::new(Release, "/accounts/{account}/plans/{id}/apply", SignedIn(|call, visitor| Box::pin(page::apply(call, visitor)))),
+    Route::new(Release, "/accounts/{account}/plans/{id}/discard", SignedIn(|call, visitor| Box::pin(page::discard(call, visitor)))),
+    Route::new(Read, "/sign-in", OnPage(|call| Box::pin(page::sign_in_form(call)))),
+    Route::new(Post, "/sign-in", OnPage(|call| Box::pin(page::sign_in(call)))),
+    Route::new(Post, "/sign-out", SignedIn(|call, visitor| Box::pin(page::sign_out(call, visitor)))),
+    Route::new(Read, "/join/{token}", OnPage(|call| Box::pin(page::invitation(call)))),
+    Route::new(Post, "/join/{token}", OnPage(|call| Box::pin(page::accept(call)))),
+    Route::new(Read, "/page/{file}", OnPage(|call| Box::pin(page::asset(call)))),
 ];
 
 /// What a row of the table says.
@@ -108,6 +126,10 @@ enum Verb {
 pub enum Who {
     /// Anybody: no key is needed.
     Anybody(Handler),
+    /// Anybody with a browser: a screen that needs no session.
+    OnPage(Handler),
+    /// Who has signed in to the page.
+    SignedIn(PageHandler),
     /// Who shows a key in the head, which the function finds.
     KeyInHead(fn(&Server, &Parts) -> Result<Shown, Refusal>, KeyHandler),
     /// Who shows a key in the body, which the handler reads.
@@ -205,6 +227,14 @@ impl Found {
         }
     }
 
+    /// Whether it is a screen of the page.
+    pub fn is_of_page(&self) -> bool {
+        match self {
+            Found::Route(route) | Found::OtherMethods(route) => matches!(route.who, OnPage(_) | SignedIn(_)),
+            Found::Nothing => false,
+        }
+    }
+
     /// The dialect of a push, or `None` if the request is no push.
     pub fn push(&self) -> Option<Dialect> {
         match self {
@@ -234,7 +264,8 @@ mod tests {
             if !paths.contains(&route.path) {
                 paths.push(route.path);
                 let who = match route.who {
-                    Anybody(_) => "anybody",
+                    Anybody(_) | OnPage(_) => "anybody",
+                    SignedIn(_) => "a user",
                     KeyInHead(..) | KeyInBody(_) => Dialect::of_path(route.path).facts().credential,
                 };
                 let row = format!("| `{}` | {} | {who} |", route.path, route.methods());
@@ -247,7 +278,7 @@ mod tests {
     #[test]
     fn an_unknown_path_is_told_what_there_is() {
         let message = nothing_here();
-        for Route { path, .. } in &ROUTES {
+        for Route { path, .. } in ROUTES.iter().filter(|route| !matches!(route.who, OnPage(_) | SignedIn(_))) {
             let is_listed = path.split(['/', '.']).all(|part| message.contains(part));
             assert!(is_listed || path.contains('{') || path.starts_with("/api/rest.php/"), "{path}: {message}");
         }
@@ -260,7 +291,8 @@ mod tests {
         assert_eq!(path(Method::POST, "/v1/employees.CSV"), "/v1/employees.csv");
         assert_eq!(path(Method::GET, "/v1/employees/%2F/"), "/v1/employees/{id}");
         assert_eq!(path(Method::GET, "/v1/employees//"), "/v1/employees/{id}");
-        for nothing in ["", "*", "/", "v1/employees", "/v1", "/v1/employees//image", "/v1/employees.csv.gz"] {
+        assert_eq!(path(Method::GET, "/"), "/");
+        for nothing in ["", "*", "v1/employees", "/v1", "/v1/employees//image", "/v1/employees.csv.gz"] {
             assert_eq!(path(Method::GET, nothing), "none", "{nothing}");
         }
         assert_eq!(Found::of(&Method::GET, "/v1/employees").push(), None);

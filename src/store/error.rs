@@ -94,6 +94,12 @@ pub enum Error {
     /// There is no such account.
     #[error("there is no account {0}; `rollcall account list` shows all")]
     NoAccount(i64),
+    /// There is no such user.
+    #[error("there is no user {0:?}; `rollcall user list` shows all")]
+    NoUser(String),
+    /// Another user has the name.
+    #[error("there is a user {0:?} already; `rollcall user invite` prints another link for that one")]
+    UserExists(String),
     /// The account was removed while it was being used.
     #[error("account {0} was removed meanwhile")]
     AccountGone(i64),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The nouns: what the words of the design mean in code.
 const NOUNS: &[&str] =
-    &["limits", "signature", "spelling", "token", "until", "digest", "json", "formula", "rejection", "role", "roster"];
+    &["limits", "signature", "spelling", "token", "until", "digest", "json", "formula", "password", "rejection", "role", "roster"];
 
 /// What each part may use besides the nouns and itself.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("json", &[]),
     ("formula", &[]),
+    ("password", &[]),
     ("rejection", &[]),
     ("role", &[]),
     ("roster", &[]),
@@ -45,6 +46,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rayon", &["sync"]),
     ("ureq", &["client"]),
     ("clap", &["command", "config"]),
+    ("argon2", &["password"]),
+    ("maud", &["server"]),
     ("libc", &["server"]),
     ("multer", &["server"]),
     ("calamine", &["client"]),

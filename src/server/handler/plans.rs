@@ -4,15 +4,19 @@ pub mod shown;
 
 use super::changes::Page;
 use crate::dialect::startexam;
+use crate::server::Server;
 use crate::server::call::{Call, only_parameters, parameter};
+use crate::server::observe::log::Event;
 use crate::server::push::apply::apply as carry_out;
 use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, Refusal, json, json_text, note, shown_left_out};
 use crate::server::share::disk;
+use crate::server::share::pace::Pace;
 use crate::store::{Key, Plan, PlanState, PlannedChange, Reader, RecordedChange};
-use crate::sync::{ApplyPlan, Moved, PlanFailure, apply_plan};
+use crate::sync::{ApplyPlan, LeftOut, Moved, PlanFailure, Receipt, apply_plan};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// `GET /v1/plans`: the plans that wait, the latest first.
@@ -34,7 +38,8 @@ pub async fn plan(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     .await
 }
 
-fn found(reader: &Reader, id: &str) -> Result<Plan, Refusal> {
+/// Returns the plan with an id: 404 if there is none.
+pub fn found(reader: &Reader, id: &str) -> Result<Plan, Refusal> {
     reader.plan(id)?.ok_or_else(|| PlanFailure::Unknown.into())
 }
 
@@ -58,9 +63,16 @@ pub async fn changes(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
 
 /// `DELETE /v1/plans/{id}`: discards a plan that waits.
 pub async fn discard(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
-    let Call { server, ref body, .. } = call;
     let id = call.part("id")?;
-    let turn = server.turns.take(key, body.pace()).await?;
+    discard_plan(call.server, key, id, call.body.pace()).await?;
+    let mut answer = Response::new(Content::whole(String::new()));
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    Ok(answer)
+}
+
+/// Discards a plan that waits, in its account's turn.
+pub async fn discard_plan(server: &Arc<Server>, key: Key, id: String, pace: &Arc<Pace>) -> Result<(), Refusal> {
+    let turn = server.turns.take(key, pace).await?;
     let plan = disk::look_up(server, move |server| {
         let mut roster = server.store.roster(&turn.key)?;
         let plan = roster.discard_plan(&id)?.ok_or(PlanFailure::Unknown)?;
@@ -69,11 +81,7 @@ pub async fn discard(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     })
     .await?;
     match plan.state {
-        PlanState::Waiting => {
-            let mut answer = Response::new(Content::whole(String::new()));
-            *answer.status_mut() = StatusCode::NO_CONTENT;
-            Ok(answer)
-        }
+        PlanState::Waiting => Ok(()),
         ended => Err(PlanFailure::Ended(ended).into()),
     }
 }
@@ -88,16 +96,7 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
         Some(_) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "rebase must be true or false")),
     };
     let Call { server, body, event, .. } = call;
-    let turn = server.turns.take(key, body.pace()).await?;
-    let account = turn.key.account;
-    let applying = carry_out(server, turn, event, 0, move |server, roster, trace| {
-        let (profiles, limits) = (&server.profiles, &server.limits);
-        let applied = apply_plan(&ApplyPlan { account, id: &id, moved, profiles, limits }, roster.begin()?, trace)?;
-        // An undo may have erased whom the syncs had created. What readers hold back is overwritten when they have ended.
-        roster.scrub(Instant::now());
-        Ok(applied)
-    });
-    let (receipt, left_out) = applying.result(event).await??;
+    let (receipt, left_out) = apply_waiting(server, key, id, moved, body.pace(), event).await?;
     let mut answer = match moved {
         Moved::Refuse => json_text(StatusCode::OK, startexam::answer(&receipt.counts)),
         Moved::LeaveOut => {
@@ -109,4 +108,25 @@ pub async fn apply(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     };
     note(&mut answer, &receipt);
     Ok(answer)
+}
+
+/// Applies a plan that waits, in its account's turn.
+pub async fn apply_waiting(
+    server: &Arc<Server>,
+    key: Key,
+    id: String,
+    moved: Moved,
+    pace: &Arc<Pace>,
+    event: &mut Event,
+) -> Result<(Receipt, LeftOut), Refusal> {
+    let turn = server.turns.take(key, pace).await?;
+    let account = turn.key.account;
+    let applying = carry_out(server, turn, event, 0, move |server, roster, trace| {
+        let (profiles, limits) = (&server.profiles, &server.limits);
+        let applied = apply_plan(&ApplyPlan { account, id: &id, moved, profiles, limits }, roster.begin()?, trace)?;
+        // An undo may have erased whom the syncs had created. What readers hold back is overwritten when they have ended.
+        roster.scrub(Instant::now());
+        Ok(applied)
+    });
+    Ok(applying.result(event).await??)
 }

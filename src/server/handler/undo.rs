@@ -4,19 +4,23 @@ use super::plans::shown::plan as shown_plan;
 use crate::dialect::startexam::shown_change;
 use crate::rejection::Rejection;
 use crate::roster::Names;
+use crate::server::Server;
 use crate::server::body::BytesMax;
 use crate::server::body::collect::collect;
 use crate::server::call::{Call, only_parameters, parameter};
+use crate::server::observe::log::Event;
 use crate::server::push::apply::apply as carry_out;
 use crate::server::respond::{Answer, Refusal, json, location};
 use crate::server::share::disk;
+use crate::server::share::pace::Pace;
 use crate::store::{Created, Key, Plan};
-use crate::sync::{Conflict, ConflictCause, Conflicts, Undo, plan_undo};
+use crate::sync::{Conflict, ConflictCause, Conflicts, Planned, Undo, plan_undo};
 use hyper::StatusCode;
 use hyper::header::LOCATION;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The body of a request, which may be empty.
 #[derive(Default, Deserialize)]
@@ -43,17 +47,42 @@ pub async fn revert(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     // Whoever sends it slowly keeps nobody's turn.
     let sent = collect(server, &head.headers, body, max, &mut server.collected.nothing(Some(account))).await?;
     let Request { anyway } = if sent.is_empty() { Request::default() } else { parsed(&sent)? };
-    let turn = server.turns.take(key.clone(), &pace).await?;
-    let applying = carry_out(server, turn, event, sent.len(), move |server, roster, trace| {
-        let (profiles, limits, spool_dir) = (&server.profiles, &server.limits, &server.spool_dir);
-        let undo = Undo { account, revision, back_to, anyway: &anyway, created, profiles, limits, spool_dir };
-        plan_undo(&undo, roster.begin()?, trace)
-    });
-    let (planned, conflicts) = applying.result(event).await??;
+    let (planned, conflicts) = plan(server, key.clone(), Asked { revision, back_to, anyway, created }, &pace, event).await?;
     let names = disk::look_up(server, move |server| Ok(server.store.reader(&key)?.names()?)).await?;
     let mut answer = json(StatusCode::OK, &shown(&planned.plan, &conflicts, &names));
     answer.headers_mut().insert(LOCATION, location(&planned.plan.id));
     Ok(answer)
+}
+
+/// What is to be undone, and how. See [`Undo`].
+pub struct Asked {
+    /// The revision of the last sync.
+    pub revision: u64,
+    /// The revision before the first, if there are several.
+    pub back_to: Option<u64>,
+    /// The ids of employees that are taken back though they were changed again since.
+    pub anyway: BTreeSet<String>,
+    /// What becomes of whom the syncs had created.
+    pub created: Created,
+}
+
+/// Makes a plan that undoes, in its account's turn.
+pub async fn plan(
+    server: &Arc<Server>,
+    key: Key,
+    asked: Asked,
+    pace: &Arc<Pace>,
+    event: &mut Event,
+) -> Result<(Planned, Conflicts), Refusal> {
+    let account = key.account;
+    let turn = server.turns.take(key, pace).await?;
+    let applying = carry_out(server, turn, event, 0, move |server, roster, trace| {
+        let (profiles, limits, spool_dir) = (&server.profiles, &server.limits, &server.spool_dir);
+        let Asked { revision, back_to, anyway, created } = asked;
+        let undo = Undo { account, revision, back_to, anyway: &anyway, created, profiles, limits, spool_dir };
+        plan_undo(&undo, roster.begin()?, trace)
+    });
+    Ok(applying.result(event).await??)
 }
 
 fn number(name: &str, value: &str) -> Result<u64, Refusal> {

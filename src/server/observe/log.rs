@@ -31,6 +31,8 @@ pub struct Event {
     pub account: Option<i64>,
     /// The number of that key among the account's.
     pub key: Option<i64>,
+    /// The number of the user who has signed in, if the request is for the page.
+    pub user: Option<i64>,
     /// What a push did.
     pub receipt: Option<Receipt>,
     /// What was noted about a push while it was carried out.
@@ -79,6 +81,7 @@ impl Event {
             id: Uuid::now_v7(),
             account: None,
             key: None,
+            user: None,
             receipt: None,
             trace: None,
             is_dry_run: false,
@@ -97,6 +100,11 @@ impl Event {
     pub fn sender(&self) -> Sender {
         let Arrival { push, peer, content_length, .. } = self.arrival;
         Sender { dialect: push, key: self.key, peer: Some(peer), bytes: content_length }
+    }
+
+    /// Returns who sends the request.
+    pub fn peer(&self) -> IpAddr {
+        self.arrival.peer
     }
 
     /// Notes the answer.
@@ -191,6 +199,7 @@ impl Drop for Event {
                     status = self.status.map(|status| status.as_u16()),
                     account = self.account,
                     key = self.key,
+                    user = self.user,
                     peer = %self.arrival.peer,
                     bytes = self.arrival.content_length,
                     duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -1,5 +1,6 @@
 //! One client cannot take the others' share: of connections, threads, memory and time.
 
+pub mod attempts;
 pub mod budget;
 pub mod disk;
 pub mod followers;

@@ -1,7 +1,7 @@
 //! The life of one employee: its versions, the latest first, from each to the one before it.
 
-use super::{Error, Past, Reader, RecordedChange, changes, rows, syncs};
-use crate::roster::{Employee, Missing, OwnedChange, is_of_removed, merged_into, merged_prefix};
+use super::{Error, OF_HIDDEN, Past, Reader, RecordedChange, changes, rows, syncs};
+use crate::roster::{Employee, Missing, OwnedChange, hash, is_of_removed, merged_into, merged_prefix};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashSet;
 
@@ -103,13 +103,52 @@ impl Reader {
                 (number, employee, true)
             }
         };
-        let mut select = connection
+        self.with_former_ids(number, employee, is_former).map(Some)
+    }
+
+    /// Returns the employee with a number, or the one whom it was merged into; `None` if there is none.
+    pub fn person_of(&self, number: u32) -> Result<Option<Person>, Error> {
+        let find = || match somebody(&self.connection, number)? {
+            Some((number, employee)) => self.with_former_ids(number, employee, false).map(Some),
+            None => Ok(None),
+        };
+        find().map_err(|error: Error| error.of(self.account))
+    }
+
+    /// Returns the number of an employee who has this value, in canonical form, in the unique field of a name; the one who was changed last if hidden ones have it, too.
+    pub fn holder(&self, field: &str, value: &str) -> Result<Option<u32>, Error> {
+        let find = || {
+            let connection = &self.connection;
+            let number = "SELECT number, seed FROM field, identity WHERE name = ?";
+            let number = connection.query_row(number, [field], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)));
+            let Some((field, seed)) = number.optional()? else {
+                return Ok(None);
+            };
+            let hash = hash(seed.cast_unsigned(), value.as_bytes()).to_be_bytes();
+            let mut select = connection.prepare_cached(
+                "SELECT number FROM unique_value CROSS JOIN roster ON number = employee WHERE field = ? AND hash = ?
+                 ORDER BY status DESC, roster.revision DESC LIMIT 1",
+            )?;
+            for field in [field, field | OF_HIDDEN] {
+                let holder = select.query_row(params![field, hash], |row| row.get(0)).optional()?;
+                if holder.is_some() {
+                    return Ok(holder);
+                }
+            }
+            Ok(None)
+        };
+        find().map_err(|error: Error| error.of(self.account))
+    }
+
+    fn with_former_ids(&self, number: u32, employee: Employee, is_former: bool) -> Result<Person, Error> {
+        let mut select = self
+            .connection
             .prepare_cached("SELECT id, revision FROM former_id WHERE number = ? ORDER BY revision DESC LIMIT ?")?;
         let former_ids = select
             .query_map(params![number, FORMER_IDS_MAX], |row| Ok(FormerId { id: row.get(0)?, until: row.get(1)? }))?
             .filter(|former| former.as_ref().map_or(true, |former| !is_of_removed(&former.id)))
             .collect::<Result<_, _>>()?;
-        Ok(Some(Person { number, employee, former_ids, is_former }))
+        Ok(Person { number, employee, former_ids, is_former })
     }
 
     /// Returns how many lists in a row have not carried the employee with a number; `None` if the last did, or it was hidden on purpose.

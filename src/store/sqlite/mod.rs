@@ -47,6 +47,7 @@ mod syncs;
 mod tally;
 mod trim;
 mod undo;
+mod users;
 mod versions;
 mod waiting;
 mod wipe;
@@ -67,6 +68,7 @@ pub use secrets::Secret;
 pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
 pub use trim::Trimmed;
+pub use users::{Deed, User};
 
 use super::{
     AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,

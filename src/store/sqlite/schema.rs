@@ -76,7 +76,43 @@ pub const SHARED: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     ERASED_LIST,
+    USERS,
 ];
+
+/// The people who sign in to the page.
+const USERS: &str = "
+    -- account: NULL if all. password: its argon2id hash, as rollcall::password makes it; NULL until the user has chosen one. invitation: the hash of a
+    -- token that is good for one new password until invited_until, in seconds of Unix time.
+    CREATE TABLE user (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+        account INTEGER,
+        role TEXT NOT NULL,
+        password TEXT,
+        invitation BLOB UNIQUE,
+        invited_until INTEGER,
+        created_at TEXT NOT NULL
+    ) STRICT;
+    -- token: the hash of what the cookie carries. Times are seconds of Unix time.
+    CREATE TABLE session (
+        token BLOB NOT NULL UNIQUE,
+        user INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        ends_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX session_by_user ON session (user);
+    -- What users did. what: without values of people. revision: the one that it made, if any.
+    CREATE TABLE deed (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        user TEXT NOT NULL,
+        account INTEGER,
+        what TEXT NOT NULL,
+        revision INTEGER
+    ) STRICT;
+    CREATE INDEX deed_by_account ON deed (account, number);
+    CREATE INDEX deed_by_revision ON deed (account, revision) WHERE revision IS NOT NULL;
+";
 
 /// Who was erased in any account.
 const ERASED_LIST: &str = "
