@@ -17,6 +17,7 @@ mod backup;
 mod blocks;
 mod body;
 mod both;
+mod browser;
 mod client;
 mod command;
 mod compressed;

@@ -14,7 +14,7 @@ fn people() -> String {
 
 /// Runs `rollcall user`, which must succeed, and returns what it prints.
 #[track_caller]
-fn user(world: &World, args: &[&str]) -> String {
+pub fn user(world: &World, args: &[&str]) -> String {
     let mut command = rollcall();
     command.arg("user").args(args).args(["--data", &world.path("data")]);
     let output = command.output().unwrap();
@@ -23,7 +23,7 @@ fn user(world: &World, args: &[&str]) -> String {
 }
 
 /// Adds a user, and returns the path of the link.
-fn invite(world: &World, name: &str, account: &str, role: &str) -> String {
+pub fn invite(world: &World, name: &str, account: &str, role: &str) -> String {
     let printed = user(world, &["add", name, "--account", account, "--role", role, "--url", "http://localhost"]);
     printed.lines().next().unwrap().strip_prefix("http://localhost").unwrap().to_owned()
 }
@@ -101,7 +101,7 @@ fn three(world: &World, status: &str) -> Answer {
 }
 
 /// A world in which a push is held that would hide two of three, and the id of its plan.
-fn held() -> (World, String) {
+pub fn held() -> (World, String) {
     let world = World::with(&people(), "");
     assert_eq!(three(&world, "active").counts(), [3, 0, 0, 0, 0]);
     let held = three(&world, "hidden");
