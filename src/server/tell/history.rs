@@ -3,9 +3,10 @@
 
 use super::{Look, payload};
 use crate::server::Server;
-use crate::store::{Announced, Error, Key, PENDING_MAX, Reader};
+use crate::store::{Announced, Error, PENDING_MAX, ToAnnounce};
 
-/// How many syncs, and how many other pushes, are announced to a webhook in one transaction.
+/// How many syncs, and how many other pushes, are announced to a webhook at a time, and about how many announcements are written in one
+/// transaction.
 const PART: usize = 100;
 
 /// Announces what has happened. Returns the accounts that have more to tell.
@@ -17,37 +18,53 @@ pub fn announce(server: &Server, look: &Look) -> Vec<i64> {
             return Vec::new();
         }
     };
-    let mut have_more = Vec::new();
+    let (mut have_more, mut to_announce) = (Vec::new(), Vec::new());
     for of_account in announced.chunk_by(|a, b| a.account == b.account) {
         let account = of_account[0].account;
         if look.is_at(account) {
-            match announce_account(server, account, of_account) {
+            match read(server, account, of_account, &mut to_announce) {
                 Ok(true) => have_more.push(account),
                 Ok(false) | Err(Error::AccountGone(_)) => {}
                 Err(error) => tracing::error!(account, "cannot tell what has happened: {error}"),
             }
         }
+        if to_announce.iter().map(|of_webhook| of_webhook.announcements.len()).sum::<usize>() > PART {
+            write(server, &mut to_announce);
+        }
     }
+    write(server, &mut to_announce);
     have_more
 }
 
-fn announce_account(server: &Server, account: i64, webhooks: &[Announced]) -> Result<bool, Error> {
+/// Reads what is to be announced to the webhooks of an account. Returns whether there is more.
+fn read(
+    server: &Server,
+    account: i64,
+    webhooks: &[Announced],
+    to_announce: &mut Vec<ToAnnounce>,
+) -> Result<bool, Error> {
     let Some(key) = server.store.key(account)? else {
         return Ok(false);
     };
     let reader = server.store.history_reader(&key)?;
     let mut has_more = false;
     for webhook in webhooks {
-        has_more |= announce_to(server, &key, &reader, webhook)?;
+        let news = reader.news(webhook.place, PART)?;
+        has_more |= news.has_more;
+        if news.to != webhook.place {
+            let announcements = news.pushes.iter().map(|past| payload::push(account, past)).collect();
+            to_announce.push(ToAnnounce { from: webhook.clone(), announcements, to: news.to });
+        }
     }
     Ok(has_more)
 }
 
-fn announce_to(server: &Server, key: &Key, reader: &Reader, webhook: &Announced) -> Result<bool, Error> {
-    let news = reader.news(webhook.place, PART)?;
-    if news.to != webhook.place {
-        let announcements: Vec<_> = news.pushes.iter().map(|past| payload::push(key.account, past)).collect();
-        server.store.announce_history(webhook, &announcements, news.to)?;
+/// Writes what is to be announced. If that fails, it is read again with the next look at all accounts.
+fn write(server: &Server, to_announce: &mut Vec<ToAnnounce>) {
+    if !to_announce.is_empty()
+        && let Err(error) = server.store.announce_histories(to_announce)
+    {
+        tracing::error!("cannot tell what has happened: {error}");
     }
-    Ok(news.has_more)
+    to_announce.clear();
 }

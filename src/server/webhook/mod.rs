@@ -32,7 +32,7 @@ const SLOW: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// How long the results of attempts are awaited after the first, so that they are written together.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a server that stops waits for what is on its way, so that it is not sent again after the next start.
 const STOP: Duration = Duration::from_secs(1);

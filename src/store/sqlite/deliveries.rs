@@ -188,7 +188,7 @@ impl Store {
     /// Records what came of attempts, and when the next ones follow. Returns the webhooks that are disabled since, because their receivers
     /// are gone, and the deliveries that nothing more is tried with.
     pub fn record_attempts(&self, attempts: &[Attempt]) -> Result<(Vec<i64>, Vec<i64>), Error> {
-        self.write(|transaction| {
+        self.write_to_log(|transaction| {
             let (mut disabled, mut given_up) = (Vec::new(), Vec::new());
             for attempt in attempts {
                 let Attempt { delivery, webhook, status, failure, took } = attempt;
@@ -231,7 +231,7 @@ impl Store {
         if !any_old && too_many.is_empty() {
             return Ok(false);
         }
-        let removed = self.write(|transaction| {
+        let removed = self.write_to_log(|transaction| {
             let mut most =
                 transaction.execute(&format!("DELETE FROM delivery WHERE {old}"), params![before, REMOVED_MAX])?;
             for (webhook, last) in too_many {
@@ -307,7 +307,7 @@ fn set_next(transaction: &Transaction, webhook: i64) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{EventType, Store, SyncPlace};
+    use crate::store::{EventType, Store, SyncPlace, ToAnnounce};
     use std::collections::BTreeSet;
     use tempfile::TempDir;
 
@@ -360,7 +360,10 @@ mod tests {
         let (_folder, store, webhook) = store();
         let announced = || store.announced(3).unwrap();
         let place = SyncPlace { revision: 7, refusal: 8 };
-        store.announce_history(&announced()[0], &vec![test(); 3], place).unwrap();
+        let histories = [ToAnnounce { from: announced()[0].clone(), announcements: vec![test(); 3], to: place }];
+        store.announce_histories(&histories).unwrap();
+        // What was announced already is not announced again.
+        store.announce_histories(&histories).unwrap();
         assert!(announced().is_empty(), "the rest waits in the history");
         let many = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10500)
              INSERT INTO delivery (webhook, message, event, payload, created_at) SELECT ?, n, 'test', '{}', '2026-01-01T00:00:00Z' FROM n";

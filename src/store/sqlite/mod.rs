@@ -76,7 +76,7 @@ pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
 pub use trim::Trimmed;
 pub use users::{Deed, User};
-pub use webhooks::{Announced, Webhook};
+pub use webhooks::{Announced, ToAnnounce, Webhook};
 
 use super::{
     AccountSetting, Announcement, AppliedPlan, Base, Came, Commit, Earlier, Error, EventType, FeedChange, FeedCursor,

@@ -77,6 +77,17 @@ impl Sealed {
     }
 }
 
+/// What is to be announced to a webhook of the history of its account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToAnnounce {
+    /// How far it was told already.
+    pub from: Announced,
+    /// What follows.
+    pub announcements: Vec<Announcement>,
+    /// How far it is told then.
+    pub to: SyncPlace,
+}
+
 impl Store {
     /// Adds a webhook, which is told what happens from now on. Returns its number.
     pub fn add_webhook(
@@ -214,25 +225,21 @@ impl Store {
         Ok(select.query_map([pending_max], announced)?.collect::<Result<_, _>>()?)
     }
 
-    /// Announces what follows a place in the history to a webhook, and notes up to which place, both or neither.
-    pub fn announce_history(
-        &self,
-        from: &Announced,
-        announcements: &[Announcement],
-        to: SyncPlace,
-    ) -> Result<(), Error> {
-        self.write(|transaction| {
-            let moved = transaction.execute(
-                "UPDATE webhook SET revision = ?, refusal = ? WHERE id = ? AND revision = ? AND refusal = ?",
-                params![to.revision, to.refusal, from.webhook, from.place.revision, from.place.refusal],
-            )?;
-            // Otherwise it is gone.
-            if moved > 0 {
-                let events: String =
-                    transaction
-                        .query_row("SELECT events FROM webhook WHERE id = ?", [from.webhook], |row| row.get(0))?;
-                for announcement in announcements.iter().filter(|announcement| wants(&events, announcement.event)) {
-                    insert_delivery(transaction, from.webhook, announcement)?;
+    /// Announces to webhooks what follows in the histories of their accounts, and notes how far, all or nothing.
+    pub fn announce_histories(&self, histories: &[ToAnnounce]) -> Result<(), Error> {
+        self.write_to_log(|transaction| {
+            for ToAnnounce { from, announcements, to } in histories {
+                let moved = transaction.execute(
+                    "UPDATE webhook SET revision = ?, refusal = ? WHERE id = ? AND revision = ? AND refusal = ?",
+                    params![to.revision, to.refusal, from.webhook, from.place.revision, from.place.refusal],
+                )?;
+                // Otherwise it is gone.
+                if moved > 0 {
+                    let events = "SELECT events FROM webhook WHERE id = ?";
+                    let events: String = transaction.query_row(events, [from.webhook], |row| row.get(0))?;
+                    for announcement in announcements.iter().filter(|announcement| wants(&events, announcement.event)) {
+                        insert_delivery(transaction, from.webhook, announcement)?;
+                    }
                 }
             }
             Ok(())
