@@ -14,7 +14,7 @@ pub async fn account(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     only_parameters(&call.head, &[])?;
     disk::read(call.server, key.account, move |server| {
         let now = Timestamp::now();
-        let scheduled = server.store.scheduled(now)?.into_iter().find(|scheduled| scheduled.account == key.account);
+        let scheduled = server.store.scheduled(Some(key.account), now)?.pop();
         let mut shown = json!({ "account": key.account });
         let Some(scheduled) = scheduled else {
             shown["lastPush"] = json!(server.store.last_sync(key.account)?);

@@ -182,7 +182,7 @@ pub fn text(server: &Server) -> String {
 /// Returns which of the accounts that have a schedule are late.
 fn late(server: &Server, now: Timestamp) -> Family<OfAccount, Gauge> {
     let family = Family::<OfAccount, Gauge>::default();
-    let read = || Ok((server.store.scheduled(now)?, server.store.alarms(None)?));
+    let read = || Ok((server.store.scheduled(None, now)?, server.store.alarms(None)?));
     let read = read().inspect_err(|error: &crate::store::Error| tracing::warn!("metrics: {error}"));
     let (scheduled, alarms) = read.unwrap_or_default();
     let late: BTreeSet<i64> = alarms.iter().map(|alarm| alarm.account).collect();

@@ -41,7 +41,7 @@ impl Watch {
 
     fn try_look(&mut self, server: &Server, look: &Look) -> Result<(), Error> {
         let now = Timestamp::now();
-        let scheduled = server.store.scheduled(now)?;
+        let scheduled = server.store.scheduled(None, now)?;
         let late: BTreeSet<i64> = server.store.alarms(None)?.into_iter().map(|alarm| alarm.account).collect();
         let accounts: BTreeSet<i64> = scheduled.iter().map(|scheduled| scheduled.account).collect();
         for account in late.difference(&accounts) {

@@ -30,14 +30,14 @@ pub struct Alarm {
 }
 
 impl Store {
-    /// Returns the accounts that have a schedule and have not ended, by id. A schedule that cannot be read is an error that names it.
-    pub fn scheduled(&self, now: Timestamp) -> Result<Vec<Scheduled>, Error> {
+    /// Returns the accounts that have a schedule and have not ended, by id: all, or one of them. A schedule that cannot be read is an error that names it.
+    pub fn scheduled(&self, account: Option<i64>, now: Timestamp) -> Result<Vec<Scheduled>, Error> {
         let shared = self.shared();
         let mut select = shared.prepare_cached(
             "SELECT id, created_at, value FROM account_setting JOIN account ON account = id
-             WHERE account_setting.name = ? AND (ends_at IS NULL OR ends_at > ?) ORDER BY id",
+             WHERE account_setting.name = ?1 AND (ends_at IS NULL OR ends_at > ?2) AND (?3 IS NULL OR id = ?3) ORDER BY id",
         )?;
-        let mut rows = select.query(params![SCHEDULE, now.as_second()])?;
+        let mut rows = select.query(params![SCHEDULE, now.as_second(), account])?;
         let mut scheduled = Vec::new();
         while let Some(row) = rows.next()? {
             let (account, created_at, value): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
