@@ -35,12 +35,24 @@ pub struct Config {
     /// The limits of the server.
     #[serde(default)]
     pub limits: Limits,
+    /// What holds for webhooks.
+    #[serde(default)]
+    pub webhooks: WebhooksConfig,
     /// What `rollcall push` does.
     #[serde(default)]
     pub push: PushConfig,
     /// What `rollcall demo` does.
     #[serde(default)]
     pub demo: DemoConfig,
+}
+
+/// The `[webhooks]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhooksConfig {
+    /// The private addresses and networks, like `10.0.0.0/8`, that webhooks may lead to; also by `http://`.
+    #[serde(default)]
+    pub allow: Vec<IpNet>,
 }
 
 /// The `[push]` table.

@@ -8,7 +8,8 @@
 //! 4. [`sync`] is the push itself, from splitting the body to the commit.
 //! 5. [`profile`] has the fields of an employee and the rules for their values; a value that breaks one becomes a [`rejection`].
 //! 6. [`roster`] is all employees of an account, [`store`] keeps it, and [`export`] writes it to a file, safe from [`formula`]s.
-//! 7. `client` (with the feature of that name) pushes to a server, and [`sample`] invents rosters to push.
+//! 7. [`schedule`] says when the pushes of an account are expected; [`server`] tells people if one is late.
+//! 8. `client` (with the feature of that name) pushes to a server, and [`sample`] invents rosters to push.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -26,6 +27,7 @@ pub mod rejection;
 pub mod role;
 pub mod roster;
 pub mod sample;
+pub mod schedule;
 pub mod server;
 pub mod signature;
 pub mod spelling;

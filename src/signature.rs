@@ -24,6 +24,7 @@
 //! ```
 
 pub mod message;
+pub mod webhook;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -7,6 +7,7 @@ use super::{Failed, adopt, check, complain, out};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::roster::{Absent, Guard, GuardSetting};
+use crate::schedule::Schedule;
 use crate::store::{self, AccountSetting, Demand, Replay, Setting, Store, Summary};
 use crate::token;
 use crate::until::Until;
@@ -44,7 +45,8 @@ enum Action {
         #[arg(long, env = "ROLLCALL_UNTIL", value_name = "DATE", value_parser = Until::parse)]
         until: Option<Until>,
     },
-    /// Change when an account ends, what its pushes must have, how replayed signatures are met, or how long its history is kept
+    /// Change when an account ends, what its pushes must have, when they are expected, how replayed signatures are met, or how long its
+    /// history is kept
     Set {
         /// The account
         id: i64,
@@ -67,6 +69,10 @@ enum Action {
         /// configuration. A running server removes what is older within the hour
         #[arg(long, env = "ROLLCALL_HISTORY_DAYS", value_name = "DAYS", value_parser = history_days)]
         history_days: Option<HistoryDays>,
+        /// When its pushes are expected, like "every 24h grace 2h" or "nightly 02:30 Europe/Berlin grace 3h"; or none. If one is late, a
+        /// running server raises an alarm: in the log, the metrics, on the page and to webhooks
+        #[arg(long, env = "ROLLCALL_SCHEDULE", value_name = "SCHEDULE", value_parser = schedule)]
+        schedule: Option<SetSchedule>,
     },
     /// List the accounts, and which have ended or end within three days
     List {
@@ -146,6 +152,19 @@ fn history_days(text: &str) -> Result<HistoryDays, String> {
     days.map(|days| HistoryDays(Some(days))).ok_or_else(|| format!("a number from 1 to {HISTORY_DAYS_MAX}, or default"))
 }
 
+/// What `--schedule` takes.
+#[derive(Debug, Clone)]
+struct SetSchedule(Option<Schedule>);
+
+fn schedule(text: &str) -> Result<SetSchedule, String> {
+    match text {
+        "none" => Ok(SetSchedule(None)),
+        _ => Schedule::parse(text)
+            .map(|schedule| SetSchedule(Some(schedule)))
+            .map_err(|error| format!("{error}; or none")),
+    }
+}
+
 fn replay() -> impl TypedValueParser<Value = Replay> {
     let names = PossibleValuesParser::new(Replay::ALL.map(Replay::name));
     names.map(|name| Replay::parse(&name).expect("clap lets only these names through"))
@@ -164,20 +183,25 @@ impl Account {
                 let (secret, until) = (new_secret(secret)?, ends::to_come(until)?);
                 add(&self.store.open(&config, IfMissing::Make)?, id, &name, &secret, until)
             }
-            Action::Set { id, until: None, require: None, replay: None, guards, history_days: None }
-                if guards.is_empty() =>
-            {
-                Err(Failed::Usage(format!(
-                    "say what to set for account {id}: --until, --require, --replay, --guard or --history-days"
-                )))
-            }
-            Action::Set { id, until, require, replay, guards, history_days } => {
+            Action::Set {
+                id,
+                until: None,
+                require: None,
+                replay: None,
+                guards,
+                history_days: None,
+                schedule: None,
+            } if guards.is_empty() => Err(Failed::Usage(format!(
+                "say what to set for account {id}: --until, --require, --replay, --guard, --history-days or --schedule"
+            ))),
+            Action::Set { id, until, require, replay, guards, history_days, schedule } => {
                 let store = store()?;
                 until.map_or(Ok(()), |End(until)| set_until(&store, id, until))?;
                 require.map_or(Ok(()), |Demands(demands)| set_require(&store, id, demands))?;
                 replay.map_or(Ok(()), |replay| set_replay(&store, id, replay))?;
                 guards.into_iter().try_for_each(|guard| set_guard(&store, id, guard))?;
-                history_days.map_or(Ok(()), |days| set_history_days(&store, id, days))
+                history_days.map_or(Ok(()), |days| set_history_days(&store, id, days))?;
+                schedule.map_or(Ok(()), |schedule| set_schedule(&store, id, schedule))
             }
             Action::Profile { id, dialect, profile } => {
                 store()?.set(id, dialect, Setting::Profile(profile))?;
@@ -270,6 +294,14 @@ fn set_history_days(store: &Store, id: i64, HistoryDays(days): HistoryDays) -> R
     }
 }
 
+fn set_schedule(store: &Store, id: i64, SetSchedule(schedule): SetSchedule) -> Result<(), Failed> {
+    store.set_account(id, &AccountSetting::Schedule(schedule.clone()))?;
+    match schedule {
+        Some(schedule) => out!("account {id}: its pushes are expected {schedule}"),
+        None => out!("account {id}: its pushes are not expected by a schedule"),
+    }
+}
+
 fn names(demands: &BTreeSet<Demand>) -> Vec<&'static str> {
     demands.iter().map(|demand| demand.name()).collect()
 }
@@ -331,6 +363,7 @@ fn in_json(
         "require": names(&settings.require),
         "replay": settings.replay.name(),
         "historyDays": settings.history_days,
+        "schedule": settings.schedule.as_ref().map(ToString::to_string),
         "guards": settings.guards.iter().map(|(guard, setting)| (guard.name(), setting.to_string())).collect::<BTreeMap<_, _>>(),
     });
     match summary {

@@ -29,6 +29,8 @@ mod serve;
 mod show;
 mod undo;
 mod user;
+#[cfg(feature = "webhooks")]
+mod webhook;
 mod why;
 #[cfg(not(feature = "client"))]
 mod without_client;
@@ -73,6 +75,8 @@ enum Command {
     Account(account::Account),
     Key(key::Key),
     User(user::User),
+    #[cfg(feature = "webhooks")]
+    Webhook(webhook::Webhook),
     History(history::History),
     Show(show::Show),
     Why(why::Why),
@@ -161,6 +165,8 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Account(command) => command.run(config()?),
         Command::Key(command) => command.run(config()?),
         Command::User(command) => command.run(config()?),
+        #[cfg(feature = "webhooks")]
+        Command::Webhook(command) => command.run(config()?),
         Command::Profile(command) => config().and_then(|_| command.run()),
         Command::Push(command) => command.run(config()?),
         Command::Plan(command) => command.run(config()?),

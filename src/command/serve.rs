@@ -49,7 +49,7 @@ impl Serve {
         let spool = setting(self.spool, config.spool, || data.clone());
         tempfile::tempfile_in(&spool).map_err(|error| Failed::refused(format!("{}: {error}", spool.display())))?;
         let server = Server::new(store, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?;
-        let server = Arc::new(server.spooling_to(spool));
+        let server = Arc::new(server.spooling_to(spool).telling_also(config.webhooks.allow));
         let runtime = runtime()?;
         let served = runtime.block_on(async {
             // Before it is logged that the server listens, since a signal may come right after that.

@@ -8,7 +8,8 @@
 //! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
 //! 6. `respond` turns what happened into a status, a message and headers.
 //!
-//! `page` is what people see in a browser. `trim` removes old history in the background.
+//! `page` is what people see in a browser. `trim` removes old history in the background. `tell` finds out what people are to be told, and `webhook`
+//! sends it to them.
 //!
 //! On its way, `share` keeps one client from taking the others' share, and `observe` tells the operator.
 
@@ -27,16 +28,23 @@ mod respond;
 #[expect(unused_qualifications, reason = "four paths are longer than they need be")]
 mod route;
 mod share;
+mod tell;
 mod trim;
+#[cfg(feature = "webhooks")]
+mod webhook;
 
 pub use connection::listen::{raise_file_limit, serve};
 pub use handler::plans::shown::plan as shown_plan;
 pub use handler::startexam::STARTEXAM;
 pub use handler::syncs::shown::{event as shown_event, person as shown_person, sync as shown_sync};
 pub use handler::undo::shown as shown_undo;
+pub use handler::webhooks::shown::{delivery as shown_delivery, webhook as shown_webhook};
 pub use memory::share_arenas;
 pub use observe::ends::warn_of_ends;
 pub use observe::scrape::serve_metrics;
+pub use tell::address::check_url as check_webhook_url;
+pub use tell::late::Standing;
+pub use tell::payload::{published as announced_profile, test as announced_test};
 
 use crate::limits::Limits;
 use crate::profile::{Change, Folder, Profile, Reading};
@@ -75,6 +83,9 @@ pub struct Server {
     attempts: Attempts,
     reads: Gate,
     followers: Followers,
+    news: tell::News,
+    /// The private addresses that webhooks may lead to.
+    webhooks_allow: Vec<IpNet>,
     exports: Gate,
     /// The gate of exports that are sent, and those under way.
     sending: Gate,
@@ -110,6 +121,8 @@ impl Server {
             attempts: Attempts::default(),
             reads: Gate::new(limits.reads_max, limits.account_reads_max, limits.account_waiting_max),
             followers: Followers::new(&limits),
+            news: tell::News::default(),
+            webhooks_allow: Vec::new(),
             exports: Gate::new(limits.exports_max, limits.exports_max.div_ceil(2), limits.account_waiting_max),
             sending: export::gate_of_sent(&limits),
             sent: Arc::default(),
@@ -131,6 +144,12 @@ impl Server {
     #[must_use]
     pub fn spooling_to(self, spool_dir: PathBuf) -> Server {
         Server { spool_dir, ..self }
+    }
+
+    /// The same server; webhooks may also lead to these private addresses.
+    #[must_use]
+    pub fn telling_also(self, webhooks_allow: Vec<IpNet>) -> Server {
+        Server { webhooks_allow, ..self }
     }
 
     /// Leaves the data folder in order when the server stops: the log of `rollcall.db` is empty, and the lock file names nobody.

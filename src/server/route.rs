@@ -5,7 +5,9 @@ use super::Server;
 use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, PageHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
-use super::handler::{echospan, erase, export, feed, health, plans, read, rename, springest, startexam, syncs, undo};
+use super::handler::{
+    account, echospan, erase, export, feed, health, plans, read, rename, springest, startexam, syncs, undo, webhooks,
+};
 use super::page;
 use super::respond::Refusal;
 use crate::dialect::Dialect;
@@ -18,7 +20,7 @@ use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 53] = [
+static ROUTES: [Route; 61] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -52,6 +54,19 @@ static ROUTES: [Route; 53] = [
 
     Route::new(Read, "/v1/changes", KeyInHead(signed, |call, caller| Box::pin(feed::follow(call, caller))))
         .of_role(Role::Follow).listed("/v1/changes"),
+
+    Route::new(Read, "/v1/account", KeyInHead(signed, |call, caller| Box::pin(account::account(call, caller.key))))
+        .listed("/v1/account"),
+    Route::new(Read, "/v1/webhooks", KeyInHead(signed, |call, caller| Box::pin(webhooks::list(call, caller.key))))
+        .of_role(Role::Release).listed("/v1/webhooks"),
+    Route::new(Release, "/v1/webhooks", KeyInHead(signed, |call, caller| Box::pin(webhooks::add(call, caller.key)))),
+    Route::new(Delete, "/v1/webhooks/{id}", KeyInHead(signed, |call, caller| Box::pin(webhooks::remove(call, caller.key)))),
+    Route::new(Release, "/v1/webhooks/{id}/rotate", KeyInHead(signed, |call, caller| Box::pin(webhooks::rotate(call, caller.key)))),
+    Route::new(Release, "/v1/webhooks/{id}/test", KeyInHead(signed, |call, caller| Box::pin(webhooks::test(call, caller.key)))),
+    Route::new(Read, "/v1/webhooks/{id}/deliveries", KeyInHead(signed, |call, caller| Box::pin(webhooks::deliveries(call, caller.key))))
+        .of_role(Role::Release),
+    Route::new(Release, "/v1/webhooks/{id}/deliveries/{delivery}/resend",
+        KeyInHead(signed, |call, caller| Box::pin(webhooks::resend(call, caller.key)))),
 
     Route::new(Read, "/health", Anybody(|call| Box::pin(health::health(call)))).listed("/health"),
     Route::new(Read, "/health/ready", Anybody(|call| Box::pin(health::ready(call)))).listed("/health/ready"),

@@ -122,6 +122,68 @@ pub enum Error {
         /// The roles.
         roles: Roles,
     },
+    /// The account has no such webhook.
+    #[error("account {account} has no webhook {id}; `rollcall webhook list {account}` shows all")]
+    NoWebhook {
+        /// The account.
+        account: i64,
+        /// The webhook's number.
+        id: i64,
+    },
+    /// The account has as many webhooks as it may.
+    #[error(
+        "account {account} has {max} webhooks already, which is the most; remove one first (`rollcall webhook remove`)"
+    )]
+    WebhooksFull {
+        /// The account.
+        account: i64,
+        /// The limit.
+        max: usize,
+    },
+    /// The receiver of a webhook has said that it is gone.
+    #[error(
+        "webhook {id} of account {account} is disabled, because its receiver answered 410 (gone); remove it, and add another \
+         with `rollcall webhook add {account} URL`"
+    )]
+    WebhookDisabled {
+        /// The account.
+        account: i64,
+        /// The webhook's number.
+        id: i64,
+    },
+    /// The secret of a webhook was damaged, or moved from another.
+    #[error(
+        "the secret of webhook {id} of account {account} is damaged in rollcall.db; remove the webhook with \
+         `rollcall webhook remove {account} {id}` and add another"
+    )]
+    DamagedWebhook {
+        /// The account.
+        account: i64,
+        /// The webhook's number.
+        id: i64,
+    },
+    /// As many deliveries wait as may.
+    #[error(
+        "{max} deliveries to webhook {id} of account {account} wait already, which is the most; see `rollcall webhook deliveries {account}`"
+    )]
+    DeliveriesFull {
+        /// The account.
+        account: i64,
+        /// The webhook's number.
+        id: i64,
+        /// The limit.
+        max: u64,
+    },
+    /// The account has no such delivery.
+    #[error(
+        "account {account} has no delivery {number}, or it is not kept any more; `rollcall webhook deliveries {account}` shows all"
+    )]
+    NoDelivery {
+        /// The account.
+        account: i64,
+        /// The delivery's number.
+        number: i64,
+    },
     /// A setting of an account is not as it was written.
     #[error(
         "the setting {name} of account {account} for {dialect} cannot be read from rollcall.db; \

@@ -44,6 +44,7 @@
 //!
 //! The unique index on `(account, id)` is deferred to the commit, so two employees may exchange their ids.
 
+mod announcement;
 mod draft;
 mod erase;
 mod error;
@@ -59,6 +60,7 @@ mod suite;
 mod suspects;
 mod unique;
 
+pub use announcement::{Announcement, EventType};
 pub use draft::{
     Came, Commit, Draft, Earlier, IndexUpdate, Mark, Numbers, Once, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender,
     Sync,
@@ -75,9 +77,10 @@ pub use record::{
 };
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Admitted, Applied, Checkup, Copied, Credential, Deed, Due, Ended, Ending, Event, Filter, FormerId, Holder,
-    Key, LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster,
-    Secret, Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder, Trimmed, User,
+    Account, Admitted, Alarm, Announced, Applied, Attempt, Checkup, Copied, Credential, Deed, Delivery, Due,
+    DueDelivery, Ended, Ending, Event, Filter, FormerId, Holder, Key, LastAttempt, LifePage, ListedKey, Lock, News,
+    Outcome, OutcomeFilter, PENDING_MAX, Page, Past, Person, RESTORE, Reader, Refused, Roster, Scheduled, Secret,
+    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, ToAnnounce, TokenHolder, Trimmed, User, Webhook,
 };
 use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

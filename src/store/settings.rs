@@ -1,6 +1,7 @@
 //! What the operator has set for an account, and for a dialect of it.
 
 use crate::roster::{Absent, Guard, GuardSetting, GuardSettings};
+use crate::schedule::Schedule;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -69,6 +70,8 @@ pub struct AccountSettings {
     pub guards: GuardSettings,
     /// How many days its history is kept; `None` if as long as the server keeps one.
     pub history_days: Option<u32>,
+    /// When its pushes are expected; `None` if nobody is to be told that one is late.
+    pub schedule: Option<Schedule>,
 }
 
 /// Something that the pushes of an account must have.
@@ -103,6 +106,8 @@ pub enum AccountSetting {
     Guard(Guard, GuardSetting),
     /// See [`AccountSettings::history_days`].
     HistoryDays(Option<u32>),
+    /// See [`AccountSettings::schedule`].
+    Schedule(Option<Schedule>),
 }
 
 impl Demand {
@@ -153,6 +158,8 @@ impl AccountSetting {
             "replay" => Replay::parse(value).map(AccountSetting::Replay),
             HISTORY_DAYS if value == DEFAULT => Some(AccountSetting::HistoryDays(None)),
             HISTORY_DAYS => value.parse().ok().map(|days| AccountSetting::HistoryDays(Some(days))),
+            SCHEDULE if value == NONE => Some(AccountSetting::Schedule(None)),
+            SCHEDULE => Schedule::parse(value).ok().map(|schedule| AccountSetting::Schedule(Some(schedule))),
             _ => {
                 let guard = Guard::ALL.into_iter().find(|guard| setting_of(*guard) == name)?;
                 GuardSetting::parse(guard, value).ok().map(|setting| AccountSetting::Guard(guard, setting))
@@ -167,6 +174,7 @@ impl AccountSetting {
             AccountSetting::Replay(_) => "replay",
             AccountSetting::Guard(guard, _) => setting_of(*guard),
             AccountSetting::HistoryDays(_) => HISTORY_DAYS,
+            AccountSetting::Schedule(_) => SCHEDULE,
         }
     }
 
@@ -179,6 +187,7 @@ impl AccountSetting {
             AccountSetting::Replay(replay) => replay.name().to_owned(),
             AccountSetting::Guard(_, setting) => setting.to_string(),
             AccountSetting::HistoryDays(days) => days.map_or_else(|| DEFAULT.into(), |days| days.to_string()),
+            AccountSetting::Schedule(schedule) => schedule.as_ref().map_or_else(|| NONE.into(), ToString::to_string),
         }
     }
 }
@@ -190,6 +199,7 @@ impl AccountSettings {
             AccountSetting::Replay(replay) => self.replay = replay,
             AccountSetting::Guard(guard, setting) => drop(self.guards.insert(guard, setting)),
             AccountSetting::HistoryDays(days) => self.history_days = days,
+            AccountSetting::Schedule(schedule) => self.schedule = schedule,
         }
     }
 }
@@ -199,6 +209,12 @@ const HISTORY_DAYS: &str = "history-days";
 
 /// What is stored if nothing is set any more.
 const DEFAULT: &str = "default";
+
+/// The name by which the schedule is stored.
+pub(super) const SCHEDULE: &str = "schedule";
+
+/// What is stored if an account has no schedule any more.
+const NONE: &str = "none";
 
 /// The name by which the setting of a guard is stored.
 fn setting_of(guard: Guard) -> &'static str {

@@ -158,7 +158,7 @@ fn lists_are_json_for_programs() {
     assert_eq!(
         account,
         json!({ "account": 99, "name": "", "createdAt": null, "until": null, "state": "valid", "require": [],
-                "replay": "allow", "historyDays": null, "guards": {}, "active": 1, "hidden": 0, "revision": 1, "lastPush": null })
+                "replay": "allow", "historyDays": null, "schedule": null, "guards": {}, "active": 1, "hidden": 0, "revision": 1, "lastPush": null })
     );
     let mut key = json_list("key", &world)[1].clone();
     assert!(key["createdAt"].take().is_string());

@@ -17,6 +17,7 @@ const NOUNS: &[&str] = &[
     "rejection",
     "role",
     "roster",
+    "schedule",
 ];
 
 /// What each part may use besides the nouns and itself.
@@ -33,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rejection", &[]),
     ("role", &[]),
     ("roster", &[]),
+    ("schedule", &[]),
     ("sample", &[]),
     ("profile", &["dialect"]),
     ("config", &[]),
@@ -56,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["signature"]),
     ("sha2", &["signature", "digest", "token"]),
     ("rayon", &["sync"]),
-    ("ureq", &["client"]),
+    ("ureq", &["client", "server/webhook"]),
     ("clap", &["command", "config"]),
     ("argon2", &["password"]),
     ("maud", &["server"]),

@@ -8,7 +8,10 @@ use crate::server::memory;
 use crate::server::observe::history;
 use crate::server::respond::Refusal;
 use crate::server::share::pace::{Pace, Place};
+use crate::server::tell::keep_telling;
 use crate::server::trim;
+#[cfg(feature = "webhooks")]
+use crate::server::webhook::keep_sending;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use std::future::{Future, poll_fn};
@@ -61,6 +64,9 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     let tidying = tokio::spawn(memory::tidy(server.clone()));
     let erasing = tokio::spawn(erase_daily(server.clone()));
     let trimming = tokio::spawn(trim::keep_trimming(server.clone()));
+    let telling = tokio::spawn(keep_telling(server.clone()));
+    #[cfg(feature = "webhooks")]
+    let sending = tokio::spawn(keep_sending(server.clone(), stopped.clone()));
     let mut accepting = accepting(listeners);
     loop {
         let accepted = tokio::select! {
@@ -91,6 +97,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     tidying.abort();
     erasing.abort();
     trimming.abort();
+    telling.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
     server.followers.stop();
@@ -100,6 +107,8 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
         tracing::error!("requests were still under way after {} seconds (limit stop_seconds_max)", limit.as_secs());
         tasks.shutdown().await;
     }
+    #[cfg(feature = "webhooks")]
+    drop(sending.await);
     history.abort();
     let folded = tokio::task::spawn_blocking(move || {
         server.write_history();

@@ -1,5 +1,6 @@
 //! What answers the requests: a file for each dialect and each kind of read.
 
+pub mod account;
 mod changes;
 pub mod collaborator;
 pub mod echospan;
@@ -16,3 +17,4 @@ pub mod startexam;
 pub mod suspects;
 pub mod syncs;
 pub mod undo;
+pub mod webhooks;

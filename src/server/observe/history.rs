@@ -60,7 +60,7 @@ impl History {
         let noted = std::mem::take(&mut *self.waiting.lock().expect("no holder of the lock panics"));
         for (account, refused) in noted {
             match write_account(server, account, &refused) {
-                Ok(()) => {}
+                Ok(()) => server.news.note(account),
                 Err(store::Error::Busy(_)) => {
                     let mut waiting = self.waiting.lock().expect("no holder of the lock panics");
                     let later = waiting.entry(account).or_default();

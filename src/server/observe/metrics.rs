@@ -15,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 
 /// What has been counted since the server started.
@@ -179,6 +179,19 @@ pub fn text(server: &Server) -> String {
     text
 }
 
+/// Returns which of the accounts that have a schedule are late.
+fn late(server: &Server, now: Timestamp) -> Family<OfAccount, Gauge> {
+    let family = Family::<OfAccount, Gauge>::default();
+    let read = || Ok((server.store.scheduled(None, now)?, server.store.alarms(None)?));
+    let read = read().inspect_err(|error: &crate::store::Error| tracing::warn!("metrics: {error}"));
+    let (scheduled, alarms) = read.unwrap_or_default();
+    let late: BTreeSet<i64> = alarms.iter().map(|alarm| alarm.account).collect();
+    for account in scheduled.iter().map(|scheduled| scheduled.account) {
+        family.get_or_create(&OfAccount { account }).set(i64::from(late.contains(&account)));
+    }
+    family
+}
+
 fn moment(server: &Server) -> Registry {
     let mut registry = Registry::with_prefix("rollcall");
     let gauge = |value: usize| {
@@ -214,6 +227,8 @@ fn moment(server: &Server) -> Registry {
     }
     let help = "The age of the last push that was applied; an account that none was applied of has none";
     registry.register_with_unit("last_push_age", help, Unit::Seconds, ages);
+    let help = "1 if the push of an account that has a schedule is late, else 0";
+    registry.register("push_late", help, late(server, now));
     registry.register_with_unit("wal", "The length of the write-ahead logs", Unit::Bytes, logs);
     registry
 }

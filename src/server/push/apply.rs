@@ -86,6 +86,7 @@ pub fn apply<T: Done>(
         if let Some(receipt) = receipt {
             server.metrics.applied(account, &trace, receipt);
             server.followers.wake(account);
+            server.news.note(account);
         }
         // Who is unchanged leaves nothing behind: the body of such a push goes by.
         let left_bytes = match receipt {

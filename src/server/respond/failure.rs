@@ -38,6 +38,11 @@ impl From<store::Error> for Refusal {
                 );
                 Refusal::new(StatusCode::CONFLICT, message)
             }
+            store::Error::NoWebhook { .. }
+            | store::Error::NoDelivery { .. }
+            | store::Error::WebhookDisabled { .. }
+            | store::Error::WebhooksFull { .. }
+            | store::Error::DeliveriesFull { .. } => webhook(&error),
             store::Error::Moment(error) => error.into(),
             store::Error::Feed(error) => Refusal::new(StatusCode::GONE, error.to_string()),
             store::Error::LongLog { log_bytes_max, .. } => {
@@ -60,6 +65,33 @@ impl From<store::Error> for Refusal {
             _ => Refusal::internal(error),
         }
     }
+}
+
+/// What cannot be done with a webhook, in the words of the API.
+fn webhook(error: &store::Error) -> Refusal {
+    let (status, message) = match error {
+        store::Error::WebhookDisabled { id, .. } => {
+            let message = "is disabled, because its receiver answered 410 (gone); remove it, and add another";
+            (StatusCode::CONFLICT, format!("webhook {id} {message}"))
+        }
+        store::Error::WebhooksFull { max, .. } => (
+            StatusCode::CONFLICT,
+            format!("the account has {max} webhooks already, which is the most; remove one first"),
+        ),
+        store::Error::DeliveriesFull { id, max, .. } => {
+            let message =
+                format!("{max} deliveries to webhook {id} wait already, which is the most; wait until they are sent");
+            (StatusCode::CONFLICT, message)
+        }
+        store::Error::NoDelivery { .. } => {
+            let message = "the webhook has no delivery of this number, or it is not kept any more";
+            (StatusCode::NOT_FOUND, message.to_owned())
+        }
+        _ => {
+            (StatusCode::NOT_FOUND, "the account has no webhook of this number; GET /v1/webhooks lists all".to_owned())
+        }
+    };
+    Refusal::new(status, message)
 }
 
 impl From<MomentError> for Refusal {

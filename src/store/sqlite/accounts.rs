@@ -1,7 +1,7 @@
 //! The accounts.
 
 use super::keys::Credential;
-use super::{Error, Store, schema, users};
+use super::{Error, Store, schema, users, webhooks};
 use crate::role::Roles;
 use crate::until::Until;
 use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
@@ -111,6 +111,7 @@ impl Store {
             transaction.execute("DELETE FROM dialect_setting WHERE account = ?", [id])?;
             transaction.execute("DELETE FROM account_setting WHERE account = ?", [id])?;
             users::remove_of_account(transaction, id)?;
+            webhooks::remove_of_account(transaction, id)?;
             Ok(transaction.execute("DELETE FROM account WHERE id = ?", [id])?)
         })?;
         if removed == 0 && !exists {

@@ -15,13 +15,15 @@ impl Store {
             return Ok(None);
         };
         let reader = self.reader(&key)?;
-        // A restore and a rename are recorded among the pushes, by versions that record whose words a push is in, and how it came to be.
+        // Other syncs are recorded among the pushes, by versions that record whose words a push is in, and how it came to be.
         let has_column = |name: &str| {
             let columns = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('sync') WHERE name = ?)";
             reader.connection.query_row(columns, [name], |row| row.get::<_, bool>(0))
         };
         let pushes = match (has_column("dialect")?, has_column("kind")?) {
-            (_, true) => format!("WHERE dialect IS NOT '{RESTORE}' AND kind IS NOT 'rename'"),
+            (_, true) => {
+                format!("WHERE dialect IS NOT '{RESTORE}' AND coalesce(kind, '') NOT IN ('rename', 'undo', 'erase')")
+            }
             (true, false) => format!("WHERE dialect IS NOT '{RESTORE}'"),
             (false, false) => String::new(),
         };

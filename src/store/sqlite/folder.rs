@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+/// The length of the log of `rollcall.db` from which on it is moved into the database, in bytes.
+const SHARED_LOG_BYTES_MAX: u64 = 1 << 20;
+
 /// A store, opened. Any number of processes may have it open; only one may serve from it, see [`Store::lock`].
 pub struct Store {
     dir: PathBuf,
@@ -191,6 +194,19 @@ impl Store {
         transaction.commit()?;
         // It is durable in the log already. If the log cannot be emptied now, the next command or the end of the server does it.
         let _ = checkpoint(&shared);
+        Ok(result)
+    }
+
+    /// Does the same, but leaves it in the log as long as that is short: for what is written often, and no secret. It keeps others from
+    /// `rollcall.db` for a fraction of the time.
+    pub(super) fn write_to_log<T>(&self, work: impl FnOnce(&Transaction) -> Result<T, Error>) -> Result<T, Error> {
+        let mut shared = self.shared();
+        let transaction = shared.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&transaction)?;
+        transaction.commit()?;
+        if self.log_bytes(None) > SHARED_LOG_BYTES_MAX {
+            let _ = checkpoint(&shared);
+        }
         Ok(result)
     }
 

@@ -1,5 +1,6 @@
 //! The keys of accounts, and what is set for their dialects.
 
+use super::server_key::Of;
 use super::{Error, Key, Store};
 use crate::dialect::Dialect;
 use crate::role::Roles;
@@ -216,7 +217,7 @@ impl Store {
         )?;
         let id = transaction.last_insert_rowid();
         if let Some(secret) = secret {
-            let sealed = self.server_key(transaction)?.seal(secret, account, id)?;
+            let sealed = self.server_key(transaction)?.seal(secret, account, Of::Key(id))?;
             transaction.execute("UPDATE key SET sealed_secret = ? WHERE id = ?", params![sealed, id])?;
         }
         Ok(id)

@@ -9,10 +9,12 @@
 
 mod accounts;
 mod adopt;
+mod alarms;
 mod at;
 mod backup;
 mod changes;
 mod check;
+mod deliveries;
 mod derived;
 mod draft;
 mod due;
@@ -28,6 +30,7 @@ mod keys;
 mod life;
 mod log;
 mod missing;
+mod news;
 mod plan_absences;
 mod plans;
 mod private;
@@ -50,17 +53,21 @@ mod undo;
 mod users;
 mod versions;
 mod waiting;
+mod webhooks;
 mod wipe;
 
 pub use accounts::{Account, Key};
+pub use alarms::{Alarm, Scheduled};
 pub use backup::Copied;
 pub use check::Checkup;
+pub use deliveries::{Attempt, Delivery, DueDelivery, LastAttempt, PENDING_MAX};
 pub use draft::Draft;
 pub use due::Due;
 pub use folder::{Lock, Store};
 pub use history::Refused;
 pub use keys::{Admitted, Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
 pub use life::{Event, FormerId, LifePage, Person};
+pub use news::News;
 pub use reader::{Page, Reader, Summary};
 pub use restore::RESTORE;
 pub use roster::Roster;
@@ -69,11 +76,13 @@ pub use snapshot::{Filter, Since, Snapshot};
 pub use syncs::{Applied, Outcome, OutcomeFilter, Past, SyncFilter, SyncPage, SyncPlace};
 pub use trim::Trimmed;
 pub use users::{Deed, User};
+pub use webhooks::{Announced, ToAnnounce, Webhook};
 
 use super::{
-    AppliedPlan, Base, Came, Commit, Earlier, Error, FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync,
-    Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan, Numbers, OF_HIDDEN, Once, Plan, PlanState,
-    PlannedChange, RecordedChange, RejectionCounts, Remember, Retry, STATUS_CHANGES_MAX, Seen, Sender, Sync, SyncKind,
-    Times, Undoable, Undone, UniqueValue, VersionAt, Why, guards_of_text, guards_to_text, plan::StoredWhy,
-    suspects_of_text, suspects_to_text, unique_values,
+    AccountSetting, Announcement, AppliedPlan, Base, Came, Commit, Earlier, Error, EventType, FeedChange, FeedCursor,
+    FeedError, FeedPage, FeedStart, FeedSync, Held, HeldPush, IndexUpdate, Mark, Moment, MomentError, NewPlan, Numbers,
+    OF_HIDDEN, Once, Plan, PlanState, PlannedChange, RecordedChange, RejectionCounts, Remember, Retry,
+    STATUS_CHANGES_MAX, Seen, Sender, Sync, SyncKind, Times, Undoable, Undone, UniqueValue, VersionAt, Why,
+    guards_of_text, guards_to_text, plan::StoredWhy, settings::SCHEDULE, suspects_of_text, suspects_to_text,
+    unique_values,
 };

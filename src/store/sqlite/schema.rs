@@ -77,7 +77,57 @@ pub const SHARED: &[&str] = &[
 ",
     ERASED_LIST,
     USERS,
+    WEBHOOKS,
 ];
+
+/// Whom to tell, and what is still to be told.
+const WEBHOOKS: &str = "
+    -- The push of an account is late, which it is no more when the row goes. last_push: the last one before; NULL if there was none.
+    CREATE TABLE alarm (
+        account INTEGER PRIMARY KEY,
+        due_at TEXT NOT NULL,
+        last_push TEXT,
+        raised_at TEXT NOT NULL
+    ) STRICT;
+    -- events: names of store::EventType, separated by spaces. sealed_secret: sealed with the server key, as key.sealed_secret is; the one
+    -- before it signs, too, until old_until, in seconds of Unix time. disabled_at: when its receiver said that it is gone. revision, refusal:
+    -- the last of the account's history that deliveries were made of. next_at: the least of its deliveries.
+    CREATE TABLE webhook (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account INTEGER NOT NULL,
+        url TEXT NOT NULL,
+        events TEXT NOT NULL,
+        sealed_secret BLOB NOT NULL,
+        old_sealed_secret BLOB,
+        old_until INTEGER,
+        created_at TEXT NOT NULL,
+        disabled_at TEXT,
+        revision INTEGER NOT NULL,
+        refusal INTEGER NOT NULL,
+        next_at INTEGER
+    ) STRICT;
+    CREATE INDEX webhook_by_account ON webhook (account);
+    CREATE INDEX webhook_due ON webhook (next_at) WHERE next_at IS NOT NULL;
+    -- message: what the receiver knows the event by. next_at: when it is sent next, in milliseconds of Unix time; NULL if it is not to be sent
+    -- any more. status, failure, ms: of the last attempt; status is NULL if there was no answer, and failure if the answer was good.
+    CREATE TABLE delivery (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        webhook INTEGER NOT NULL,
+        message TEXT NOT NULL,
+        event TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER,
+        last_at TEXT,
+        status INTEGER,
+        failure TEXT,
+        ms INTEGER
+    ) STRICT;
+    CREATE INDEX delivery_by_webhook ON delivery (webhook, number);
+    CREATE INDEX delivery_due ON delivery (webhook, next_at) WHERE next_at IS NOT NULL;
+    CREATE INDEX delivery_by_age ON delivery (created_at);
+";
 
 /// The people who sign in to the page.
 const USERS: &str = "

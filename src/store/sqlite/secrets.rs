@@ -2,14 +2,15 @@
 
 use super::folder::checkpoint;
 use super::keys::Holder;
-use super::server_key::ServerKey;
+use super::server_key::{Of, ServerKey};
+use super::webhooks;
 use super::{Error, Store};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use std::sync::Arc;
 
 /// How often secrets are read again because their server key was replaced meanwhile. Each time takes a `rollcall key rewrap`
 /// between the reading of the database and that of the key file.
-const READ_AGAIN_MAX: u32 = 5;
+pub(super) const READ_AGAIN_MAX: u32 = 5;
 
 /// A SharedKey secret of an account.
 pub struct Secret {
@@ -36,7 +37,7 @@ impl Store {
             let Some(server_key) = self.key_file.find(server_key)? else {
                 continue;
             };
-            let open = |Sealed { secret, holder }| match server_key.open(&secret, account, holder.id()) {
+            let open = |Sealed { secret, holder }| match server_key.open(&secret, account, Of::Key(holder.id())) {
                 Some(text) => Ok(Secret { text, holder }),
                 None => Err(Error::DamagedSecret { account, id: holder.id() }),
             };
@@ -79,7 +80,8 @@ impl Store {
             if let Some(key) = self.key_file.find(id)? {
                 return Ok(key);
             }
-            let needed = "SELECT EXISTS (SELECT 1 FROM key WHERE sealed_secret IS NOT NULL)";
+            let needed =
+                "SELECT EXISTS (SELECT 1 FROM key WHERE sealed_secret IS NOT NULL) OR EXISTS (SELECT 1 FROM webhook)";
             if transaction.query_row(needed, [], |row| row.get(0))? {
                 return Err(self.not_in_the_file()?);
             }
@@ -93,7 +95,7 @@ impl Store {
         Ok(Arc::new(key))
     }
 
-    fn not_in_the_file(&self) -> Result<Error, Error> {
+    pub(super) fn not_in_the_file(&self) -> Result<Error, Error> {
         let path = self.key_file.path().to_owned();
         Ok(if self.key_file.read()?.is_empty() { Error::NoServerKey { path } } else { Error::WrongServerKey { path } })
     }
@@ -108,18 +110,20 @@ impl Store {
             let sealed = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             let sealed: Vec<(i64, i64, Vec<u8>)> = sealed.collect::<Result<_, _>>()?;
             for (account, id, secret) in &sealed {
-                let secret =
-                    old.open(secret, *account, *id).ok_or(Error::DamagedSecret { account: *account, id: *id })?;
-                let secret = new.seal(&secret, *account, *id)?;
+                let secret = old
+                    .open(secret, *account, Of::Key(*id))
+                    .ok_or(Error::DamagedSecret { account: *account, id: *id })?;
+                let secret = new.seal(&secret, *account, Of::Key(*id))?;
                 transaction.execute("UPDATE key SET sealed_secret = ? WHERE id = ?", params![secret, id])?;
             }
+            let webhooks = webhooks::rewrap(transaction, &old, &new)?;
             set_server_key(transaction, &new)?;
             // The file has the keys of before until the database has taken the new one, so that every state of the database finds its
             // key. Not only the last one: what a killed rewrap has written to the log may have become valid only when the next process
             // reads the log anew.
             let before = self.key_file.read()?;
             self.key_file.replace(&before.iter().chain([&new]).collect::<Vec<_>>())?;
-            Ok((sealed.len(), before))
+            Ok((sealed.len() + webhooks, before))
         })?;
         // Under the write lock, as every change of the file. What was written over cannot become valid any more; the key of another rewrap,
         // which may have begun since, is not among those of before.
@@ -146,7 +150,7 @@ impl Store {
             transaction.prepare("SELECT account, id, plain_secret FROM key WHERE plain_secret IS NOT NULL")?;
         let plain = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         for (account, id, secret) in plain.collect::<Result<Vec<(i64, i64, String)>, _>>()? {
-            let sealed = server_key.seal(&secret, account, id)?;
+            let sealed = server_key.seal(&secret, account, Of::Key(id))?;
             transaction
                 .execute("UPDATE key SET plain_secret = NULL, sealed_secret = ? WHERE id = ?", params![sealed, id])?;
         }

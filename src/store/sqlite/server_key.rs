@@ -48,27 +48,42 @@ impl ServerKey {
         i64::from_le_bytes(hash[..8].try_into().expect("eight bytes"))
     }
 
-    /// Seals the secret of a key of an account. Sealed, it cannot pass for the secret of another key.
-    pub fn seal(&self, secret: &str, account: i64, key: i64) -> Result<Vec<u8>, Error> {
+    /// Seals the secret of a key, or of a webhook, of an account. Sealed, it cannot pass for another's.
+    pub fn seal(&self, secret: &str, account: i64, of: Of) -> Result<Vec<u8>, Error> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(Error::random)?;
-        let payload = Payload { msg: secret.as_bytes(), aad: &belongs_to(account, key) };
+        let payload = Payload { msg: secret.as_bytes(), aad: &of.belongs_to(account) };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("a secret is not too long to be sealed");
         Ok([&nonce[..], &sealed].concat())
     }
 
-    /// The secret of a key of an account; `None` if it was not sealed for it with this server key.
-    pub fn open(&self, sealed: &[u8], account: i64, key: i64) -> Option<String> {
+    /// The secret of a key, or of a webhook, of an account; `None` if it was not sealed for it with this server key.
+    pub fn open(&self, sealed: &[u8], account: i64, of: Of) -> Option<String> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-        let payload = Payload { msg: sealed, aad: &belongs_to(account, key) };
+        let payload = Payload { msg: sealed, aad: &of.belongs_to(account) };
         let secret = self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
         String::from_utf8(secret).ok()
     }
 }
 
-/// The associated data of a sealed secret.
-fn belongs_to(account: i64, key: i64) -> Vec<u8> {
-    [b"rollcall secret".as_slice(), &account.to_le_bytes(), &key.to_le_bytes()].concat()
+/// What a sealed secret is the secret of, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// A key.
+    Key(i64),
+    /// A webhook.
+    Webhook(i64),
+}
+
+impl Of {
+    /// The associated data of the sealed secret.
+    fn belongs_to(self, account: i64) -> Vec<u8> {
+        let (what, number) = match self {
+            Of::Key(number) => (b"rollcall secret".as_slice(), number),
+            Of::Webhook(number) => (b"rollcall webhook".as_slice(), number),
+        };
+        [what, &account.to_le_bytes(), &number.to_le_bytes()].concat()
+    }
 }
 
 /// The file of the server key. It has one key; while the key is being replaced, and after a replacement that was killed, it has the old ones and
@@ -180,17 +195,19 @@ mod tests {
     #[test]
     fn a_sealed_secret_opens_for_its_key_only() {
         let (key, other) = (ServerKey::random().unwrap(), ServerKey::random().unwrap());
-        let sealed = key.seal("correct horse", 99, 3).unwrap();
-        assert_eq!(key.open(&sealed, 99, 3).as_deref(), Some("correct horse"));
-        assert_ne!(sealed, key.seal("correct horse", 99, 3).unwrap());
-        for (key, account, id) in [(&other, 99, 3), (&key, 98, 3), (&key, 99, 4)] {
-            assert_eq!(key.open(&sealed, account, id), None);
+        let of = Of::Key(3);
+        let sealed = key.seal("correct horse", 99, of).unwrap();
+        assert_eq!(key.open(&sealed, 99, of).as_deref(), Some("correct horse"));
+        assert_ne!(sealed, key.seal("correct horse", 99, of).unwrap());
+        for (key, account, of) in [(&other, 99, of), (&key, 98, of), (&key, 99, Of::Key(4)), (&key, 99, Of::Webhook(3))]
+        {
+            assert_eq!(key.open(&sealed, account, of), None);
         }
         for at in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[at] ^= 1;
-            assert_eq!(key.open(&damaged, 99, 3), None);
-            assert_eq!(key.open(&sealed[..at], 99, 3), None);
+            assert_eq!(key.open(&damaged, 99, of), None);
+            assert_eq!(key.open(&sealed[..at], 99, of), None);
         }
     }
 

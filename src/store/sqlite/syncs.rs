@@ -219,14 +219,14 @@ pub(super) fn select_from(connection: &Connection) -> Result<CachedStatement<'_>
     Ok(connection.prepare_cached(&format!("{SYNC} WHERE sync.revision >= ? ORDER BY sync.revision"))?)
 }
 
-const SYNC: &str = "
+pub(super) const SYNC: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, revision, employees,
         coalesce((SELECT max(revision) FROM sync AS earlier WHERE earlier.revision < sync.revision), 0),
         kind, plan, guards, (SELECT id FROM profile WHERE number = sync.profile), rules, first_created,
         set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us, rows_created, undo, suspects
     FROM sync";
 
-const REFUSAL: &str = "
+pub(super) const REFUSAL: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, number,
         requests, status, rejections, by_rule, plan, guards, cause
     FROM refusal";
@@ -322,7 +322,7 @@ pub(super) fn applied(row: &Row) -> Result<Past, Error> {
 }
 
 /// Reads a row of [`REFUSAL`], and its number.
-fn refused(row: &Row) -> Result<(u64, Past), Error> {
+pub(super) fn refused(row: &Row) -> Result<(u64, Past), Error> {
     let held = match row.get::<_, Option<String>>(17)? {
         Some(guards) => Some(HeldPush { plan: row.get(16)?, tripped: guards_of_text(&guards)?, counts: counts(row)? }),
         None => None,
