@@ -146,7 +146,8 @@ fn print_conflicts(conflicts: &Value) -> Result<(), Failed> {
         match (&conflict["changedBy"], conflict["message"].as_str()) {
             (Value::Null, Some(message)) => {
                 let field = conflict["field"].as_str().unwrap_or_default().escape_debug();
-                out!("conflict: {id}: {field}: {}", message.escape_debug())?;
+                // The ids in it are escaped already.
+                out!("conflict: {id}: {field}: {message}")?;
             }
             (Value::Null, None) => match conflict["namedBy"]["id"].as_str() {
                 Some(by) => {

@@ -70,5 +70,6 @@ mod terminal;
 mod trim;
 mod trouble;
 mod undo;
+mod undo_rules;
 mod unique;
 mod world;
