@@ -191,3 +191,48 @@ fn a_plan_of_an_undo_counts_people() {
     apply(&world, &plan);
     assert_eq!(world.get("/v1/syncs/3").json()["employees"], 1);
 }
+
+#[test]
+fn the_command_says_why_nothing_is_undone_and_who_is_left() {
+    let world = World::new();
+    let who = |id: &str, name: &str| employee(id, "active", &[("First Name", name)]);
+    let push = |employees: Value| assert_eq!(world.push_employees(employees).status, 200);
+    push(json!([who("1", "Ada"), who("2", "Bob")]));
+    push(json!([who("1", "Ada2"), who("2", "Bob2")]));
+    push(json!([who("1", "Ada3")]));
+    let undo = |revision: &str| {
+        let args =
+            ["undo", "99", revision, "--yes", "--data", &world.path("data"), "--profiles", &world.path("profiles")];
+        let output = run(&args);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = undo("2");
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.contains("restored 1: created 0, updated 1, activated 0, hidden 0, removed 0; in conflict 1\n"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(
+            "applied as revision 4\nrollcall: the undo leaves 1 employee as it is, who is in conflict, see above\n"
+        ),
+        "{said}"
+    );
+    let (code, said) = undo("2");
+    assert_eq!(
+        (code, said.contains("nothing was undone: the employee is in conflict, see above")),
+        (Some(1), true),
+        "{said}"
+    );
+    push(json!([who("2", "Bob")]));
+    assert_eq!(undo("5"), (Some(0), "restored 0: created 0, updated 0, activated 0, hidden 0, removed 0; in conflict 0\nrollcall: there is nothing to undo\n".into()));
+    let erased = world.request("DELETE", "/v1/employees/2?erase=true", None);
+    assert_eq!(erased.status, 200, "{}", erased.text);
+    for revision in ["6", "4"] {
+        let (code, said) = undo(revision);
+        let why = "nothing was undone: the personal data of 1 employee was erased, which cannot be undone";
+        assert_eq!((code, said.contains(why)), (Some(1), true), "{revision}: {said}");
+    }
+    assert_eq!(revert(&world, 6, &[]).json()["undo"]["erased"], 1);
+}
