@@ -8,7 +8,7 @@
 //! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
 //! 6. `respond` turns what happened into a status, a message and headers.
 //!
-//! `trim` removes old history in the background.
+//! `trim` removes old history in the background, and `noticing` sees what other programs change.
 //!
 //! On its way, `share` keeps one client from taking the others' share, and `observe` tells the operator.
 
@@ -20,6 +20,7 @@ mod connection;
 mod erasing;
 mod handler;
 mod memory;
+mod noticing;
 mod observe;
 mod push;
 mod respond;

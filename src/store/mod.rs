@@ -77,7 +77,7 @@ pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Rep
 pub use sqlite::{
     Account, Admitted, Applied, Checkup, Copied, Credential, Due, Ended, Ending, Event, Filter, FormerId, Holder, Key,
     LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
-    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder, Trimmed,
+    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder, Touched, Trimmed,
 };
 use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

@@ -5,6 +5,7 @@ use crate::server::Server;
 use crate::server::connection::{linger, serve as serve_connection};
 use crate::server::erasing::erase_daily;
 use crate::server::memory;
+use crate::server::noticing;
 use crate::server::observe::history;
 use crate::server::respond::Refusal;
 use crate::server::share::pace::{Pace, Place};
@@ -61,6 +62,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     let tidying = tokio::spawn(memory::tidy(server.clone()));
     let erasing = tokio::spawn(erase_daily(server.clone()));
     let trimming = tokio::spawn(trim::keep_trimming(server.clone()));
+    let noticing = tokio::spawn(noticing::keep_noticing(server.clone()));
     let mut accepting = accepting(listeners);
     loop {
         let accepted = tokio::select! {
@@ -91,6 +93,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     tidying.abort();
     erasing.abort();
     trimming.abort();
+    noticing.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
     server.followers.stop();

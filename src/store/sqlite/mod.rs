@@ -56,7 +56,7 @@ pub use backup::Copied;
 pub use check::Checkup;
 pub use draft::Draft;
 pub use due::Due;
-pub use folder::{Lock, Store};
+pub use folder::{Lock, Store, Touched};
 pub use history::Refused;
 pub use keys::{Admitted, Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
 pub use life::{Event, FormerId, LifePage, Person};
