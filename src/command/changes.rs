@@ -2,18 +2,54 @@
 
 use super::{Failed, out};
 use crate::dialect::startexam::shown_change;
-use crate::roster::{FLAPPING_DAYS, Share};
-use crate::store::Reader;
+use crate::roster::{Counts, FLAPPING_DAYS, Share};
+use crate::store::{Plan, Reader};
 use serde_json::Value;
 
-/// Prints who sent the push that became a plan, and when.
+/// Prints who sent the push that became a plan, or who made the undo that did, and when.
 pub fn print_plan(plan: &Value) -> Result<(), Failed> {
     let text = |name: &str| plan[name].as_str().unwrap_or("unknown");
-    let (id, dialect, peer) = (text("id"), text("dialect"), text("peer"));
-    let (made_at, expires_at) = (text("madeAt"), text("expiresAt"));
+    let (id, made_at, expires_at, peer) = (text("id"), text("madeAt"), text("expiresAt"), text("peer"));
     let key = plan["key"].as_i64().map_or("an unknown key".into(), |key| format!("key {key}"));
     out!("plan {id} of {made_at} waits until {expires_at}; it is for revision {}", plan["revision"])?;
-    out!("sent with {key} from {peer} ({dialect}), {} employees", plan["employees"])
+    if plan["why"] != "undo" {
+        return out!("sent with {key} from {peer} ({}), {} employees", text("dialect"), plan["employees"]);
+    }
+    let (from, to) = (&plan["undo"]["from"], &plan["undo"]["to"]);
+    let what = if from == to { format!("revision {to}") } else { format!("the revisions {from} to {to}") };
+    match plan["peer"].as_str() {
+        Some(peer) => out!("an undo of {what}, made with {key} from {peer}"),
+        None => out!("an undo of {what}, made by a command on the server"),
+    }
+}
+
+/// Who is removed by an undo. The five counts have them among the hidden, unless they were hidden already.
+#[derive(Default)]
+pub struct Removed {
+    all: u64,
+    hidden: u64,
+}
+
+impl Removed {
+    /// Counts a change, as the server shows it.
+    pub fn count(&mut self, change: &Value) {
+        let is = |kind: &str| change["kinds"].as_array().into_iter().flatten().any(|of| of == kind);
+        if is("removed") {
+            self.all += 1;
+            self.hidden += u64::from(is("hidden"));
+        }
+    }
+
+    /// Prints what an undo comes to.
+    pub fn print_totals(&self, plan: &Plan, conflicts: u64) -> Result<(), Failed> {
+        let Counts { created, updated, activated, hidden, .. } = plan.counts;
+        let hidden = hidden - self.hidden.min(hidden);
+        out!(
+            "restored {}: created {created}, updated {updated}, activated {activated}, hidden {hidden}, removed {}; in conflict {conflicts}",
+            plan.employees,
+            self.all
+        )
+    }
 }
 
 /// Prints the guards that have stopped the push that became a plan, or would stop it.

@@ -103,8 +103,7 @@ enum Failed {
     /// A guard stopped a push: exit code 3.
     #[cfg(feature = "client")]
     Held(String),
-    /// A lenient push was applied without some employees: exit code 4.
-    #[cfg(feature = "client")]
+    /// A lenient push, or an undo, was applied without some employees: exit code 4.
     Rejected(String),
 }
 
@@ -120,7 +119,6 @@ impl Failed {
             Failed::Usage(message) => Failed::Usage(format!("{done} {message}")),
             Failed::Refused(message) => Failed::Refused(format!("{done} {message}")),
             Failed::Held(message) => Failed::Held(format!("{done} {message}")),
-            #[cfg(feature = "client")]
             Failed::Rejected(message) => Failed::Rejected(format!("{done} {message}")),
         }
     }
@@ -150,7 +148,6 @@ pub fn run() -> ExitCode {
         Err(Failed::Refused(message)) => (1, message),
         #[cfg(feature = "client")]
         Err(Failed::Held(message)) => (3, message),
-        #[cfg(feature = "client")]
         Err(Failed::Rejected(message)) => (4, message),
     };
     complain!("rollcall: {message}");

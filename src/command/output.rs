@@ -3,7 +3,7 @@
 
 use super::Failed;
 use std::fmt::Arguments;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 /// Writes a line to the standard output. The failure says why it could not be written.
 macro_rules! out {
@@ -70,12 +70,35 @@ mod closed {
     }
 }
 
-/// Asks a question on the standard error, and returns whether the answer is yes.
-pub fn confirm(question: &str) -> Result<bool, Failed> {
+/// What was decided about changes that were shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// They are to be applied.
+    Apply,
+    /// They are not.
+    Refuse,
+    /// There is no terminal at which somebody could be asked.
+    NobodyAsked,
+}
+
+/// Asks on the standard error whether the changes that were shown are to be applied. With `yes` that was decided before.
+pub fn decide(yes: bool) -> Result<Decision, Failed> {
+    if yes {
+        return Ok(Decision::Apply);
+    }
+    if !is_at_terminal() {
+        return Ok(Decision::NobodyAsked);
+    }
     let mut asking = io::stderr();
     // Whoever cannot read the question can still answer it.
-    let _ = write!(asking, "{question} [y/N] ").and_then(|()| asking.flush());
+    let _ = write!(asking, "Apply these changes? [y/N] ").and_then(|()| asking.flush());
     let mut said = String::new();
     io::stdin().read_line(&mut said).map_err(Failed::refused)?;
-    Ok(matches!(said.trim().to_lowercase().as_str(), "y" | "yes"))
+    let is_yes = matches!(said.trim().to_lowercase().as_str(), "y" | "yes");
+    Ok(if is_yes { Decision::Apply } else { Decision::Refuse })
+}
+
+/// Whether somebody can be asked: whoever sees the question can also answer it.
+pub fn is_at_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }

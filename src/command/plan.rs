@@ -1,15 +1,16 @@
 //! `rollcall plan`
 
-use super::changes::{self, Document};
+use super::changes::{self, Document, Removed};
 use super::erase::OVERWRITING_WAIT;
 use super::folder::{IfMissing, StoreFolder};
+use super::output::{Decision, decide, is_at_terminal};
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::roster::{Counts, Tripped};
 use crate::server::shown_plan;
 use crate::store::{self, Error, Key, PlanState, Store};
-use crate::sync::{ApplyPlan, Failure, LeftOut, Moved, MovedPerson, PlanFailure, Trace, apply_plan};
+use crate::sync::{ApplyPlan, Failure, LeftOut, Moved, MovedPerson, PlanFailure, Receipt, Trace, apply_plan};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -53,7 +54,7 @@ enum Action {
         #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
         json: bool,
     },
-    /// Apply a plan and print what it did
+    /// Apply a plan and print what it did. At a terminal it asks first
     Apply {
         /// The account
         account: i64,
@@ -62,6 +63,9 @@ enum Action {
         /// Leave out employees who have changed since the plan was made, and apply the rest
         #[arg(long, env = "ROLLCALL_REBASE", value_parser = FalseyValueParser::new())]
         rebase: bool,
+        /// Do not ask
+        #[arg(long, env = "ROLLCALL_YES", value_parser = FalseyValueParser::new())]
+        yes: bool,
         /// The folder of the profiles [default: ./profiles]
         #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
         profiles: Option<PathBuf>,
@@ -81,12 +85,18 @@ impl Plan {
         match self.action {
             Action::List { account, json } => list(&store, account, json),
             Action::Show { account, plan, json } => show(&store, account, &plan, json),
-            Action::Apply { account, plan, rebase, profiles } => {
+            Action::Apply { account, plan, rebase, yes, profiles } => {
                 let profiles = setting(profiles, config.profiles, || PathBuf::from("./profiles"));
                 let moved = if rebase { Moved::LeaveOut } else { Moved::Refuse };
                 let profiles = open_profiles(&profiles)?;
                 let apply = ApplyPlan { account, id: &plan, moved, profiles: &profiles, limits: &config.limits };
-                carry_out(&store, &apply, true)
+                if !yes && !is_meant(&store, &apply)? {
+                    complain!("rollcall: nothing was applied; the plan waits as before");
+                    return Ok(());
+                }
+                let receipt = carry_out(&store, &apply)?;
+                print_counts(&receipt.counts)?;
+                out!("applied as revision {}", receipt.revision)
             }
             Action::Discard { account, plan } => {
                 let found = store.roster(&key(&store, account)?)?.discard_plan(&plan)?;
@@ -98,6 +108,18 @@ impl Plan {
             }
         }
     }
+}
+
+/// Shows what a plan comes to, and asks whether it is to be applied. If nobody can be asked, it is.
+fn is_meant(store: &Store, apply: &ApplyPlan) -> Result<bool, Failed> {
+    let found = store.reader(&key(store, apply.account)?)?.plan(apply.id)?;
+    // Whatever else is wrong with the plan, its application says.
+    if let Some(plan) = found.filter(|plan| plan.state == PlanState::Waiting && is_at_terminal()) {
+        changes::print_plan(&shown_plan(&plan))?;
+        print_counts(&plan.counts)?;
+        return Ok(decide(false)? != Decision::Refuse);
+    }
+    Ok(true)
 }
 
 fn key(store: &Store, account: i64) -> Result<Key, Failed> {
@@ -149,16 +171,23 @@ fn show(store: &Store, account: i64, id: &str, json: bool) -> Result<(), Failed>
     if !json {
         changes::print_plan(&shown)?;
     }
+    let mut removed = Removed::default();
     changes::each(&reader, plan.number, |change| match &mut document {
         Some(document) => document.change(change),
-        None => changes::print(change),
+        None => {
+            removed.count(change);
+            changes::print(change)
+        }
     })?;
     match document {
         Some(document) => document.end(),
         None => {
             changes::print_guards(&shown)?;
             changes::print_suspects(account, &shown)?;
-            print_counts(&plan.counts)
+            match &plan.why {
+                store::Why::Undo(undo) => removed.print_totals(&plan, undo.conflicts),
+                store::Why::DryRun(_) | store::Why::Guards(_) => print_counts(&plan.counts),
+            }
         }
     }
 }
@@ -169,8 +198,8 @@ pub fn print_counts(counts: &Counts) -> Result<(), Failed> {
     out!("created {created}, updated {updated}, activated {activated}, hidden {hidden}, unchanged {unchanged}")
 }
 
-/// Applies a plan, and prints what it did if that is wanted.
-pub fn carry_out(store: &Store, apply: &ApplyPlan, is_printed: bool) -> Result<(), Failed> {
+/// Applies a plan, and complains about what it leaves out.
+pub fn carry_out(store: &Store, apply: &ApplyPlan) -> Result<Receipt, Failed> {
     let mut roster = store.roster(&key(store, apply.account)?)?;
     let applied = apply_plan(apply, roster.begin()?, &mut Trace::default());
     let (receipt, left_out) = applied.map_err(|failure| explained(failure.of(apply.account)))?;
@@ -183,11 +212,7 @@ pub fn carry_out(store: &Store, apply: &ApplyPlan, is_printed: bool) -> Result<(
     if left_out.count > 0 {
         complain!("rollcall: {} employees have changed since and were left out: {}", left_out.count, named(&left_out));
     }
-    if !is_printed {
-        return Ok(());
-    }
-    print_counts(&receipt.counts)?;
-    out!("applied as revision {}", receipt.revision)
+    Ok(receipt)
 }
 
 /// Says why a plan was not applied.

@@ -1,11 +1,10 @@
 //! `rollcall push --plan`: shows what a push would change, asks, and applies exactly that.
 
 use super::changes::{self, Document};
-use super::output::confirm;
+use super::output::{Decision, decide};
 use super::{Failed, complain, out};
 use crate::client::{Answer, PushError, RemotePlan};
 use serde_json::Value;
-use std::io::{self, IsTerminal as _};
 
 /// How many changes are shown to people. Machines get all.
 const SHOWN_MAX: u64 = 1_000;
@@ -52,30 +51,36 @@ pub fn ask(plan: &RemotePlan, changes: u64) -> Result<Option<Answer>, Failed> {
         complain!("rollcall: the push would change nobody");
         return Ok(None);
     }
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        complain!(
+    match decide(false)? {
+        Decision::NobodyAsked => complain!(
             "rollcall: nothing was applied; plan {id} waits: `rollcall plan apply` or POST /v1/plans/{id}/apply applies it"
-        );
-        return Ok(None);
+        ),
+        Decision::Refuse => discard(plan)?,
+        Decision::Apply => {
+            let applied = plan.apply()?;
+            return match refused(&applied) {
+                _ if applied.ok => Ok(Some(applied)),
+                Failed::Refused(message) if is_forbidden(&applied) => {
+                    Err(Failed::Refused(format!("{message}; nothing was applied, and plan {id} waits")))
+                }
+                failed => Err(failed),
+            };
+        }
     }
-    if confirm("Apply these changes?")? {
-        let applied = plan.apply()?;
-        return match refused(&applied) {
-            _ if applied.ok => Ok(Some(applied)),
-            Failed::Refused(message) if is_forbidden(&applied) => {
-                Err(Failed::Refused(format!("{message}; nothing was applied, and plan {id} waits")))
-            }
-            failed => Err(failed),
-        };
-    }
+    Ok(None)
+}
+
+/// Discards a plan, if the key may.
+fn discard(plan: &RemotePlan) -> Result<(), Failed> {
     let discarded = plan.discard()?;
     if is_forbidden(&discarded) {
+        let id = plan.id();
         complain!("rollcall: nothing was applied; plan {id} waits, because this key may not discard it");
     } else {
         good(discarded)?;
         complain!("rollcall: nothing was applied; the plan was discarded");
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Whether the key lacks the role for a request about a plan.

@@ -2,18 +2,17 @@
 
 use super::changes;
 use super::folder::{IfMissing, StoreFolder};
-use super::output::confirm;
+use super::output::{Decision, decide, is_at_terminal};
 use super::plan::explained;
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::dialect::startexam::shown_change;
 use crate::store::{Error, Key, Store};
-use crate::sync::{Conditions, Failure, Receipt, Rename as Renaming, RenameFailure, Trace, rename, renaming};
+use crate::sync::{Conditions, Failure, Receipt, Rename as Renaming, RenameFailure, Trace, check_rename, rename};
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use serde_json::json;
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 /// Give an employee another id; whoever has it already is the same person, and their histories become one; a server may be running
@@ -47,9 +46,8 @@ impl Rename {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let store = self.store.open(&config, IfMissing::Fail)?;
         let key = store.key(self.account)?.ok_or(Error::NoAccount(self.account))?;
-        if !self.yes && !self.is_meant(&store, &key)? {
-            complain!("rollcall: nothing was changed");
-            return Ok(());
+        if !self.yes && !is_at_terminal() {
+            return Err(Failed::Usage("to rename an employee without being asked, add --yes".into()));
         }
         let profiles = setting(self.profiles.clone(), config.profiles, || PathBuf::from("./profiles"));
         let profiles = open_profiles(&profiles)?;
@@ -62,6 +60,10 @@ impl Rename {
             limits: &config.limits,
             conditions: Conditions::default(),
         };
+        if !self.yes && !self.is_meant(&store, &key, &renaming)? {
+            complain!("rollcall: nothing was changed");
+            return Ok(());
+        }
         let mut roster = store.roster(&key)?;
         let renamed = rename(&renaming, roster.begin()?, &mut Trace::default());
         let receipt = renamed.map_err(|failure| refused(failure.of(self.account)))?;
@@ -69,18 +71,14 @@ impl Rename {
     }
 
     /// Shows what would change, and asks whether that is meant.
-    fn is_meant(&self, store: &Store, key: &Key) -> Result<bool, Failed> {
-        if !io::stdin().is_terminal() {
-            return Err(Failed::Usage("to rename an employee without being asked, add --yes".into()));
-        }
-        let reader = store.reader(key)?;
-        let old = reader.employee(self.old.trim())?.ok_or_else(|| Failed::refused(RenameFailure::Unknown))?;
-        let new = reader.employee(self.new.trim())?.filter(|(number, _)| *number != old.0);
-        let names = reader.names()?;
-        for change in renaming(&old, new.as_ref(), self.new.trim()) {
+    fn is_meant(&self, store: &Store, key: &Key, renaming: &Renaming) -> Result<bool, Failed> {
+        let changes = check_rename(renaming, store.roster(key)?.begin()?);
+        let changes = changes.map_err(|failure| refused(failure.of(self.account)))?;
+        let names = store.reader(key)?.names()?;
+        for change in changes {
             changes::print(&shown_change(&change.lend(), None, &names))?;
         }
-        confirm("Apply these changes?")
+        Ok(decide(false)? == Decision::Apply)
     }
 
     fn print(&self, receipt: &Receipt) -> Result<(), Failed> {

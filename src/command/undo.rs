@@ -1,9 +1,9 @@
 //! `rollcall undo`
 
-use super::changes::{self, Document};
+use super::changes::{self, Document, Removed};
 use super::folder::{IfMissing, StoreFolder};
-use super::output::confirm;
-use super::plan::{carry_out, explained, print_counts};
+use super::output::{Decision, decide};
+use super::plan::{carry_out, explained};
 use super::serve::open_profiles;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
@@ -14,7 +14,6 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 /// How many changes are shown to people. `rollcall plan show` shows all.
@@ -26,8 +25,8 @@ const SHOWN_MAX: u64 = 1_000;
 /// since in the same fields is a conflict, and stays as it is, unless it is named by --override. An undo is a sync of its own, which can be
 /// undone.
 ///
-/// Exit codes: 0 if it was applied, or waits as a plan because nobody could be asked; 1 if it cannot be done; 2 if the command line or the
-/// configuration is wrong.
+/// Exit codes: 0 if it was applied, or waits as a plan because nobody could be asked; 1 if it cannot be done, or everybody is in conflict; 2 if the
+/// command line or the configuration is wrong; 4 as 0, but without employees who are in conflict.
 #[derive(Args)]
 pub struct Undo {
     /// The account
@@ -80,15 +79,34 @@ impl Undo {
         self.print(&store.reader(&key)?, &plan, &conflicts)?;
         if plan.changes == 0 {
             store.roster(&key)?.discard_plan(&plan.id)?;
-            complain!("rollcall: there is nothing to undo");
-            return Ok(());
+            return nothing(&conflicts);
         }
-        if !self.is_to_be_applied(&plan)? {
-            return Ok(());
+        let (account, id) = (self.account, &plan.id);
+        let decision = if self.json && !self.yes { Decision::NobodyAsked } else { decide(self.yes)? };
+        match decision {
+            Decision::Apply => {
+                let apply = ApplyPlan { account, id, moved: Moved::Refuse, profiles: &profiles, limits };
+                let receipt = carry_out(&store, &apply)?;
+                if !self.json {
+                    out!("applied as revision {}", receipt.revision)?;
+                }
+            }
+            Decision::Refuse => {
+                store.roster(&key)?.discard_plan(id)?;
+                complain!("rollcall: nothing was applied; the plan was discarded");
+                return Ok(());
+            }
+            Decision::NobodyAsked => complain!(
+                "rollcall: nothing was applied; plan {id} waits: `rollcall plan apply {account} {id}` applies it, or --yes at once"
+            ),
         }
-        let apply =
-            ApplyPlan { account: self.account, id: &plan.id, moved: Moved::Refuse, profiles: &profiles, limits };
-        carry_out(&store, &apply, !self.json)
+        match conflicts.count {
+            0 => Ok(()),
+            1 => Err(Failed::Rejected("the undo leaves 1 employee as it is, who is in conflict, see above".into())),
+            many => Err(Failed::Rejected(format!(
+                "the undo leaves {many} employees as they are, who are in conflict, see above"
+            ))),
+        }
     }
 
     /// Prints what would change, and who stays as it is.
@@ -100,37 +118,38 @@ impl Undo {
             changes::each(reader, plan.number, |change| document.change(change))?;
             return document.end();
         }
-        let mut count = 0;
+        let (mut count, mut removed) = (0, Removed::default());
         changes::each(reader, plan.number, |change| {
             count += 1;
+            removed.count(change);
             if count <= SHOWN_MAX { changes::print(change) } else { Ok(()) }
         })?;
         if count > SHOWN_MAX {
             out!("… and {} more, which `rollcall plan show {} {}` shows", count - SHOWN_MAX, self.account, plan.id)?;
         }
         print_conflicts(&shown["conflicts"])?;
-        print_counts(&plan.counts)
+        removed.print_totals(plan, conflicts.count)
     }
+}
 
-    /// Asks whether the plan is to be applied. Nobody can be asked without a terminal; then it waits.
-    fn is_to_be_applied(&self, plan: &Plan) -> Result<bool, Failed> {
-        if self.yes {
-            return Ok(true);
+/// Says why nothing is undone.
+fn nothing(conflicts: &Conflicts) -> Result<(), Failed> {
+    let Conflicts { count, erased, .. } = *conflicts;
+    match (count, erased) {
+        (0, 0) => {
+            complain!("rollcall: there is nothing to undo");
+            Ok(())
         }
-        let (account, id) = (self.account, &plan.id);
-        if self.json || !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            complain!(
-                "rollcall: nothing was applied; plan {id} waits: `rollcall plan apply {account} {id}` applies it, or --yes at once"
-            );
-            return Ok(false);
+        (0, erased) => {
+            let whom = if erased == 1 { "1 employee".into() } else { format!("{erased} employees") };
+            Err(Failed::Refused(format!(
+                "nothing was undone: the personal data of {whom} was erased, which cannot be undone, and there is nothing else to undo"
+            )))
         }
-        let is_yes = confirm("Apply these changes?")?;
-        if !is_yes {
-            complain!(
-                "rollcall: nothing was applied; plan {id} waits, and `rollcall plan discard {account} {id}` discards it"
-            );
+        (count, _) => {
+            let who = if count == 1 { "the employee is".into() } else { format!("all {count} employees are") };
+            Err(Failed::Refused(format!("nothing was undone: {who} in conflict, see above")))
         }
-        Ok(is_yes)
     }
 }
 
@@ -146,7 +165,8 @@ fn print_conflicts(conflicts: &Value) -> Result<(), Failed> {
         match (&conflict["changedBy"], conflict["message"].as_str()) {
             (Value::Null, Some(message)) => {
                 let field = conflict["field"].as_str().unwrap_or_default().escape_debug();
-                out!("conflict: {id}: {field}: {}", message.escape_debug())?;
+                // The ids in it are escaped already.
+                out!("conflict: {id}: {field}: {message}")?;
             }
             (Value::Null, None) => match conflict["namedBy"]["id"].as_str() {
                 Some(by) => {

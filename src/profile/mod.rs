@@ -87,6 +87,15 @@ impl Field {
         }
     }
 
+    /// Returns the canonical form of a value that was in canonical form by this profile or by an earlier version of it, or `None` if it is empty
+    /// today. The error is the rule that it breaks.
+    pub fn of_stored<'v>(&self, value: &'v str) -> Result<Option<Cow<'v, str>>, Broken> {
+        match self.rules.date_of_stored(value) {
+            Some(date) => date.map(Some),
+            None => self.canonical(value),
+        }
+    }
+
     /// Returns what the dialect calls the field, or `None` if the dialect does not have it.
     pub fn wire_name(&self, dialect: Dialect) -> Option<&str> {
         match dialect {

@@ -139,6 +139,15 @@ impl Rules {
         !matches!(self, Rules::Text { trim: false, .. })
     }
 
+    /// Returns a date as it is stored, which may be no form in which it may be sent; `None` if it is none, or the field has no dates.
+    pub fn date_of_stored<'v>(&self, value: &'v str) -> Option<Result<Cow<'v, str>, Broken>> {
+        let Rules::Date { min, max, .. } = self else {
+            return None;
+        };
+        let date = date::Format::Iso.canonical(value)?;
+        Some(within(date, min, max, str::cmp))
+    }
+
     /// Returns the canonical form of a value that is not empty: two values mean the same if their canonical forms are equal. The error is
     /// the rule that the value breaks.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, Broken> {

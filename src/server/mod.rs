@@ -8,8 +8,8 @@
 //! 5. `push` waits for the account's turn and carries a push out on a thread of its own.
 //! 6. `respond` turns what happened into a status, a message and headers.
 //!
-//! `page` is what people see in a browser. `trim` removes old history in the background. `tell` finds out what people are to be told, and `webhook`
-//! sends it to them.
+//! `page` is what people see in a browser. `trim` removes old history in the background, and `noticing` sees what other programs change. `tell`
+//! finds out what people are to be told, and `webhook` sends it to them.
 //!
 //! On its way, `share` keeps one client from taking the others' share, and `observe` tells the operator.
 
@@ -21,6 +21,7 @@ mod connection;
 mod erasing;
 mod handler;
 mod memory;
+mod noticing;
 mod observe;
 mod page;
 mod push;

@@ -38,7 +38,7 @@ pub use failure::{BodyError, Failure};
 pub use intake::{Intake, Pieces, Split};
 pub use plan::{ApplyPlan, LeftOut, Moved, MovedPerson, PlanFailure, apply_plan};
 pub use recognise::{Batch, Recogniser, Unknown};
-pub use rename::{Rename, RenameFailure, rename, renaming};
+pub use rename::{Rename, RenameFailure, check_rename, rename};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
 pub use trace::Trace;

@@ -6,6 +6,7 @@ use super::carried::Indexed;
 use super::outcome::Outcome;
 use super::rules;
 use super::trace::timed;
+use super::verdict::Verdict;
 use super::{Failure, Receipt, Trace, absence};
 use crate::limits::Limits;
 use crate::profile::{Folder, Profile};
@@ -226,6 +227,9 @@ impl Run<'_> {
             return Err(PlanFailure::Stale { made, found, found_at, moved }.into());
         }
         let mut outcome = super::outcome_of_nobody(profile, numbers, draft.seed(), limits);
+        if matches!(plan.why, Why::Undo(_)) {
+            outcome.verdict = Verdict::of_undo(limits.errors_listed_max);
+        }
         if numbers.unique_changed {
             rules::enter_uniques(&mut outcome, draft, Indexed::Carried)?;
         }

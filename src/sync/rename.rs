@@ -17,6 +17,7 @@ use crate::store::{
     Commit, Draft, IndexUpdate, Numbers, OF_HIDDEN, Remember, Sync, SyncKind, UniqueValue, unique_values,
 };
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Who gets which id.
@@ -85,23 +86,45 @@ pub fn rename(rename: &Rename, mut draft: Draft, trace: &mut Trace) -> Result<Re
     if let Some(earlier) = conditions.begin(&mut draft)? {
         return conditions.is_same(&earlier).map(|()| earlier.into());
     }
-    let pair = Pair::find(rename, &mut draft)?;
-    let profile = draft.profile_id(pair.profile())?.and_then(|id| rename.profiles.get(id, rename.account));
-    let profile = profile.ok_or(RenameFailure::NoProfile)?;
-    let numbers = draft.enter_profile(&profile)?;
-    let missing = pair.missing(&mut draft)?;
-    if !rename.merge {
-        let telling: Vec<u32> = profile.same_person.iter().map(|at| numbers.fields[*at]).collect();
-        pair.check(&missing, &numbers, &telling, draft.seed())?;
-    }
+    let Checked { pair, missing, profile, numbers } = Checked::find(rename, &mut draft)?;
     let run = Run { rename, pair: &pair, profile: &profile, numbers: &numbers };
     let result = run.carry_out(draft, &missing, trace, started);
     trace.times.rest_is_check(received + started.elapsed());
     result
 }
 
+/// Checks whether an employee may get another id, and returns what that changes. The rules of the whole roster are not checked, and nothing is
+/// changed.
+pub fn check_rename(rename: &Rename, mut draft: Draft) -> Result<Vec<OwnedChange>, Failure> {
+    let Pair { old, new, to } = Checked::find(rename, &mut draft)?.pair;
+    Ok(renaming(&old, new.as_ref(), &to))
+}
+
+/// A rename that may be, and what it needs.
+struct Checked {
+    pair: Pair,
+    missing: PairMissing,
+    profile: Arc<Profile>,
+    numbers: Numbers,
+}
+
+impl Checked {
+    fn find(rename: &Rename, draft: &mut Draft) -> Result<Checked, Failure> {
+        let pair = Pair::find(rename, draft)?;
+        let profile = draft.profile_id(pair.profile())?.and_then(|id| rename.profiles.get(id, rename.account));
+        let profile = profile.ok_or(RenameFailure::NoProfile)?;
+        let numbers = draft.enter_profile(&profile)?;
+        let missing = pair.missing(draft)?;
+        if !rename.merge {
+            let telling: Vec<u32> = profile.same_person.iter().map(|at| numbers.fields[*at]).collect();
+            pair.check(&missing, &numbers, &telling, draft.seed())?;
+        }
+        Ok(Checked { pair, missing, profile, numbers })
+    }
+}
+
 /// Returns what a rename changes: the employee with a number gets an id, and what is stored for the one who has the id already.
-pub fn renaming(old: &(u32, Employee), new: Option<&(u32, Employee)>, to: &str) -> Vec<OwnedChange> {
+fn renaming(old: &(u32, Employee), new: Option<&(u32, Employee)>, to: &str) -> Vec<OwnedChange> {
     let (number, before) = old;
     let after = Employee { id: to.to_owned(), ..new.map_or(before, |(_, new)| new).clone() };
     let renamed = OwnedChange { number: *number, before: Some(before.clone()), after: Some(after) };

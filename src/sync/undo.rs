@@ -1,10 +1,11 @@
 //! Undo: what syncs have changed is taken back, employee by employee and field by field. It becomes a plan, which is applied as any other.
 //!
 //! Whoever was changed again since, in what the syncs had changed, is a conflict: left as it is, unless the request names it. So is whoever
-//! would get an id or a unique value that somebody else has by now.
+//! would get an id or a unique value that somebody else has by now, or a value that the profile refuses today.
 
 mod conflict;
 mod inverse;
+mod today;
 
 pub use conflict::{Conflict, ConflictCause, Conflicts, UndoFailure};
 
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use today::Today;
 
 /// How many bytes of changes are kept in memory; more go through a file.
 const SPOOLED_IN_MEMORY_BYTES: usize = 1 << 20;
@@ -87,18 +89,20 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
     let undone = undo.undone()?;
     let profile = undo.profile(undone, &mut draft)?;
     let numbers = draft.enter_profile(&profile)?;
-    let mut taken_back = TakenBack::find(undo, undone, &mut draft)?;
+    let mut today = Today::new(undo, &profile, &numbers);
+    let mut taken_back = TakenBack::find(undo, undone, &mut today, &mut draft)?;
     let counts = taken_back.append(undo, &profile, &numbers, &mut draft, trace)?;
+    taken_back.check_named(undo)?;
     let duration = started.elapsed();
     trace.times.rest_is_check(received + duration);
-    let conflicts = taken_back.conflicts;
+    let TakenBack { conflicts, absences, appended: employees, .. } = taken_back;
     let sync = Sync {
         // A plan has no kind of its own: its reason says what it becomes.
         kind: SyncKind::Patch,
         profile: numbers.profile,
         rules: profile.version,
         created: 0..0,
-        employees: counts.created + counts.updated + counts.activated + counts.hidden,
+        employees,
         counts,
         set_aside: None,
         suspects: Suspects::default(),
@@ -112,7 +116,6 @@ pub fn plan_undo(undo: &Undo, mut draft: Draft, trace: &mut Trace) -> Result<(Pl
     let accepted = Vec::new();
     let why = Why::Undo(PlannedUndo { undone, conflicts: conflicts.count, created: undo.created });
     let (limits, spool_dir) = (undo.limits, undo.spool_dir);
-    let absences = taken_back.absences;
     let plan = NewPlan { sync, why, profile: &profile, numbers: &numbers, accepted, absences, limits, spool_dir };
     let plan = timed(&mut trace.times.commit, || draft.keep_as_plan(plan))?;
     Ok((Planned { plan, duration, ignored: Ignored::default(), set_aside: None }, conflicts))
@@ -132,13 +135,19 @@ struct TakenBack {
     removes: bool,
     /// Who is missing from lists again.
     absences: Absences,
+    /// How many employees the undo changes.
+    appended: u64,
+    /// The ids that the request names and that are in a conflict which that decides.
+    decided: BTreeSet<String>,
+    /// The others who have, or had, an id that the request names: the id, by the number.
+    named: BTreeMap<u32, String>,
     conflicts: Conflicts,
     listed_max: usize,
 }
 
 impl TakenBack {
     /// Compares what the employees were before the syncs, after them, and are now.
-    fn find(undo: &Undo, undone: Undone, draft: &mut Draft) -> Result<TakenBack, Failure> {
+    fn find(undo: &Undo, undone: Undone, today: &mut Today, draft: &mut Draft) -> Result<TakenBack, Failure> {
         let mut taken_back = TakenBack {
             changes: ChangeSet::new(SPOOLED_IN_MEMORY_BYTES, undo.spool_dir),
             numbers: Marks::default(),
@@ -146,14 +155,17 @@ impl TakenBack {
             takers: BTreeMap::new(),
             removes: false,
             absences: Absences::default(),
+            appended: 0,
+            decided: BTreeSet::new(),
+            named: BTreeMap::new(),
             conflicts: Conflicts::default(),
             listed_max: undo.limits.errors_listed_max,
         };
-        let mut not_needed = undo.anyway.clone();
         let mut numbers = draft.changed_in(undone)?;
         // Of whoever was erased since nothing can be brought back.
-        let mut erased = draft.erased(&numbers)?.into_iter();
+        let (all, mut erased) = (numbers.len(), draft.erased(&numbers)?.into_iter());
         numbers.retain(|_| erased.next().flatten().is_none_or(|erased| erased < undone.from));
+        taken_back.conflicts.erased = (all - numbers.len()) as u64;
         for numbers in numbers.chunks(BATCH) {
             let before = draft.read_at(numbers, undone.from - 1)?;
             let after = draft.read_at(numbers, undone.to)?;
@@ -162,23 +174,10 @@ impl TakenBack {
             let found = versions.map(|(((before, after), now), number)| Found { number: *number, before, after, now });
             let mut taking_ids = Vec::new();
             for found in found {
-                match inverse(&found) {
-                    Inverse::Nothing => {}
-                    Inverse::Change(change) => taken_back.add(&found, change, &mut taking_ids)?,
-                    Inverse::Conflict(change) => {
-                        let mut is_named = false;
-                        for id in found.ids().filter(|id| undo.anyway.contains(*id)) {
-                            not_needed.remove(id);
-                            is_named = true;
-                        }
-                        if is_named {
-                            taken_back.add(&found, change, &mut taking_ids)?;
-                        } else {
-                            let revision = found.now.as_ref().map_or(0, |now| now.since);
-                            taken_back.conflict(change, ConflictCause::ChangedSince { revision });
-                        }
-                    }
+                for version in [&found.before, &found.now].into_iter().flatten() {
+                    today.look_up(version.employee.profile, draft)?;
                 }
+                taken_back.note(&found, undo.anyway, today, &mut taking_ids)?;
             }
             let ids: Vec<&str> = taking_ids.iter().map(|(_, id)| id.as_str()).collect();
             for ((number, _), holder) in taking_ids.iter().zip(draft.find_ids(&ids)?) {
@@ -187,13 +186,61 @@ impl TakenBack {
                 }
             }
         }
-        if !not_needed.is_empty() {
-            return Err(UndoFailure::NotInConflict(not_needed.into_iter().collect()).into());
-        }
         let holders = taken_back.takers.keys().filter(|holder| !taken_back.numbers.contains(u64::from(**holder)));
         let holders: Vec<u32> = holders.copied().collect();
         taken_back.leave_out(Vec::new(), holders)?;
         Ok(taken_back)
+    }
+
+    /// Notes what becomes of an employee, and whoever gets another id by it. `anyway` are the ids that the request names.
+    fn note(
+        &mut self,
+        found: &Found,
+        anyway: &BTreeSet<String>,
+        today: &Today,
+        taking_ids: &mut Vec<(u32, String)>,
+    ) -> Result<(), Failure> {
+        let named: Vec<&str> = found.ids().filter(|id| anyway.contains(*id)).collect();
+        let mut change = match inverse(found) {
+            Inverse::Nothing => return Ok(()),
+            Inverse::Change(change) => {
+                self.named.extend(named.first().map(|id| (found.number, (*id).to_owned())));
+                change
+            }
+            Inverse::Conflict(change) if named.is_empty() => {
+                let revision = found.now.as_ref().map_or(0, |now| now.since);
+                self.conflict(change, ConflictCause::ChangedSince { revision });
+                return Ok(());
+            }
+            Inverse::Conflict(change) => {
+                self.decided.extend(named.into_iter().map(str::to_owned));
+                change
+            }
+        };
+        match today.check(&mut change) {
+            Ok(()) if change.before == change.after => Ok(()),
+            Ok(()) => self.add(found, change, taking_ids),
+            Err(cause) => {
+                self.left_out.insert(found.number.into());
+                self.conflict(change, cause);
+                Ok(())
+            }
+        }
+    }
+
+    /// Checks that naming somebody in the request has decided a conflict.
+    fn check_named(&self, undo: &Undo) -> Result<(), UndoFailure> {
+        let (mut of_nobody, mut by_rule) = (undo.anyway - &self.decided, BTreeSet::new());
+        for (number, id) in &self.named {
+            if self.left_out.contains(u64::from(*number)) && of_nobody.remove(id) {
+                by_rule.insert(id.clone());
+            }
+        }
+        match (by_rule.is_empty(), of_nobody.is_empty()) {
+            (false, _) => Err(UndoFailure::ByRule(by_rule.into_iter().collect())),
+            (true, false) => Err(UndoFailure::NotInConflict(of_nobody.into_iter().collect())),
+            (true, true) => Ok(()),
+        }
     }
 
     /// Adds a change, and whoever gets another id by it.
@@ -308,9 +355,7 @@ impl TakenBack {
         let mut verdict: Option<Verdict> = None;
         for _ in 0..LENIENT_ROUNDS_MAX {
             let mut outcome = super::outcome_of_nobody(profile, numbers, draft.seed(), undo.limits);
-            if let Some(verdict) = verdict.take() {
-                outcome.verdict = verdict;
-            }
+            outcome.verdict = verdict.take().unwrap_or_else(|| Verdict::of_undo(undo.limits.errors_listed_max));
             let mut index = Index::default();
             if numbers.unique_changed {
                 rules::enter_uniques(&mut outcome, draft, Indexed::Carried)?;
@@ -343,7 +388,8 @@ impl TakenBack {
     }
 
     fn append_once(&mut self, outcome: &mut Outcome, draft: &mut Draft, index: &mut Index) -> Result<(), Failure> {
-        let left_out = &self.left_out;
+        let (left_out, appended) = (&self.left_out, &mut self.appended);
+        *appended = 0;
         let mut batch: Vec<OwnedChange> = Vec::new();
         let mut append = |batch: &mut Vec<OwnedChange>| -> Result<(), Failure> {
             let changes: Vec<Change> = outcome.replay(batch.iter().map(|change| (change.lend(), 0)), index)?;
@@ -355,6 +401,7 @@ impl TakenBack {
             if left_out.contains(change.number.into()) {
                 return Ok(());
             }
+            *appended += 1;
             batch.push(change.to_owned());
             if batch.len() == BATCH { append(&mut batch) } else { Ok(()) }
         })?;

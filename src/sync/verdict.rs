@@ -8,9 +8,19 @@ use std::collections::HashMap;
 
 const TWICE: &str = "another employee of this push has the same id; send each employee once";
 const SAME_VALUE: &str = "another employee has the same value";
+const UNKNOWN_BY_UNDO: &str =
+    "by the undo, names somebody who is not in the roster any more; push them first, and undo then";
 
-/// The rejections of a push.
+/// What the messages speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Push,
+    Undo,
+}
+
+/// The rejections of a push, or of an undo.
 pub struct Verdict {
+    of: Of,
     listed_max: usize,
     rejections: Rejections,
     /// The numbers of the employees whose own values were rejected.
@@ -56,10 +66,11 @@ impl Wrong {
     }
 
     /// Returns what to do about all that is wrong in this way.
-    fn advice(&self) -> &'static str {
+    fn advice(&self, of: Of) -> &'static str {
         match self {
             Wrong::Twice => TWICE,
             Wrong::SameValue(_) => SAME_VALUE,
+            Wrong::Reference(What::Unknown) if of == Of::Undo => UNKNOWN_BY_UNDO,
             Wrong::Reference(what) => what.advice(),
         }
     }
@@ -73,18 +84,24 @@ impl Wrong {
     }
 
     /// Returns what is wrong with this employee. `id` returns the id of a number.
-    fn message(&self, other_is_pushed: bool, id: impl Fn(u32) -> String) -> String {
+    fn message(&self, of: Of, other_is_pushed: bool, id: impl Fn(u32) -> String) -> String {
         match self {
             Wrong::Twice => TWICE.into(),
             Wrong::SameValue(other) => {
                 let other = id(*other);
-                let whose = if other_is_pushed {
-                    format!("the employee {other:?} of this push")
-                } else {
-                    format!("the stored employee {other:?}, who is not in this push,")
+                let has = match (of, other_is_pushed) {
+                    (Of::Push, true) => format!("the employee {other:?} of this push has the same value"),
+                    (Of::Push, false) => {
+                        format!("the stored employee {other:?}, who is not in this push, has the same value")
+                    }
+                    (Of::Undo, true) => format!("by the undo, the employee {other:?} gets the same value back"),
+                    (Of::Undo, false) => {
+                        format!("the employee {other:?} has by now the value that the undo would put back")
+                    }
                 };
-                format!("{whose} has the same value, and only one may have it")
+                format!("{has}, and only one may have it")
             }
+            Wrong::Reference(What::Unknown) if of == Of::Undo => UNKNOWN_BY_UNDO.into(),
             Wrong::Reference(what) => what.message(id),
         }
     }
@@ -96,6 +113,7 @@ impl Verdict {
         let rejections = Rejections::new(listed_max);
         let [rejected, twice, broken, places] = std::array::from_fn(|_| Marks::default());
         Verdict {
+            of: Of::Push,
             listed_max,
             rejections,
             rejected,
@@ -105,6 +123,11 @@ impl Verdict {
             has_unidentified: false,
             unnamed: Vec::new(),
         }
+    }
+
+    /// The same of an undo.
+    pub fn of_undo(listed_max: usize) -> Verdict {
+        Verdict { of: Of::Undo, ..Verdict::new(listed_max) }
     }
 
     /// Adds the faults of the employee at a place, which has this id if it has a usable one.
@@ -183,13 +206,13 @@ impl Verdict {
         let is_full = self.unnamed.len() >= self.listed_max;
         let is_behind = is_full && self.unnamed.last().is_none_or(|last| order(last.place) <= order(place));
         if is_behind || !self.rejections.lists(place) {
-            return self.rejections.count_one(field, what.rule(), what.advice());
+            return self.rejections.count_one(field, what.rule(), what.advice(self.of));
         }
         let at = self.unnamed.partition_point(|unnamed| order(unnamed.place) <= order(place));
         self.unnamed.insert(at, Unnamed { place, number, field: field.into(), what, other_place });
         if self.unnamed.len() > self.listed_max {
             let last = self.unnamed.pop().expect("one was added");
-            self.rejections.count_one(&last.field, last.what.rule(), last.what.advice());
+            self.rejections.count_one(&last.field, last.what.rule(), last.what.advice(self.of));
         }
     }
 
@@ -202,7 +225,9 @@ impl Verdict {
     pub fn name(&mut self, ids: &HashMap<u32, String>) {
         let id = |number: u32| ids.get(&number).cloned().unwrap_or_default();
         for Unnamed { place, number, field, what, other_place } in self.unnamed.drain(..) {
-            let message = what.message(other_place.is_some(), id);
+            let message = what.message(self.of, other_place.is_some(), id);
+            // The places of an undo mean nothing to anybody.
+            let [place, other_place] = [place, other_place].map(|place| place.filter(|_| self.of == Of::Push));
             let fault = Fault::new(&field, what.rule(), message).with_other(other_place);
             self.rejections.add(place, Some(&id(number)), fault);
         }

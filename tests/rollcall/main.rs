@@ -74,6 +74,7 @@ mod terminal;
 mod trim;
 mod trouble;
 mod undo;
+mod undo_rules;
 mod unique;
 mod webhooks;
 mod world;

@@ -5,7 +5,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// Opens a terminal: the side of whoever sits there, and that of the program.
 fn terminal() -> (File, File) {
@@ -20,24 +20,31 @@ fn terminal() -> (File, File) {
 /// Pushes a file with `--plan`, and types an answer when the question comes. `meanwhile` happens before. Returns the output, and what the
 /// terminal showed.
 fn push_plan(world: &World, secret: &str, file: &str, typed: &str, meanwhile: impl FnOnce()) -> (Output, String) {
-    let (mut person, side) = terminal();
     let mut push = rollcall();
     push.args(["push", file, "--plan", "--account", "99", "--profile", PROFILE]);
     push.args(["--url", &format!("http://{}", world.address)]).env("ROLLCALL_SECRET", secret);
-    push.stdin(side.try_clone().unwrap()).stderr(side).stdout(Stdio::piped());
-    let pushing = push.spawn().unwrap();
+    at_terminal(push, typed, meanwhile)
+}
+
+/// Runs a command at a terminal, and types an answer when the question comes, if it does.
+fn at_terminal(mut command: Command, typed: &str, meanwhile: impl FnOnce()) -> (Output, String) {
+    let (mut person, side) = terminal();
+    command.stdin(side.try_clone().unwrap()).stderr(side).stdout(Stdio::piped());
+    let running = command.spawn().unwrap();
     // Otherwise this process keeps the program's side open, and the terminal never ends.
-    drop(push);
+    drop(command);
     let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("[y/N] ") {
+    while !String::from_utf8_lossy(&shown).contains("Apply these changes? [y/N] ") {
         let mut bytes = [0; 256];
-        let read = person.read(&mut bytes).unwrap();
-        shown.extend_from_slice(&bytes[..read]);
+        match person.read(&mut bytes) {
+            // When the program's side is closed, Linux reports an error instead of an end.
+            Ok(0) | Err(_) => break,
+            Ok(read) => shown.extend_from_slice(&bytes[..read]),
+        }
     }
     meanwhile();
-    person.write_all(typed.as_bytes()).unwrap();
-    let output = pushing.wait_with_output().unwrap();
-    // When the program's side is closed, Linux reports an error instead of an end.
+    let _ = person.write_all(typed.as_bytes());
+    let output = running.wait_with_output().unwrap();
     let _ = person.read_to_end(&mut shown);
     (output, String::from_utf8_lossy(&shown).into_owned())
 }
@@ -94,6 +101,44 @@ fn push_plan_with_a_key_that_may_not_release_leaves_the_plan() {
         assert_eq!(world.get("/v1/plans").json()["plans"].as_array().unwrap().len(), 1);
         assert!(world.roster().is_empty());
     }
+}
+
+/// Runs a command beside the server at a terminal. Returns its code, and all that was seen.
+fn beside(world: &World, args: &[&str], typed: &str) -> (Option<i32>, String) {
+    let mut command = rollcall();
+    command.args(args).args(["--data", &world.path("data"), "--profiles", &world.path("profiles")]);
+    let (output, shown) = at_terminal(command, typed, || ());
+    (output.status.code(), format!("{}{shown}", String::from_utf8(output.stdout).unwrap()))
+}
+
+#[test]
+fn undo_plan_apply_and_rename_ask_in_the_same_way() {
+    let world = World::new();
+    let ada = |name: &str| employee("1", "active", &[("First Name", "Ada"), ("Last Name", name)]);
+    world.push_employees(json!([ada("Byron")]));
+    world.push_employees(json!([ada("Lovelace")]));
+    let plans = || world.get("/v1/plans").json()["plans"].as_array().unwrap().len();
+    let (code, seen) = beside(&world, &["undo", "99", "2"], "n\n");
+    assert_eq!((code, plans()), (Some(0), 0), "{seen}");
+    assert!(seen.contains("nothing was applied; the plan was discarded"), "{seen}");
+    let (code, seen) = beside(&world, &["undo", "99", "2"], "y\n");
+    assert_eq!((code, seen.contains("applied as revision 3")), (Some(0), true), "{seen}");
+    let totals = "restored 1: created 0, updated 1, activated 0, hidden 0, removed 0; in conflict 0\n";
+    assert_eq!(seen.matches(totals).count(), 1, "{seen}");
+
+    let plan = world.request("POST", "/v1/syncs/3/revert", Some(b"")).json()["id"].as_str().unwrap().to_owned();
+    let (code, seen) = beside(&world, &["plan", "apply", "99", &plan], "n\n");
+    assert_eq!((code, plans()), (Some(0), 1), "{seen}");
+    assert!(seen.contains("an undo of revision 3, made with key 1 from 127.0.0.1"), "{seen}");
+    assert!(seen.contains("nothing was applied; the plan waits as before"), "{seen}");
+    let (code, seen) = beside(&world, &["plan", "apply", "99", &plan], "y\n");
+    assert_eq!((code, seen.contains("applied as revision 4")), (Some(0), true), "{seen}");
+
+    let (code, seen) = beside(&world, &["rename", "99", "1", "X1"], "n\n");
+    assert_eq!((code, seen.contains("nothing was changed")), (Some(0), true), "{seen}");
+    world.push_employees(json!([ada("Lovelace"), employee("2", "active", &[("First Name", "Bob")])]));
+    let (code, seen) = beside(&world, &["rename", "99", "1", "2"], "y\n");
+    assert_eq!((code, seen.contains("add --merge"), seen.contains("[y/N]")), (Some(1), true, false), "{seen}");
 }
 
 #[test]

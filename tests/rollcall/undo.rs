@@ -345,7 +345,15 @@ fn the_command_shows_and_applies_an_undo() {
     assert_eq!(code, Some(0), "{err}");
     let expected = "~ 1  updated\n    Email: \"b@example.com\" → \"a@example.com\"\n- 2  hidden, removed\n    status: \"active\" → nothing\n    First Name: \"Bob\" → nothing\n";
     assert!(out.starts_with(expected), "{out}");
-    assert!(out.ends_with("created 0, updated 1, activated 0, hidden 1, unchanged 0\n"), "{out}");
+    let totals = "restored 2: created 0, updated 1, activated 0, hidden 0, removed 1; in conflict 0\n";
+    assert!(out.ends_with(totals), "{out}");
+    let plan = err.split_whitespace().skip_while(|word| *word != "plan").nth(1).unwrap().to_owned();
+    let shown = run(&["plan", "show", "99", &plan, "--data", &data]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("\nan undo of revision 2, made by a command on the server\n") && shown.ends_with(totals),
+        "{shown}"
+    );
     assert!(err.contains("nothing was applied; plan "), "{err}");
     let (code, out, err) = undo(&["3", "--to", "1", "--yes"]);
     assert_eq!((code, out.ends_with("applied as revision 4\n")), (Some(0), true), "{out}{err}");

@@ -5,6 +5,7 @@ use crate::server::Server;
 use crate::server::connection::{linger, serve as serve_connection};
 use crate::server::erasing::erase_daily;
 use crate::server::memory;
+use crate::server::noticing;
 use crate::server::observe::history;
 use crate::server::respond::Refusal;
 use crate::server::share::pace::{Pace, Place};
@@ -67,6 +68,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     let telling = tokio::spawn(keep_telling(server.clone()));
     #[cfg(feature = "webhooks")]
     let sending = tokio::spawn(keep_sending(server.clone(), stopped.clone()));
+    let noticing = tokio::spawn(noticing::keep_noticing(server.clone()));
     let mut accepting = accepting(listeners);
     loop {
         let accepted = tokio::select! {
@@ -98,6 +100,7 @@ pub async fn serve(server: Arc<Server>, listeners: Vec<TcpListener>, stop: impl 
     erasing.abort();
     trimming.abort();
     telling.abort();
+    noticing.abort();
     tracing::info!(connections = tasks.len(), "stopping: no new connections, requests under way may finish");
     stopping.send_replace(true);
     server.followers.stop();

@@ -42,7 +42,7 @@ pub async fn follow(call: Call<'_>, caller: Caller) -> Result<Answer, Refusal> {
         if woken == Woken::Stopping {
             return Ok(answer);
         }
-        // Another program may have changed the roster, such as a restore, so the last look comes at the end of the time.
+        // Another program may have changed the roster a moment ago, so the last look comes at the end of the time.
     }
 }
 

@@ -106,13 +106,16 @@ fn parsed(sent: &[u8]) -> Result<Request, Refusal> {
 /// Shows a plan that takes syncs back, and whom it leaves as they are.
 pub fn shown(plan: &Plan, conflicts: &Conflicts, names: &Names) -> Value {
     let mut shown = shown_plan(plan);
-    let Conflicts { count, listed, rejected } = conflicts;
+    let Conflicts { count, erased, listed, rejected } = conflicts;
     let changed = listed.iter().map(|Conflict { change, cause }| {
         let mut shown = shown_change(&change.lend(), None, names);
         shown["cause"] = cause.name().into();
         match cause {
             ConflictCause::ChangedSince { revision } => shown["changedBy"] = (*revision).into(),
             ConflictCause::Named { by, field } => shown["namedBy"] = json!({ "id": by, "field": field }),
+            ConflictCause::Rule { field, message, .. } => {
+                (shown["field"], shown["message"]) = (field.as_str().into(), message.as_str().into());
+            }
             ConflictCause::IdTaken => {}
         }
         shown
@@ -121,6 +124,7 @@ pub fn shown(plan: &Plan, conflicts: &Conflicts, names: &Names) -> Value {
         json!({ "id": id, "cause": rule, "field": field, "message": message })
     });
     let employees = changed.chain(rejected);
+    shown["undo"]["erased"] = (*erased).into();
     shown["conflicts"] = json!({ "count": count, "employees": Value::from_iter(employees) });
     shown
 }

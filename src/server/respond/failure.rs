@@ -296,7 +296,9 @@ impl From<UndoFailure> for Refusal {
     fn from(failure: UndoFailure) -> Refusal {
         let status = match failure {
             UndoFailure::Unknown(_) => StatusCode::NOT_FOUND,
-            UndoFailure::Backwards { .. } | UndoFailure::NotInConflict(_) => StatusCode::BAD_REQUEST,
+            UndoFailure::Backwards { .. } | UndoFailure::NotInConflict(_) | UndoFailure::ByRule(_) => {
+                StatusCode::BAD_REQUEST
+            }
             UndoFailure::Restored { .. }
             | UndoFailure::SeveralProfiles(_)
             | UndoFailure::NoProfile(_)

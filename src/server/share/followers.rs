@@ -87,6 +87,15 @@ impl Followers {
         }
     }
 
+    /// Returns the accounts that somebody follows now.
+    pub fn followed(&self) -> Vec<i64> {
+        if self.inside() == 0 {
+            return Vec::new();
+        }
+        let accounts = self.accounts.lock().expect("no holder of the lock panics");
+        accounts.iter().filter(|(_, changed)| changed.receiver_count() > 0).map(|(account, _)| *account).collect()
+    }
+
     /// Lets everybody go, because the server stops.
     pub fn stop(&self) {
         self.stopping.send_replace(true);

@@ -12,6 +12,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
+use std::time::SystemTime;
 
 /// The length of the log of `rollcall.db` from which on it is moved into the database, in bytes.
 const SHARED_LOG_BYTES_MAX: u64 = 1 << 20;
@@ -210,9 +211,28 @@ impl Store {
         Ok(result)
     }
 
+    /// Returns when the files of an account were written last, and how long they are: if that is the same twice, nobody has changed the roster
+    /// in between. It opens nothing.
+    pub fn touched(&self, account: i64) -> Touched {
+        let database = self.roster_path(account);
+        let log = database.with_extension("db-wal");
+        let about = |path: &Path| {
+            let about = path.metadata().ok()?;
+            Some((about.modified().ok()?, about.len()))
+        };
+        Touched { database: about(&database), log: about(&log) }
+    }
+
     pub(super) fn roster_path(&self, account: i64) -> PathBuf {
         self.dir.join("accounts").join(format!("{account}.db"))
     }
+}
+
+/// When the files of an account were written last, and their lengths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    database: Option<(SystemTime, u64)>,
+    log: Option<(SystemTime, u64)>,
 }
 
 /// Moves the log into the database and empties it; whether that could be done, which a reader that does not end prevents.

@@ -63,7 +63,7 @@ pub use check::Checkup;
 pub use deliveries::{Attempt, Delivery, DueDelivery, LastAttempt, PENDING_MAX};
 pub use draft::Draft;
 pub use due::Due;
-pub use folder::{Lock, Store};
+pub use folder::{Lock, Store, Touched};
 pub use history::Refused;
 pub use keys::{Admitted, Credential, Ended, Ending, Holder, ListedKey, TokenHolder};
 pub use life::{Event, FormerId, LifePage, Person};

@@ -32,6 +32,8 @@ pub enum UndoFailure {
     Entangled,
     /// These were named, and there is no conflict about them.
     NotInConflict(Vec<String>),
+    /// These were named, and a rule is in the way, which holds for everybody.
+    ByRule(Vec<String>),
 }
 
 /// Says why, and what to do.
@@ -77,6 +79,14 @@ impl fmt::Display for UndoFailure {
                     ids.join(", ")
                 )
             }
+            UndoFailure::ByRule(ids) => {
+                write!(
+                    f,
+                    "a rule of the roster or of its profile is in the way of undoing {}, and naming them does not set it aside; the conflicts of the \
+                     undo without these names say which rule",
+                    ids.join(", ")
+                )
+            }
         }
     }
 }
@@ -92,13 +102,15 @@ impl From<UndoFailure> for Failure {
 pub struct Conflicts {
     /// How many there are.
     pub count: u64,
-    /// The first that were changed again, as many as the limit `errors_listed_max` allows.
+    /// How many were erased since, which cannot be undone. They are no conflicts.
+    pub erased: u64,
+    /// The first of those that break no rule of the whole roster, as many as the limit `errors_listed_max` allows.
     pub listed: Vec<Conflict>,
     /// The first that would break a rule of the whole roster, as many again.
     pub rejected: Vec<Rejection>,
 }
 
-/// An employee that was changed again since, or whose id somebody else has.
+/// An employee that an undo leaves as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// From what the employee is now to what the undo would make of it.
@@ -117,6 +129,15 @@ pub enum ConflictCause {
     },
     /// Another employee has the id that this one would get back.
     IdTaken,
+    /// The profile of today refuses what would be put back.
+    Rule {
+        /// The name of the field.
+        field: String,
+        /// The rule, as a profile names it.
+        rule: &'static str,
+        /// What is wrong. It quotes no value.
+        message: String,
+    },
     /// Somebody who stays names the employee, who would be removed.
     Named {
         /// The id of who names it.
@@ -132,6 +153,7 @@ impl ConflictCause {
         match self {
             ConflictCause::ChangedSince { .. } => "changedSince",
             ConflictCause::IdTaken => "idTaken",
+            ConflictCause::Rule { rule, .. } => rule,
             ConflictCause::Named { .. } => "named",
         }
     }

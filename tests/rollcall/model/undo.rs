@@ -70,7 +70,7 @@ impl Roster {
         self.leave_out(&mut changes)?;
         conflicts += all - changes.len();
         noted.retain(|(number, ..)| changes.iter().any(|change| change.number == *number));
-        let counts = counts(&changes);
+        let (counts, employees) = (counts(&changes), changes.len() as u64);
         let pending = Pending {
             dialect: None,
             kind: "undo",
@@ -79,7 +79,7 @@ impl Roster {
             ended: Vec::new(),
             noted,
             counts,
-            employees: counts.iter().sum(),
+            employees,
             rejected: None,
             tripped: Vec::new(),
         };
