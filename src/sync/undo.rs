@@ -152,8 +152,8 @@ impl TakenBack {
         let mut not_needed = undo.anyway.clone();
         let mut numbers = draft.changed_in(undone)?;
         // Of whoever was erased since nothing can be brought back.
-        let mut erased = draft.erased(&numbers)?.into_iter();
-        numbers.retain(|_| erased.next().flatten().is_none_or(|erased| erased < undone.from));
+        let mut is_emptied = draft.is_emptied(&numbers, undone)?.into_iter();
+        numbers.retain(|_| is_emptied.next() == Some(false));
         for numbers in numbers.chunks(BATCH) {
             let before = draft.read_at(numbers, undone.from - 1)?;
             let after = draft.read_at(numbers, undone.to)?;

@@ -242,7 +242,7 @@ pub const ROSTER: &[&str] = &["
         ends_at INTEGER NOT NULL
     ) STRICT;
 ", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
-    HISTORY_START, SUSPECTS, ERASED];
+    HISTORY_START, SUSPECTS, ERASED, EMPTIED];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -410,6 +410,19 @@ const ERASED: &str = "
     CREATE INDEX erasure_unlisted ON erasure (mark) WHERE NOT is_listed;
     -- A row says that something was erased whose bytes are still to be overwritten, see store::sqlite::scrub.
     CREATE TABLE unscrubbed (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
+";
+
+/// Erasing somebody who was merged into another for a while.
+const EMPTIED: &str = "
+    -- Versions of an employee without data, because they had that of somebody else who was erased: those made by revisions from `first` on and
+    -- before `until`. revision: of the erasure.
+    CREATE TABLE emptied (
+        number INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        PRIMARY KEY (number, first)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// From when on the history is kept.
