@@ -268,7 +268,7 @@ pub(super) fn version_until(
 fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
     let id = "coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > ?2 ORDER BY revision LIMIT 1), employee.id)";
     let appended = format!(
-        "SELECT {id}, version.status, version.profile, version.data, previous, absent
+        "SELECT {id}, version.status, version.profile, version.data, previous, version.absent
          FROM version CROSS JOIN employee ON employee.number = ?1 WHERE place = ?2 << 32 | ?1"
     );
     let mut select = connection.prepare_cached(&appended)?;
@@ -278,7 +278,7 @@ fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option
         return Ok(Some(Version { revision, previous: row.get(4)?, employee, absent: row.get(5)? }));
     }
     let first = "SELECT coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > employee.revision
-            ORDER BY revision LIMIT 1), employee.id), status, profile, data, revision
+            ORDER BY revision LIMIT 1), employee.id), status, profile, data, revision, absent
         FROM employee WHERE number = ?1";
     let mut select = connection.prepare_cached(first)?;
     let mut rows = select.query([number])?;
@@ -286,5 +286,5 @@ fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option
         return Ok(None);
     };
     let employee = rows::whole_employee(row, 0)?;
-    Ok(Some(Version { revision: row.get(4)?, previous: None, employee, absent: None }))
+    Ok(Some(Version { revision: row.get(4)?, previous: None, employee, absent: row.get(5)? }))
 }

@@ -116,6 +116,9 @@ impl Draft<'_> {
         self.wipe_plans(&who)?;
         self.wipe_queue(&who)?;
         self.wipe_set_aside(&who)?;
+        if !who.aliases.is_empty() || who.lent.iter().any(|lent| !lent.is_empty()) {
+            self.prepared("INSERT OR REPLACE INTO feed_break VALUES (1, ?)")?.execute([self.revision])?;
+        }
         let seed = self.seed;
         let lent = who.lent.iter().map(|lent| lent.number);
         let indexed: Vec<u32> = wiped.into_iter().chain(lent).collect::<BTreeSet<u32>>().into_iter().collect();

@@ -153,7 +153,6 @@ impl Roster {
     /// Forgets what was before a revision. From how many lists somebody was missing then is not known any more, either.
     pub fn trim(&mut self, start: usize) {
         self.start = start;
-        self.syncs[..start].iter_mut().flat_map(|sync| &mut sync.changes).for_each(|(change, _)| change.missing = None);
     }
 
     pub fn revision(&self) -> usize {

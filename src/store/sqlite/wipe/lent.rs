@@ -28,6 +28,11 @@ pub struct Lent {
 }
 
 impl Lent {
+    /// Whether it is nothing: the other has been nothing else since.
+    pub fn is_empty(&self) -> bool {
+        self.made_by.is_empty()
+    }
+
     /// Whether a plan may have some of the data in a change of the employee.
     pub fn is_in(&self, planned: &Planned) -> bool {
         let has = |revision: &u64| self.made_by.contains(revision);
