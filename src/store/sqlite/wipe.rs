@@ -373,8 +373,8 @@ impl Who<'_> {
                 }
                 None => false,
             },
-            Value::Array(parts) => parts.iter_mut().fold(false, |renamed, part| self.rename(part) || renamed),
-            Value::Object(parts) => parts.values_mut().fold(false, |renamed, part| self.rename(part) || renamed),
+            Value::Array(parts) => parts.iter_mut().filter_map(|part| self.rename(part).then_some(())).count() > 0,
+            Value::Object(parts) => parts.values_mut().filter_map(|part| self.rename(part).then_some(())).count() > 0,
             _ => false,
         }
     }
