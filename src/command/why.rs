@@ -39,6 +39,8 @@ struct Answer<'a> {
     last: Option<&'a Event>,
     /// The last event that is known to come from a push that carried the employee.
     carried: Option<&'a Event>,
+    /// The erasure of somebody else that took some of its history, because the two were one employee then.
+    emptied_by: Option<u64>,
     missing: Option<Missing>,
     /// The revision that the history begins with, and when it was made; `None` if it is the whole history.
     start: Option<(u64, Option<String>)>,
@@ -60,6 +62,10 @@ impl Why {
             since: life.iter().find(|event| event.recorded.change.number == person.number && gives_status(event)),
             last: life.first(),
             carried: life.iter().find(|event| is_carried(event)),
+            emptied_by: life
+                .iter()
+                .filter(|event| event.recorded.change.number == person.number && !person.employee.is_removed())
+                .find_map(|event| event.erased_by),
             missing: reader.missing(person.number)?,
             start: Some(reader.history_start()?).filter(|(first, _)| *first > 0),
             person: &person,
@@ -114,6 +120,11 @@ impl Answer<'_> {
         sentences.extend(self.why_hidden());
         if let Some(event) = self.last.filter(|last| kind(last) == Some(&SyncKind::Erase)) {
             sentences.push(format!("Its personal data was erased by revision {}.", event.revision));
+        }
+        if let Some(revision) = self.emptied_by {
+            sentences.push(format!(
+                "What it was while somebody else was merged into it was erased with that person by revision {revision}."
+            ));
         }
         if let Some(last) = self.last.filter(|last| self.since.is_none_or(|since| since.revision != last.revision)) {
             sentences.push(format!("It was changed last {}.", described(last)));

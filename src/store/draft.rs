@@ -405,7 +405,7 @@ impl Draft<'_> {
     }
 
     /// Takes the values for good from all that is stored of employees who were removed, also by this draft: from their versions, unique values,
-    /// plans, the queue and what is remembered of pushes. A former id that is also one of the values, such as an e-mail address, gets another.
+    /// plans, the queue and what is remembered of pushes; also from what others were while one of them was merged into them. A former id that is also one of the values, such as an e-mail address, gets another.
     /// Which versions there are, each with its status and profile, stays.
     pub fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
         forward!(self, draft => draft.wipe(numbers))
@@ -414,6 +414,11 @@ impl Draft<'_> {
     /// Returns for each number the revision that erased the employee last, or `None` if none has. What it was before is not known any more.
     pub fn erased(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {
         forward!(self, draft => draft.erased(numbers))
+    }
+
+    /// Returns for each number whether erasing has taken what the employee was before syncs, or after them, so that nothing says what to take back.
+    pub fn is_emptied(&mut self, numbers: &[u32], undone: Undone) -> Result<Vec<bool>, Error> {
+        forward!(self, draft => draft.is_emptied(numbers, undone))
     }
 
     /// Returns the account's plan with this id, also if it was applied, discarded or has expired not long ago.

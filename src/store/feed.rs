@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// A place in the feed: what a follower has seen of it. It is written like `412-9f86d081884c7d65`, or `412-9f86d081884c7d65-1000`.
+/// A place in the feed: what a follower has seen of it. It is written like `412-9f86d081884c7d65`, `412-9f86d081884c7d65-1000`
+/// or `412-9f86d081884c7d65-1000-e500`.
 ///
 /// Only the roster that it comes from goes on from there: the stamp tells its sync from one that another roster, such as the same one before
 /// a backup was restored, has under this revision.
@@ -17,6 +18,8 @@ pub struct FeedCursor {
     pub stamp: u64,
     /// The number of the last employee whose change in it was seen; `None` if all of them were.
     pub number: Option<u32>,
+    /// The last erasure that left no trace of whom to remove, if it came after the revision and the follower began after it; 0 if not.
+    pub erasure: u64,
 }
 
 /// From where on the feed is read.
@@ -79,13 +82,24 @@ pub enum FeedError {
          is lost; take an export anew, and go on from the cursor in its header Rollcall-Cursor"
     )]
     OtherRoster,
+    /// Somebody was erased whom the follower may know by an id, or with values, that nothing tells any more.
+    #[error(
+        "revision {revision} has erased somebody whose id the history does not have any more, or what somebody was for a while, so the changes that \
+         come after this cursor cannot say whom to remove; take an export anew, forget whoever is not in it, and go on from the cursor in its \
+         header Rollcall-Cursor"
+    )]
+    Erased {
+        /// The revision of the erasure.
+        revision: u64,
+    },
 }
 
 impl fmt::Display for FeedCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FeedCursor { revision, stamp, number } = self;
+        let FeedCursor { revision, stamp, number, erasure } = self;
         write!(f, "{revision}-{stamp:016x}")?;
-        number.map_or(Ok(()), |number| write!(f, "-{number}"))
+        number.map_or(Ok(()), |number| write!(f, "-{number}"))?;
+        if *erasure > 0 { write!(f, "-e{erasure}") } else { Ok(()) }
     }
 }
 
@@ -97,8 +111,16 @@ impl FromStr for FeedCursor {
         let revision: u32 = parts.next().ok_or(())?.parse().map_err(|_| ())?;
         let stamp = parts.next().filter(|stamp| stamp.len() == 16).ok_or(())?;
         let stamp = u64::from_str_radix(stamp, 16).map_err(|_| ())?;
-        let number = parts.next().map(str::parse).transpose().map_err(|_| ())?;
-        let cursor = FeedCursor { revision: revision.into(), stamp, number };
+        let mut cursor = FeedCursor { revision: revision.into(), stamp, number: None, erasure: 0 };
+        let mut part = parts.next();
+        if let Some(number) = part.filter(|part| !part.starts_with('e')) {
+            cursor.number = Some(number.parse().map_err(|_| ())?);
+            part = parts.next();
+        }
+        if let Some(erasure) = part {
+            let erasure: u32 = erasure.strip_prefix('e').ok_or(())?.parse().map_err(|_| ())?;
+            cursor.erasure = erasure.into();
+        }
         if parts.next().is_none() { Ok(cursor) } else { Err(()) }
     }
 }
@@ -109,10 +131,27 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
-        for text in ["0-0000000000000000", "412-9f86d081884c7d65", "412-9f86d081884c7d65-1000"] {
+        for text in [
+            "0-0000000000000000",
+            "412-9f86d081884c7d65",
+            "412-9f86d081884c7d65-1000",
+            "412-9f86d081884c7d65-e500",
+            "412-9f86d081884c7d65-1000-e500",
+        ] {
             assert_eq!(text.parse::<FeedCursor>().unwrap().to_string(), text);
         }
-        for text in ["", "7", "7-", "-1-9f86d081884c7d65", "7-9f86", "7-9f86d081884c7d6g", "7-9f86d081884c7d65-1-2"] {
+        for text in [
+            "",
+            "7",
+            "7-",
+            "-1-9f86d081884c7d65",
+            "7-9f86",
+            "7-9f86d081884c7d6g",
+            "7-9f86d081884c7d65-1-2",
+            "7-9f86d081884c7d65-e",
+            "7-9f86d081884c7d65-e1-2",
+            "7-9f86d081884c7d65-1-e1-e1",
+        ] {
             assert!(text.parse::<FeedCursor>().is_err(), "{text}");
         }
     }

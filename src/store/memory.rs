@@ -13,6 +13,7 @@ use crate::roster::{
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -47,6 +48,8 @@ struct Maps {
     turned: BTreeMap<u32, BTreeSet<u64>>,
     /// The revision that erased an employee last.
     erased: BTreeMap<u32, u64>,
+    /// Versions that have no data any more because they had that of somebody else who was erased: by number, the revisions that made them.
+    emptied: Vec<(u32, Range<u64>)>,
 }
 
 /// A plan with all that it does.
@@ -109,6 +112,38 @@ impl Maps {
             *widest = if *widest == Unique::Roster { Unique::Roster } else { *demand };
         }
         unique
+    }
+
+    /// Returns whom an employee was merged into, each with the revisions of the merge and of its end.
+    fn merges(&self, number: u32) -> Vec<(u32, Range<u64>)> {
+        let (mut merges, mut last) = (Vec::new(), None);
+        for (revision, changes) in (1..).zip(&self.history) {
+            for change in changes.iter().filter(|change| change.number == number) {
+                merges.extend(last.take().map(|(into, since)| (into, since..revision)));
+                let into = change.after.as_ref().and_then(|after| merged_into(&after.id));
+                last = into.map(|into| (into, revision));
+            }
+        }
+        merges.extend(last.map(|(into, since)| (into, since..self.revision + 1)));
+        merges
+    }
+
+    /// Returns what others than these employees got while one of these was merged into them: by number, the revisions that made it. What somebody
+    /// is now is not among it.
+    fn lent(&self, numbers: &[u32]) -> Vec<(u32, Range<u64>)> {
+        let mut owners: Vec<(u32, Range<u64>)> = numbers.iter().map(|number| (*number, 0..u64::MAX)).collect();
+        let mut lent: Vec<(u32, Range<u64>)> = Vec::new();
+        while let Some((owner, span)) = owners.pop() {
+            for (number, merged) in self.merges(owner) {
+                let is_known = lent.iter().any(|(other, known)| (*other, known.start) == (number, merged.start));
+                if !is_known && !numbers.contains(&number) && span.contains(&merged.start) {
+                    owners.push((number, merged.clone()));
+                    let now = self.employees.get(&number).map_or(0, |(_, revision)| *revision);
+                    lent.push((number, merged.start..merged.end.min(now)));
+                }
+            }
+        }
+        lent
     }
 
     fn field(&mut self, name: &str) -> u32 {
@@ -394,6 +429,9 @@ impl Draft<'_> {
 
     pub(super) fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
         let revision = self.next.revision + 1;
+        let lent = self.next.lent(numbers);
+        let is_lent =
+            |number: u32, revision: u64| lent.iter().any(|(other, span)| *other == number && span.contains(&revision));
         let Maps { history, held, plans, queue, remembered, erased, .. } = &mut self.next;
         let is_wiped = |change: &OwnedChange| numbers.contains(&change.number);
         let past = || {
@@ -423,12 +461,32 @@ impl Draft<'_> {
             wipe(change.number, &mut change.before);
             wipe(change.number, &mut change.after);
         }
+        let mut since: BTreeMap<u32, u64> = BTreeMap::new();
+        for (revision, changes) in (1..).zip(history.iter_mut()) {
+            for change in changes {
+                let before = since.insert(change.number, revision).unwrap_or(0);
+                if is_lent(change.number, before) {
+                    wipe(change.number, &mut change.before);
+                }
+                if is_lent(change.number, revision) {
+                    wipe(change.number, &mut change.after);
+                }
+            }
+        }
         for number in numbers {
             self.before.get_mut(number).into_iter().for_each(|before| wipe(*number, before));
             erased.insert(*number, revision);
         }
         held.retain(|held| !numbers.contains(&held.number));
         for plan in plans {
+            let back_to = match &plan.plan.why {
+                Why::Undo(undo) => Some(undo.undone.from - 1),
+                _ => None,
+            };
+            let revision = plan.plan.base.revision;
+            let has_lent =
+                |number| is_lent(number, revision) || back_to.is_some_and(|back_to| is_lent(number, back_to));
+            plan.changes.retain(|planned| !has_lent(planned.change.number));
             plan.changes.retain(|planned| match (&planned.change.before, &planned.change.after) {
                 (None, Some(after)) => !ids.contains(&after.id),
                 _ => !is_wiped(&planned.change),
@@ -438,7 +496,18 @@ impl Draft<'_> {
         for set_aside in remembered.values_mut().filter_map(|earlier| earlier.set_aside.as_deref_mut()) {
             set_aside.errors.retain(|error| error.id.as_ref().is_none_or(|id| !ids.contains(id)));
         }
+        self.next.emptied.extend(lent);
         Ok(())
+    }
+
+    pub(super) fn is_emptied(&mut self, numbers: &[u32], undone: Undone) -> Result<Vec<bool>, Error> {
+        let Maps { erased, emptied, .. } = &self.next;
+        let is_emptied = |number: &u32| {
+            let spans = || emptied.iter().filter(|(other, _)| other == number).map(|(_, span)| span);
+            erased.get(number).is_some_and(|erased| *erased >= undone.from)
+                || spans().any(|span| span.contains(&(undone.from - 1)) || span.contains(&undone.to))
+        };
+        Ok(numbers.iter().map(is_emptied).collect())
     }
 
     pub(super) fn erased(&mut self, numbers: &[u32]) -> Result<Vec<Option<u64>>, Error> {

@@ -35,8 +35,9 @@
 //! | [`Draft::read_at`] | `SELECT DISTINCT ON (number) … FROM version WHERE account = $1 AND number = ANY($2) AND revision <= $3 ORDER BY number, revision DESC` |
 //! | [`Draft::guarded`] | `SELECT guarded FROM profile WHERE account = $1` |
 //! | [`Draft::with_merged`] | `WITH RECURSIVE` over `SELECT number FROM employee WHERE account = $1 AND merged_into = ANY($2)`, and over `merged_into` the other way round; the column has what the id of a removed employee says, and an index of those that are not `NULL` |
-//! | [`Draft::wipe`] | kept until the commit, which then does `UPDATE version SET data = '' WHERE account = $1 AND number = ANY($2)`, and `DELETE` or `UPDATE` of these employees' rows in `unique_value`, `staged_change` of plans, `queue`, `retry`, `former_id` and the index's parts; `INSERT INTO erased …`. The bytes go with the next `VACUUM FULL` and when the log is recycled |
+//! | [`Draft::wipe`] | kept until the commit, which then does `UPDATE version SET data = '' WHERE account = $1 AND number = ANY($2)`, and `DELETE` or `UPDATE` of these employees' rows in `unique_value`, `staged_change` of plans, `queue`, `retry`, `former_id` and the index's parts, and of versions that others got while one of these was merged into them; `INSERT INTO erased …`. The bytes go with the next `VACUUM FULL` and when the log is recycled |
 //! | [`Draft::erased`] | `SELECT number, revision FROM erased WHERE account = $1 AND number = ANY($2)` |
+//! | [`Draft::is_emptied`] | `SELECT number, EXISTS (SELECT 1 FROM erased …) OR EXISTS (SELECT 1 FROM emptied …) FROM unnest($2::int[])`; the rows of `emptied`, by account, number and the first revision, are written by the commit after [`Draft::wipe`] |
 //! | dropped | `DELETE FROM staged_change WHERE draft = $1`, and the others |
 //!
 //! Versions of employees are appended, by account, number and revision, and never updated: nothing is left for a vacuum to clean, and what an

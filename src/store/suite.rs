@@ -491,12 +491,45 @@ fn who_was_merged_is_the_same_person<B: Backend>() {
     assert_eq!(draft.with_merged(&[4]).unwrap(), [1, 2, 4]);
 }
 
+fn who_was_one_with_a_wiped_employee_keeps_none_of_its_values<B: Backend>() {
+    let mut backend = B::new();
+    let (ada, eve) = (person("ada", "x"), person("eve", "y"));
+    apply(&mut backend, &[created(1, &ada), created(2, &eve)]);
+    // Eve is merged into Ada, who is changed under her id, and the two are two again.
+    let (both, later, merged) = (person("eve", "y"), person("eve", "z"), Employee::merged(2, 1));
+    apply(&mut backend, &[changed(1, &ada, &both), changed(2, &eve, &merged)]);
+    apply(&mut backend, &[changed(1, &both, &later)]);
+    apply(&mut backend, &[changed(1, &later, &ada), changed(2, &merged, &eve)]);
+    let grown = person("ada", "w");
+    apply(&mut backend, &[changed(1, &ada, &grown)]);
+    let mut draft = backend.begin().unwrap();
+    let undone = |from, to| Undone { from, to };
+    assert_eq!(draft.is_emptied(&[1, 2], undone(2, 2)).unwrap(), [false, false]);
+    draft.append(&[changed(2, &eve, &Employee::removed(2))]).unwrap();
+    draft.wipe(&[2]).unwrap();
+    assert_eq!(draft.commit(commit()).unwrap(), 6);
+    let mut draft = backend.begin().unwrap();
+    assert_eq!(draft.read(&[1]).unwrap(), [Some(grown)]);
+    let values = |employee: Employee| employee.data.iter().map(|(_, value)| value.to_owned()).collect::<Vec<_>>();
+    let mut at = |revision| values(draft.read_at(&[1], revision).unwrap().remove(0).unwrap().employee);
+    assert_eq!(
+        [1, 2, 3, 4, 5].map(&mut at),
+        [vec!["x"], vec![], vec![], vec!["x"], vec!["w"]]
+            .map(|of| of.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    );
+    for (from, to, emptied) in [(1, 1, false), (2, 2, true), (3, 3, true), (4, 4, true), (5, 5, false), (2, 4, false)] {
+        assert_eq!(draft.is_emptied(&[1], undone(from, to)).unwrap(), [emptied], "{from} to {to}");
+    }
+    assert_eq!(draft.is_emptied(&[2], undone(5, 5)).unwrap(), [true]);
+}
+
 macro_rules! suite {
     ($($backend:ident: $type:ty),*) => {
         $(mod $backend {
             suite!(@tests $type: a_merge_is_taken_back, changes_of_a_status_are_counted, a_plan_is_what_was_appended_and_the_roster_stays, what_is_committed_is_there, what_is_appended_is_seen_by_its_draft_only, ids_are_exchanged, who_is_missing_is_noted_until_they_come_back,
                 who_is_removed_gives_up_the_id_and_can_come_back,
-                who_is_wiped_has_no_values_and_stays_known, who_was_merged_is_the_same_person,
+                who_is_wiped_has_no_values_and_stays_known,
+                who_was_one_with_a_wiped_employee_keeps_none_of_its_values, who_was_merged_is_the_same_person,
                 an_inverse_takes_back, the_one_who_changed_last_holds_a_value_first,
                 other_unique_fields_mean_that_nobody_holds_anything,
                 a_push_with_a_key_and_a_time_is_remembered_once_it_is_committed);

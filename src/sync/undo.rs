@@ -163,8 +163,8 @@ impl TakenBack {
         };
         let mut numbers = draft.changed_in(undone)?;
         // Of whoever was erased since nothing can be brought back.
-        let (all, mut erased) = (numbers.len(), draft.erased(&numbers)?.into_iter());
-        numbers.retain(|_| erased.next().flatten().is_none_or(|erased| erased < undone.from));
+        let (all, mut is_emptied) = (numbers.len(), draft.is_emptied(&numbers, undone)?.into_iter());
+        numbers.retain(|_| is_emptied.next() == Some(false));
         taken_back.conflicts.erased = (all - numbers.len()) as u64;
         for numbers in numbers.chunks(BATCH) {
             let before = draft.read_at(numbers, undone.from - 1)?;

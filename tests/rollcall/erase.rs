@@ -355,6 +355,86 @@ fn whoever_was_merged_into_an_erased_employee_is_erased_with_it() {
     assert_eq!(world.push_employees(others(200).into()).counts(), [0, 0, 0, 0, 200]);
 }
 
+/// Takes back the sync that made a revision.
+#[track_caller]
+fn undo(world: &World, revision: u64) {
+    let plan = world.request("POST", &format!("/v1/syncs/{revision}/revert"), Some(b""));
+    assert_eq!(plan.status, 200, "{}", plan.text);
+    let applied = world.request("POST", &format!("{}/apply", plan.header("location").unwrap()), Some(b""));
+    assert_eq!(applied.status, 200, "{}", applied.text);
+}
+
+/// A server with an employee who was one with another for a while, by mistake: the other was merged into it as revision 3, and that was undone as
+/// revision 5. The id of the other is an e-mail address.
+fn parted() -> World {
+    let world = World::with(EVERYTHING, "");
+    let mallory = |take: u32| {
+        let mut ada = ada("active", take);
+        ada["id"] = json!(format!("zibblewick{take}@quorndon.example"));
+        ada
+    };
+    let first = |name: &str| employee("first", "active", &[("Name", name), ("Badge", "FIRST")]);
+    let push = |employees: Vec<Value>| assert_eq!(world.push_employees(employees.into()).status, 200);
+    push([others(20), vec![first("Grace")]].concat());
+    push(vec![mallory(0)]);
+    let body = json!({ "id": "zibblewick0@quorndon.example", "merge": true }).to_string();
+    assert_eq!(world.request("POST", "/v1/employees/first/rename", Some(body.as_bytes())).status, 200);
+    // While they are one, a list changes the person, a plan would, and another is held.
+    let mut later = ada("active", 1);
+    later["id"] = json!("zibblewick0@quorndon.example");
+    push(vec![later]);
+    let mut planned = ada("active", 2);
+    planned["id"] = json!("zibblewick0@quorndon.example");
+    let body = json!({ "profileId": PROFILE, "employees": [planned] }).to_string();
+    assert_eq!(world.request("POST", "/v1/employees?dryRun=true", Some(body.as_bytes())).status, 200);
+    undo(&world, 4);
+    undo(&world, 3);
+    push(vec![first("Grace H")]);
+    world
+}
+
+#[test]
+fn who_was_one_with_an_erased_employee_for_a_while_keeps_none_of_its_values() {
+    let world = parted();
+    let data = world.folder.path().join("data");
+    // The undo of what parted them waits as a plan, which would bring the values back.
+    assert_eq!(world.request("POST", "/v1/syncs/6/revert", Some(b"")).status, 200);
+    let first = world.get("/v1/employees/first").json();
+    let erased = erase(&world, "zibblewick0@quorndon.example");
+    assert_eq!(erased.json(), json!({ "erased": 1, "revision": 8, "overwritten": true }), "{}", erased.text);
+    assert_eq!(found(&data, &traces()), Vec::<String>::new());
+    command(&world, &["account", "check", "99"], 0);
+
+    // The other is as it was, and has its own history.
+    assert_eq!(world.get("/v1/employees/first").json(), first);
+    let life = world.get("/v1/employees/first/history").json();
+    let events = life["history"].as_array().unwrap().iter();
+    let events: Vec<Value> = events.map(|event| json!([event["revision"], event["valuesErasedBy"]])).collect();
+    assert_eq!(
+        events,
+        [json!([7, null]), json!([6, 8]), json!([5, 8]), json!([4, 8]), json!([3, 8]), json!([1, null])]
+    );
+    let why = command(&world, &["why", "99", "first"], 0);
+    let told = "What it was while somebody else was merged into it was erased with that person by revision 8.";
+    assert!(why.contains(told), "{why}");
+    let names = |revision: u32| world.get(&format!("/v1/employees.csv?at={revision}")).text;
+    assert!(names(1).contains("Grace") && names(6).contains("Grace") && !names(4).contains("Grace"));
+
+    // No undo and no plan brings anything back, nor takes the other's values.
+    for plan in world.get("/v1/plans").json()["plans"].as_array().unwrap() {
+        let apply = format!("/v1/plans/{}/apply?rebase=true", plan["id"].as_str().unwrap());
+        assert_eq!(world.request("POST", &apply, Some(b"")).status, 200);
+    }
+    for revision in [6, 5, 4, 3] {
+        undo(&world, revision);
+    }
+    assert_eq!(world.get("/v1/employees/first").json()["data"], first["data"]);
+    assert_eq!(found(&data, &traces()), Vec::<String>::new());
+    undo(&world, 7);
+    assert!(world.get("/v1/employees/first").text.contains("\"Grace\""));
+    command(&world, &["account", "check", "99"], 0);
+}
+
 #[test]
 fn the_date_of_a_profile_erases_who_was_merged_as_well() {
     let mut world = merged_twice(EVERYTHING);

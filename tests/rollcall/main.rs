@@ -29,6 +29,7 @@ mod dialects;
 mod ends;
 mod equal;
 mod erase;
+mod erase_after;
 mod erase_traces;
 mod export;
 mod feed;

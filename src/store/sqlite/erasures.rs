@@ -31,9 +31,27 @@ pub(super) fn note<'i>(
     let mut insert = connection.prepare_cached(
         "INSERT OR IGNORE INTO erasure (mark, hash, erased_at) VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%SZ'))",
     )?;
+    let mut forgotten = connection.prepare_cached("SELECT hash FROM forgotten_id WHERE number = ?")?;
     for (number, id) in people {
         insert.execute(params![mark, person(identity, number, id)])?;
+        for hash in forgotten.query_map([number], |row| row.get::<_, Hash>(0))? {
+            insert.execute(params![mark, hash?])?;
+        }
     }
+    Ok(())
+}
+
+/// Forgets the ids that an employee had until a revision, except for what an erasure needs of them: a backup may have them.
+pub(super) fn forget_ids(connection: &Connection, number: u32, revision: u64) -> Result<(), Error> {
+    let mut forget =
+        connection.prepare_cached("DELETE FROM former_id WHERE number = ? AND revision <= ? RETURNING id")?;
+    let ids: Vec<String> = forget.query_map(params![number, revision], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let identity = State::of(connection)?.identity;
+    let mut keep = connection.prepare_cached("INSERT OR IGNORE INTO forgotten_id VALUES (?, ?)")?;
+    ids.iter().try_for_each(|id| keep.execute(params![number, person(&identity, number, id)]).map(drop))?;
     Ok(())
 }
 
@@ -114,12 +132,19 @@ fn unknown(file: &Connection, shared: &Connection, roster: &Hash) -> Result<Vec<
 fn people(file: &Connection, identity: &[u8; 16], hashes: &HashSet<Hash>) -> Result<Vec<u32>, Error> {
     let mut numbers = Vec::new();
     let mut former = file.prepare("SELECT id FROM former_id WHERE number = ?")?;
+    let mut forgotten = file.prepare("SELECT hash FROM forgotten_id WHERE number = ?")?;
     rows::for_each(file, |number, employee| {
         let mut is_named = hashes.contains(&person(identity, number, &employee.id));
         if !is_named {
             let mut ids = former.query([number])?;
             while let (false, Some(row)) = (is_named, ids.next()?) {
                 is_named = hashes.contains(&person(identity, number, row.get_ref(0)?.as_str().unwrap_or_default()));
+            }
+        }
+        if !is_named {
+            let mut forgotten = forgotten.query([number])?;
+            while let (false, Some(row)) = (is_named, forgotten.next()?) {
+                is_named = hashes.contains(&row.get::<_, Hash>(0)?);
             }
         }
         numbers.extend(is_named.then_some(number));

@@ -33,15 +33,18 @@ impl Snapshot<'_> {
             return Ok(None);
         }
         let stamp = stamp(&self.inner, revision)?.unwrap_or(0);
-        Ok(Some(FeedCursor { revision, stamp, number: None }))
+        let erasure = last_break(&self.inner)?.after(revision);
+        Ok(Some(FeedCursor { revision, stamp, number: None, erasure }))
     }
 }
 
 /// Returns the cursor that stands for a place, if the roster can go on from there.
 fn start(connection: &Connection, from: FeedStart) -> Result<FeedCursor, Error> {
     let (first, _) = at::history_start(connection)?;
+    let last_break = last_break(connection)?;
     let complete = |revision| -> Result<FeedCursor, Error> {
-        Ok(FeedCursor { revision, stamp: stamp(connection, revision)?.unwrap_or(0), number: None })
+        let (stamp, erasure) = (stamp(connection, revision)?.unwrap_or(0), last_break.after(revision));
+        Ok(FeedCursor { revision, stamp, number: None, erasure })
     };
     match from {
         FeedStart::Beginning => complete(first),
@@ -50,7 +53,7 @@ fn start(connection: &Connection, from: FeedStart) -> Result<FeedCursor, Error> 
             complete(connection.query_row(last, [], |row| row.get(0))?)
         }
         FeedStart::After(cursor) => {
-            let FeedCursor { revision, stamp: of_cursor, number } = cursor;
+            let FeedCursor { revision, stamp: of_cursor, number, erasure } = cursor;
             // What the first revision changed is not kept, only what it led to.
             if revision < first || (revision == first && first > 0 && number.is_some()) {
                 return Err(FeedError::NotKept { first }.into());
@@ -58,9 +61,28 @@ fn start(connection: &Connection, from: FeedStart) -> Result<FeedCursor, Error> 
             if stamp(connection, revision)? != Some(of_cursor) {
                 return Err(FeedError::OtherRoster.into());
             }
+            if last_break.after(revision) > erasure {
+                return Err(FeedError::Erased { revision: last_break.0 }.into());
+            }
             Ok(cursor)
         }
     }
+}
+
+/// The revision of the last erasure that cursors from before it do not get over; 0 if there is none.
+#[derive(Clone, Copy)]
+struct LastBreak(u64);
+
+impl LastBreak {
+    /// Returns it if it came after a revision; else 0.
+    fn after(self, revision: u64) -> u64 {
+        if self.0 > revision { self.0 } else { 0 }
+    }
+}
+
+fn last_break(connection: &Connection) -> Result<LastBreak, Error> {
+    let mut select = connection.prepare_cached("SELECT revision FROM feed_break")?;
+    Ok(LastBreak(select.query_row([], |row| row.get(0)).optional()?.unwrap_or(0)))
 }
 
 /// Returns the beginning of the stamp of the sync that made a revision, 0 if it has none; `None` if there is no such sync. Every roster begins
@@ -78,6 +100,7 @@ fn stamp(connection: &Connection, revision: u64) -> Result<Option<u64>, Error> {
 fn page(connection: &Connection, from: FeedCursor, limit: usize, bytes_max: usize) -> Result<FeedPage, Error> {
     let mut select = syncs::select_from(connection)?;
     let mut rows = select.query([from.revision])?;
+    let last_break = last_break(connection)?;
     let mut page = FeedPage { changes: Vec::new(), cursor: from, has_more: false };
     let (mut bytes, mut passed_over) = (0, 0);
     while let Some(row) = rows.next()? {
@@ -91,6 +114,7 @@ fn page(connection: &Connection, from: FeedCursor, limit: usize, bytes_max: usiz
             _ => 0,
         };
         let stamp = stamp(connection, applied.revision)?.unwrap_or(0);
+        let erasure = last_break.after(applied.revision);
         let sync = Arc::new(shown(&past, applied.revision, applied.kind.as_ref()));
         let before = page.changes.len();
         loop {
@@ -98,7 +122,7 @@ fn page(connection: &Connection, from: FeedCursor, limit: usize, bytes_max: usiz
             let is_last = part.len() < PART;
             for recorded in part {
                 if page.changes.len() == limit || bytes >= bytes_max {
-                    page.cursor = FeedCursor { revision: applied.revision, stamp, number: Some(after) };
+                    page.cursor = FeedCursor { revision: applied.revision, stamp, number: Some(after), erasure };
                     page.has_more = true;
                     return Ok(page);
                 }
@@ -110,7 +134,7 @@ fn page(connection: &Connection, from: FeedCursor, limit: usize, bytes_max: usiz
                 break;
             }
         }
-        page.cursor = FeedCursor { revision: applied.revision, stamp, number: None };
+        page.cursor = FeedCursor { revision: applied.revision, stamp, number: None, erasure };
         passed_over += usize::from(page.changes.len() == before);
         if passed_over == PASSED_OVER_MAX {
             page.has_more = true;

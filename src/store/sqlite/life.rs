@@ -44,6 +44,8 @@ pub struct Event {
     pub recorded: RecordedChange,
     /// Whether what the employee was before is known. If it is not, it was not kept, and the change has no version before.
     pub is_before_known: bool,
+    /// The erasure that took the values from this change: of the employee, or of somebody who was one with it then.
+    pub erased_by: Option<u64>,
 }
 
 /// Events of an employee's life, the latest first, and where the next page begins.
@@ -244,16 +246,26 @@ fn life(
         let is_created = applied.is_some_and(|applied| applied.created.contains(&of_person));
         let is_before_known = before.is_some() || is_created;
         let kind = applied.and_then(|applied| applied.kind.as_ref());
+        let erased_by = erased_by(connection, of_person, revision, before.as_ref().map(|before| before.revision))?;
         let before_then = before.as_ref().map(|before| before.employee.clone());
         let change = OwnedChange { number: of_person, before: before_then, after: Some(employee) };
         // That the two are one is said by what the sync did to the other.
         if of_person == number || !change.lend().kinds().merged {
             let recorded = changes::recorded(change, kind, absent);
-            page.events.push(Event { revision, recorded, is_before_known, sync });
+            page.events.push(Event { revision, recorded, is_before_known, erased_by, sync });
         }
         chains.extend(before.map(|before| (of_person, before)));
     }
     Ok(page)
+}
+
+/// Returns the erasure that took the values from what a revision made of an employee, or from what it was before by another revision.
+fn erased_by(connection: &Connection, number: u32, revision: u64, before: Option<u64>) -> Result<Option<u64>, Error> {
+    let mut select = connection.prepare_cached(
+        "SELECT coalesce((SELECT revision FROM erased WHERE number = ?1 AND revision > ?2), (SELECT max(revision) FROM emptied
+             WHERE number = ?1 AND (first <= ?2 AND ?2 < until OR first <= ?3 AND ?3 < until)))",
+    )?;
+    Ok(select.query_row(params![number, revision, before], |row| row.get(0))?)
 }
 
 /// Returns the number of an employee, and those of all who were merged into it, also by way of others: so many, or a few more.
@@ -296,7 +308,7 @@ pub(super) fn version_until(
 fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option<Version>, Error> {
     let id = "coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > ?2 ORDER BY revision LIMIT 1), employee.id)";
     let appended = format!(
-        "SELECT {id}, version.status, version.profile, version.data, previous, absent
+        "SELECT {id}, version.status, version.profile, version.data, previous, version.absent
          FROM version CROSS JOIN employee ON employee.number = ?1 WHERE place = ?2 << 32 | ?1"
     );
     let mut select = connection.prepare_cached(&appended)?;
@@ -306,7 +318,7 @@ fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option
         return Ok(Some(Version { revision, previous: row.get(4)?, employee, absent: row.get(5)? }));
     }
     let first = "SELECT coalesce((SELECT id FROM former_id WHERE number = ?1 AND revision > employee.revision
-            ORDER BY revision LIMIT 1), employee.id), status, profile, data, revision
+            ORDER BY revision LIMIT 1), employee.id), status, profile, data, revision, absent
         FROM employee WHERE number = ?1";
     let mut select = connection.prepare_cached(first)?;
     let mut rows = select.query([number])?;
@@ -314,5 +326,5 @@ fn version(connection: &Connection, number: u32, revision: u64) -> Result<Option
         return Ok(None);
     };
     let employee = rows::whole_employee(row, 0)?;
-    Ok(Some(Version { revision: row.get(4)?, previous: None, employee, absent: None }))
+    Ok(Some(Version { revision: row.get(4)?, previous: None, employee, absent: row.get(5)? }))
 }

@@ -328,7 +328,8 @@ pub const ROSTER: &[&str] = &["
         ends_at INTEGER NOT NULL
     ) STRICT;
 ", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
-    HISTORY_START, SUSPECTS, ERASED];
+    HISTORY_START, SUSPECTS, ERASED, EMPTIED,
+    FEED_BREAK, FORGOTTEN_IDS, FIRST_ABSENT];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -496,6 +497,38 @@ const ERASED: &str = "
     CREATE INDEX erasure_unlisted ON erasure (mark) WHERE NOT is_listed;
     -- A row says that something was erased whose bytes are still to be overwritten, see store::sqlite::scrub.
     CREATE TABLE unscrubbed (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
+";
+
+/// Erasing somebody who was merged into another for a while.
+const EMPTIED: &str = "
+    -- Versions of an employee without data, because they had that of somebody else who was erased: those made by revisions from `first` on and
+    -- before `until`. revision: of the erasure.
+    CREATE TABLE emptied (
+        number INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        PRIMARY KEY (number, first)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Where followers of the feed have to begin anew.
+const FEED_BREAK: &str = "
+    -- The last erasure that took an id from the history, or what somebody was for a while. Who has read what came before it cannot be told what to
+    -- forget.
+    CREATE TABLE feed_break (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL) STRICT;
+";
+
+/// Which ids a backup may have that the file does not.
+const FORGOTTEN_IDS: &str = "
+    -- Ids that employees had before the history starts, as store::sqlite::erasures hashes them: an erasure lists them.
+    CREATE TABLE forgotten_id (number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (number, hash)) STRICT, WITHOUT ROWID;
+";
+
+/// Why somebody was hidden before the history starts.
+const FIRST_ABSENT: &str = "
+    -- See version.absent, of the version that is in this row.
+    ALTER TABLE employee ADD COLUMN absent INTEGER;
 ";
 
 /// From when on the history is kept.

@@ -4,7 +4,7 @@
 //! row in `employee` takes on the oldest version that is kept, one version after the other. Whatever version is read in between is there: in
 //! `version`, or if it has gone from there, in `employee`. So it does no harm to be interrupted at any moment.
 
-use super::{Error, Reader, Roster, at, roster, schema};
+use super::{Error, Reader, Roster, at, erasures, roster, schema};
 use crate::roster::USUAL_LISTS;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -107,6 +107,7 @@ fn move_start(connection: &Connection, before: &str) -> Result<u64, Error> {
     let new = new_start(connection, before)?;
     if new > start {
         connection.execute("UPDATE history_start SET revision = ?", [new])?;
+        connection.execute("DELETE FROM emptied WHERE until <= ?", [new])?;
     }
     Ok(start.max(new))
 }
@@ -114,21 +115,28 @@ fn move_start(connection: &Connection, before: &str) -> Result<u64, Error> {
 /// Makes versions that were current when the history starts, or before, the first ones of their employees, in the order of their revisions.
 fn remove_versions(connection: &Connection, old: &Old) -> Result<usize, Error> {
     let mut select = connection.prepare_cached(
-        "SELECT place, place & 0xffffffff, place >> 32, status, profile, data FROM version
+        "SELECT place, place & 0xffffffff, place >> 32, status, profile, data, absent FROM version
          WHERE place < (? + 1) << 32 ORDER BY place LIMIT ?",
     )?;
-    let mut become_first = connection
-        .prepare_cached("UPDATE employee SET status = ?3, profile = ?4, data = ?5, revision = ?2 WHERE number = ?1")?;
+    let mut become_first = connection.prepare_cached(
+        "UPDATE employee SET status = ?3, profile = ?4, data = ?5, revision = ?2, absent = ?6 WHERE number = ?1",
+    )?;
     let mut remove = connection.prepare_cached("DELETE FROM version WHERE place = ?")?;
     let mut forget_latest = connection.prepare_cached("DELETE FROM latest WHERE number = ? AND revision = ?")?;
-    let mut forget_ids = connection.prepare_cached("DELETE FROM former_id WHERE number = ? AND revision <= ?")?;
     let (mut rows, mut removed) = (select.query(params![old.start, old.rows_max])?, Vec::new());
     while let Some(row) = rows.next()? {
         let (place, number, revision): (i64, u32, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (status, profile): (u32, u32) = (row.get(3)?, row.get(4)?);
-        become_first.execute(params![number, revision, status, profile, row.get::<_, Vec<u8>>(5)?])?;
+        become_first.execute(params![
+            number,
+            revision,
+            status,
+            profile,
+            row.get::<_, Vec<u8>>(5)?,
+            row.get::<_, Option<u32>>(6)?
+        ])?;
         forget_latest.execute(params![number, revision])?;
-        forget_ids.execute(params![number, revision])?;
+        erasures::forget_ids(connection, number, revision)?;
         removed.push(place);
         if old.is_time_over() {
             break;

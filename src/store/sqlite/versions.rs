@@ -21,6 +21,7 @@ const ERASE: &[&str] = &[
     "DELETE FROM latest WHERE number = ?1",
     "DELETE FROM hidden WHERE number = ?1",
     "DELETE FROM former_id WHERE number = ?1",
+    "DELETE FROM forgotten_id WHERE number = ?1",
     "DELETE FROM missing WHERE number = ?1",
     "DELETE FROM employee WHERE number = ?1",
 ];
@@ -36,7 +37,8 @@ impl Draft<'_> {
             }
         }
         let revision = self.revision;
-        let mut create = self.prepared("INSERT INTO employee VALUES (?, ?, ?, ?, ?, ?)")?;
+        let mut create = self
+            .prepared("INSERT INTO employee (number, id, status, profile, data, revision) VALUES (?, ?, ?, ?, ?, ?)")?;
         // Whoever changes twice in one revision has one version of it.
         let mut append = self.prepared(
             "INSERT INTO version (place, previous, status, profile, data) VALUES (?1 << 32 | ?2, coalesce((SELECT revision FROM latest WHERE number = ?2), 0), ?3, ?4, ?5)

@@ -1,12 +1,15 @@
 //! Wiping: the values of employees who were removed go from all that the file has of them, and from what waits to bring them back.
 
+mod lent;
+
 use super::super::erase::entry;
-use super::{Draft, Error, derived, erasures, index, life, scrub, set_aside, waiting};
+use super::{Draft, Error, Undone, derived, erasures, index, life, scrub, set_aside, waiting};
 use crate::profile::Unique;
 use crate::rejection::SetAside;
 use crate::roster::{Change, Counts, Data, hash, merged_into, pack, unpack};
+use lent::Lent;
 use rusqlite::{OptionalExtension as _, Row, params};
-use serde_json::json;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 
@@ -33,8 +36,21 @@ const EMPTY: [&str; 2] = [
     "UPDATE employee SET data = x'' WHERE number = ?1",
 ];
 
+/// Where ids of employees are, in JSON: the table, its key, and the column.
+const TOLD: [(&str, &str, &str); 6] = [
+    ("plan", "number", "guards"),
+    ("plan", "number", "would_trip"),
+    ("plan", "number", "suspects"),
+    ("sync", "revision", "guards"),
+    ("sync", "revision", "suspects"),
+    ("refusal", "number", "guards"),
+];
+
 /// How many bytes an id has at most.
 const ID_BYTES_MAX: usize = 1_000;
+
+/// Ids, each with the number of whom it is or was, by their bytes in lower case.
+type Ids = HashMap<Vec<u8>, Vec<(u32, String)>>;
 
 /// Who is wiped.
 struct Who<'a> {
@@ -43,6 +59,10 @@ struct Who<'a> {
     ids: HashSet<String>,
     /// Whose they are.
     people: Vec<(u32, String)>,
+    /// What others have of theirs.
+    lent: Vec<Lent>,
+    /// The ids that others had while one of them was merged into them.
+    of_both: Vec<(u32, String)>,
     /// Those of the ids that are values of theirs, such as an e-mail address, and what is written in their place.
     aliases: HashMap<String, String>,
 }
@@ -53,6 +73,17 @@ struct Lost {
     changes: u64,
     bytes: usize,
     counts: Counts,
+}
+
+/// A plan, as far as it says whose changes it may have.
+struct Planned {
+    number: u32,
+    /// The number of the first employee that it creates.
+    next: u32,
+    /// The revision that it was made against.
+    revision: u64,
+    /// The revision that it takes employees back to, if it is an undo.
+    back_to: Option<u64>,
 }
 
 impl Draft<'_> {
@@ -66,17 +97,33 @@ impl Draft<'_> {
 
     pub(in crate::store) fn wipe(&mut self, numbers: &[u32]) -> Result<(), Error> {
         let unique = derived::unique_fields(&self.inner)?;
-        let mut who = Who { numbers, ids: HashSet::new(), people: Vec::new(), aliases: HashMap::new() };
+        let mut who = Who {
+            numbers,
+            ids: HashSet::new(),
+            people: Vec::new(),
+            lent: Vec::new(),
+            of_both: Vec::new(),
+            aliases: HashMap::new(),
+        };
+        let wiped: HashSet<u32> = numbers.iter().copied().collect();
         for rows in self.people(numbers)?.values() {
-            self.wipe_person(rows, &unique, &mut who)?;
+            let lent = self.lent(rows, &wiped)?;
+            self.wipe_person(rows, &lent, &unique, &mut who)?;
+            who.lent.extend(lent);
         }
         self.rename_former(&who)?;
+        self.rename_told(&who)?;
         self.wipe_plans(&who)?;
         self.wipe_queue(&who)?;
         self.wipe_set_aside(&who)?;
+        if !who.aliases.is_empty() || who.lent.iter().any(|lent| !lent.is_empty()) {
+            self.prepared("INSERT OR REPLACE INTO feed_break VALUES (1, ?)")?.execute([self.revision])?;
+        }
         let seed = self.seed;
-        let stored = self.read(numbers)?;
-        let wiped = numbers.iter().zip(&stored).filter_map(|(number, stored)| Some((*number, stored.as_ref()?)));
+        let lent = who.lent.iter().map(|lent| lent.number);
+        let indexed: Vec<u32> = wiped.into_iter().chain(lent).collect::<BTreeSet<u32>>().into_iter().collect();
+        let stored = self.read(&indexed)?;
+        let wiped = indexed.iter().zip(&stored).filter_map(|(number, stored)| Some((*number, stored.as_ref()?)));
         index::wipe(&self.inner, &wiped.map(|(number, stored)| (number, entry(number, stored, seed))).collect())?;
         let mut note = self.prepared("INSERT OR REPLACE INTO erased VALUES (?, ?)")?;
         numbers.iter().try_for_each(|number| note.execute(params![number, self.revision]).map(drop))?;
@@ -88,6 +135,15 @@ impl Draft<'_> {
         let mut select = self.prepared("SELECT revision FROM erased WHERE number = ?")?;
         let revision = |number| select.query_row([number], |row| row.get(0)).optional();
         Ok(numbers.iter().map(revision).collect::<Result<_, _>>()?)
+    }
+
+    pub(in crate::store) fn is_emptied(&mut self, numbers: &[u32], undone: Undone) -> Result<Vec<bool>, Error> {
+        let mut select = self.prepared(
+            "SELECT EXISTS (SELECT 1 FROM erased WHERE number = ?1 AND revision >= ?2)
+                 OR EXISTS (SELECT 1 FROM emptied WHERE number = ?1 AND (first < ?2 AND ?2 <= until OR first <= ?3 AND ?3 < until))",
+        )?;
+        let is_emptied = |number| select.query_row(params![number, undone.from, undone.to], |row| row.get(0));
+        Ok(numbers.iter().map(is_emptied).collect::<Result<_, _>>()?)
     }
 
     /// Returns these numbers by people: by the number of the employee whom the others are merged into.
@@ -108,18 +164,25 @@ impl Draft<'_> {
         Ok(people)
     }
 
-    /// Takes the values from every version of employees who are one person, and the unique ones from whoever holds them. The places of the
-    /// versions stay.
-    fn wipe_person(&self, rows: &[u32], unique: &BTreeMap<u32, Unique>, who: &mut Who) -> Result<(), Error> {
+    /// Takes the values from every version of employees who are one person, also from those that others have, and the unique ones from whoever
+    /// holds them. The places of the versions stay.
+    fn wipe_person(
+        &self,
+        rows: &[u32],
+        lent: &[Lent],
+        unique: &BTreeMap<u32, Unique>,
+        who: &mut Who,
+    ) -> Result<(), Error> {
         let mut select = self
             .prepared("SELECT id FROM former_id WHERE number = ?1 UNION SELECT id FROM employee WHERE number = ?1")?;
-        let mut ids: HashMap<Vec<u8>, Vec<(u32, String)>> = HashMap::new();
+        let mut ids = Ids::new();
         for number in rows {
             for id in select.query_map([number], |row| row.get::<_, String>(0))? {
                 let id = id?;
                 ids.entry(id.to_ascii_lowercase().into()).or_default().push((*number, id));
             }
         }
+        let of_both = self.ids_of_both(lent)?;
         let mut select = self.prepared(DATA)?;
         let mut release =
             self.prepared("DELETE FROM unique_value WHERE employee = ? AND field IN (?, ?) AND hash = ?")?;
@@ -132,10 +195,8 @@ impl Draft<'_> {
                         let of_hidden = field | super::OF_HIDDEN;
                         release.execute(params![number, field, of_hidden, hash(self.seed, value).to_be_bytes()])?;
                     }
-                    if value.len() <= ID_BYTES_MAX {
-                        let same = ids.get(&value.to_ascii_lowercase()).into_iter().flatten();
-                        who.aliases.extend(same.map(|(number, id)| (id.clone(), format!("erased-{number}"))));
-                    }
+                    who.note_value(value, &of_both);
+                    who.note_value(value, &ids);
                 }
             }
         }
@@ -143,6 +204,10 @@ impl Draft<'_> {
             let mut empty = self.prepared(sql)?;
             rows.iter().try_for_each(|number| empty.execute([number]).map(drop))?;
         }
+        for lent in lent {
+            self.wipe_lent(lent, [&of_both, &ids], who)?;
+        }
+        who.of_both.extend(of_both.into_values().flatten());
         for (number, id) in ids.into_values().flatten() {
             who.ids.insert(id.clone());
             who.people.push((number, id));
@@ -153,7 +218,7 @@ impl Draft<'_> {
     /// Gives former ids others that are values, also those that are only values of who was merged into their employee.
     fn rename_former(&self, who: &Who) -> Result<(), Error> {
         let mut rename = self.prepared("UPDATE former_id SET id = ?3 WHERE number = ?1 AND id = ?2")?;
-        for (number, id) in &who.people {
+        for (number, id) in who.people.iter().chain(&who.of_both) {
             if let Some(alias) = who.aliases.get(id) {
                 rename.execute(params![number, id, alias])?;
             }
@@ -161,16 +226,46 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Gives the same ids to former ids where guards and suspects name them.
+    fn rename_told(&self, who: &Who) -> Result<(), Error> {
+        if who.aliases.is_empty() {
+            return Ok(());
+        }
+        for (table, key, column) in TOLD {
+            let mut select =
+                self.prepared(&format!("SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL"))?;
+            let mut rename = self.prepared(&format!("UPDATE {table} SET {column} = ?2 WHERE {key} = ?1"))?;
+            let (mut rows, mut renamed) = (select.query([])?, Vec::new());
+            while let Some(row) = rows.next()? {
+                let mut told: Value =
+                    serde_json::from_str(row.get_ref(1)?.as_str().unwrap_or_default()).map_err(Error::damaged)?;
+                if who.rename(&mut told) {
+                    renamed.push((row.get::<_, i64>(0)?, told.to_string()));
+                }
+            }
+            renamed.iter().try_for_each(|row| rename.execute(params![row.0, row.1]).map(drop))?;
+        }
+        Ok(())
+    }
+
     /// Takes the changes of these employees out of all plans, which are applied without them.
     fn wipe_plans(&self, who: &Who) -> Result<(), Error> {
-        let plans: Vec<(u32, u32)> = self
-            .prepared("SELECT number, next FROM plan WHERE has_parts")?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        let planned = |row: &Row| {
+            let from: Option<u64> = row.get(3)?;
+            let back_to = from.map(|from| from.saturating_sub(1));
+            Ok(Planned { number: row.get(0)?, next: row.get(1)?, revision: row.get(2)?, back_to })
+        };
+        let plans: Vec<Planned> = self
+            .prepared("SELECT number, next, revision, json_extract(undo, '$.from') FROM plan WHERE has_parts")?
+            .query_map([], planned)?
             .collect::<Result<_, _>>()?;
-        for (plan, next) in plans {
+        for planned in plans {
+            let Planned { number: plan, next, .. } = planned;
+            let lent: HashSet<u32> =
+                who.lent.iter().filter(|lent| lent.is_in(&planned)).map(|lent| lent.number).collect();
             let mut places = HashSet::new();
             let mut find = self.prepared("SELECT place FROM plan_part WHERE place >= ?1 << 32 | ?2 AND place < (?1 + 1) << 32 ORDER BY place LIMIT ?3")?;
-            for number in who.numbers.iter().filter(|number| **number < next) {
+            for number in who.numbers.iter().chain(&lent).filter(|number| **number < next) {
                 let place = find.query_row(params![plan, number, 1], |row| row.get::<_, i64>(0)).optional()?;
                 places.extend(place);
             }
@@ -182,21 +277,14 @@ impl Draft<'_> {
             }
             let mut lost = Lost::default();
             for place in places {
-                self.wipe_plan_part(place, who, &mut lost)?;
+                self.wipe_plan_part(place, who, &lent, &mut lost)?;
             }
             self.note_lost(plan, &lost)?;
-        }
-        let mut rename = self.prepared(
-            "UPDATE plan SET guards = replace(guards, ?1, ?2), would_trip = replace(would_trip, ?1, ?2)
-             WHERE instr(guards, ?1) OR instr(would_trip, ?1)",
-        )?;
-        for (id, alias) in &who.aliases {
-            rename.execute([json!(id).to_string(), json!(alias).to_string()])?;
         }
         Ok(())
     }
 
-    fn wipe_plan_part(&self, place: i64, who: &Who, lost: &mut Lost) -> Result<(), Error> {
+    fn wipe_plan_part(&self, place: i64, who: &Who, lent: &HashSet<u32>, lost: &mut Lost) -> Result<(), Error> {
         let part = |row: &Row| Ok((row.get(0)?, row.get(1)?));
         let (changes, accepted): (Vec<u8>, Vec<u8>) =
             self.prepared("SELECT changes, accepted FROM plan_part WHERE place = ?")?.query_row([place], part)?;
@@ -204,7 +292,7 @@ impl Draft<'_> {
         let (mut kept, mut kept_hashes, mut next) = (Vec::with_capacity(changes.len()), Vec::new(), hashes.iter());
         unpack(&mut &changes[..], hashes.len() as u64, &mut |change| -> io::Result<()> {
             let hash = next.next().map_or([0; 16], |hash| *hash);
-            if who.is_of(&change) {
+            if who.is_of(&change) || lent.contains(&change.number) {
                 lost.changes += 1;
                 lost.counts.add(&change);
             } else {
@@ -267,6 +355,30 @@ impl Draft<'_> {
 }
 
 impl Who<'_> {
+    /// Notes that a value is one of theirs: those of the ids that are the same get others.
+    fn note_value(&mut self, value: &[u8], ids: &Ids) {
+        if value.len() <= ID_BYTES_MAX {
+            let same = ids.get(&value.to_ascii_lowercase()).into_iter().flatten();
+            self.aliases.extend(same.map(|(number, id)| (id.clone(), format!("erased-{number}"))));
+        }
+    }
+
+    /// Gives ids in some JSON others. Returns whether there were any.
+    fn rename(&self, told: &mut Value) -> bool {
+        match told {
+            Value::String(id) => match self.aliases.get(id) {
+                Some(alias) => {
+                    id.clone_from(alias);
+                    true
+                }
+                None => false,
+            },
+            Value::Array(parts) => parts.iter_mut().filter_map(|part| self.rename(part).then_some(())).count() > 0,
+            Value::Object(parts) => parts.values_mut().filter_map(|part| self.rename(part).then_some(())).count() > 0,
+            _ => false,
+        }
+    }
+
     /// Whether a change of a plan is of one of them. A plan that creates somebody has another number for that.
     fn is_of(&self, change: &Change) -> bool {
         match (change.before, change.after) {

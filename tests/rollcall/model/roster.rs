@@ -4,6 +4,7 @@ use super::fields::{EMAIL, Field, MANAGER, MENTOR};
 use super::guard::Tripped;
 use super::push::Wanted;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// From how many lists in a row somebody may be missing without being hidden.
 pub const GRACE: u32 = 1;
@@ -144,13 +145,14 @@ pub struct Roster {
     pub start: usize,
     /// By position, the revision that erased somebody.
     pub erased: BTreeMap<usize, usize>,
+    /// By position, the revisions at which somebody had the values of somebody else who was erased.
+    pub emptied: Vec<(usize, Range<usize>)>,
 }
 
 impl Roster {
     /// Forgets what was before a revision. From how many lists somebody was missing then is not known any more, either.
     pub fn trim(&mut self, start: usize) {
         self.start = start;
-        self.syncs[..start].iter_mut().flat_map(|sync| &mut sync.changes).for_each(|(change, _)| change.missing = None);
     }
 
     pub fn revision(&self) -> usize {

@@ -42,6 +42,10 @@ impl Roster {
             if self.erased.get(&number).is_some_and(|erased| *erased >= first) {
                 continue;
             }
+            let mut emptied = self.emptied.iter().filter(|(of, _)| *of == number);
+            if emptied.any(|(_, span)| span.contains(&(first - 1)) || span.contains(&last)) {
+                continue;
+            }
             let at = |revision: usize| self.past[revision].get(number).cloned().flatten();
             let (before, after, now) = (at(first - 1), at(last), self.people[number].clone());
             let (to, is_in_conflict) = taken_back(&before, &after, &now);

@@ -102,7 +102,7 @@ pub fn person(person: &Person) -> Value {
 
 /// Shows an event of an employee's life: the sync, and the change as that sync shows it.
 pub fn event(event: &Event, names: &Names) -> Value {
-    let Event { revision, sync, recorded, is_before_known } = event;
+    let Event { revision, sync, recorded, is_before_known, erased_by } = event;
     let mut shown = json!({ "revision": revision });
     if let Some(Past { finished_at, dialect, key, peer, outcome, .. }) = sync {
         shown["time"] = json!(finished_at);
@@ -120,6 +120,9 @@ pub fn event(event: &Event, names: &Names) -> Value {
     if !is_before_known {
         change["kinds"] = json!([]);
         change["isBeforeKnown"] = json!(false);
+    }
+    if let Some(erased_by) = erased_by {
+        shown["valuesErasedBy"] = json!(erased_by);
     }
     shown["change"] = change;
     shown
