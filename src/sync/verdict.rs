@@ -78,12 +78,13 @@ impl Wrong {
             Wrong::Twice => TWICE.into(),
             Wrong::SameValue(other) => {
                 let other = id(*other);
-                let whose = if other_is_pushed {
-                    format!("the employee {other:?} of this push")
-                } else {
-                    format!("the stored employee {other:?}, who is not in this push,")
-                };
-                format!("{whose} has the same value, and only one may have it")
+                if other_is_pushed {
+                    return format!("the employee {other:?} of this push has the same value, and only one may have it");
+                }
+                format!(
+                    "the stored employee {other:?}, who is not in this push, has the same value, and only one may have it; if both are one \
+                     person, rename that one first: POST /v1/employees/{{id}}/rename, or `rollcall rename`"
+                )
             }
             Wrong::Reference(what) => what.message(id),
         }

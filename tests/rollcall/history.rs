@@ -316,13 +316,13 @@ fn the_program_shows_a_sync_and_says_why_somebody_is_hidden() {
     let why = |id: &str| program(&["why", "99", id]);
     let ada = why("1");
     assert!(
-        ada.starts_with("Employee \"1\" is active since ") && ada.contains("by revision 1 (push, startexam, key "),
+        ada.starts_with("Employee \"1\" has been active since ") && ada.contains("(revision 1: push, startexam, key "),
         "{ada}"
     );
-    assert!(ada.contains("It was changed last ") && ada.contains("by revision 2 "), "{ada}");
-    assert!(why("2").contains("That push said so."), "{}", why("2"));
-    assert!(why("3").contains("it was absent from a list."), "{}", why("3"));
-    assert!(why("3").contains("by revision 2 (push, startexam, key "), "{}", why("3"));
+    assert!(ada.contains("It was last changed at ") && ada.contains("(revision 2: "), "{ada}");
+    assert!(why("2").contains("That push carried it as hidden."), "{}", why("2"));
+    assert!(why("3").contains("it was missing from a list of everybody."), "{}", why("3"));
+    assert!(why("3").contains("(revision 2: push, startexam, key "), "{}", why("3"));
     let json: Value = serde_json::from_str(&program(&["why", "99", "3", "--json"])).unwrap();
     assert_eq!((&json["status"], &json["missingFromLists"]), (&json!("hidden"), &json!(1)));
     assert_eq!(json["since"]["change"]["hiddenBy"], json!({ "cause": "absence", "lists": 1 }));
