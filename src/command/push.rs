@@ -181,9 +181,6 @@ impl Push {
             printed
                 .map_err(|failed| if counts.is_some() { failed.after("the push was applied, but") } else { failed })?;
         }
-        if !quiet {
-            print_suspects(&answer, target.account());
-        }
         let Some(counts) = counts else {
             return Err(explained(&answer, &body, &target, &variable));
         };
@@ -315,7 +312,12 @@ pub fn send(target: &Target, body: &Body, patience: Patience, quiet: bool) -> Re
         Progress::Retry { .. } => {}
     });
     sending.finish_and_clear();
-    answer.map_err(Failed::refused)
+    let answer = answer.map_err(Failed::refused)?;
+    // A plan lists its suspects itself.
+    if !quiet && !target.dry_run {
+        print_suspects(&answer, target.account());
+    }
+    Ok(answer)
 }
 
 fn bar(bar: ProgressBar, quiet: bool, template: &str) -> ProgressBar {
