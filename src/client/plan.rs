@@ -15,9 +15,8 @@ pub struct RemotePlan<'a> {
 impl<'a> RemotePlan<'a> {
     /// Returns the plan that an answer to a dry run names, or `None` if it names none. Each of its requests waits at most `wait` for an answer.
     pub fn of(answer: &Answer, target: &'a Target, wait: Duration) -> Option<RemotePlan<'a>> {
-        let (_, id) = answer.location.as_ref().filter(|_| answer.ok)?.rsplit_once("/plans/")?;
-        let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        is_id.then(|| RemotePlan { target, id: id.to_owned(), wait })
+        let id = answer.plan().filter(|_| answer.ok)?.to_owned();
+        Some(RemotePlan { target, id, wait })
     }
 
     /// The account whose plan it is.

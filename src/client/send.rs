@@ -67,6 +67,10 @@ pub struct Answer {
     pub request: Option<String>,
     /// Where the server redirects to, or the plan that it has made.
     pub location: Option<String>,
+    /// The revision of the roster after a push that was applied.
+    pub revision: Option<u64>,
+    /// How many suspects of each kind the push has, by the names of the kinds.
+    pub suspects: Vec<(String, u64)>,
     /// The server's clock.
     pub date: Option<Timestamp>,
     /// How long the server asks to wait before the next attempt: seconds, or a date.
@@ -85,6 +89,12 @@ impl Answer {
     /// Returns the five counts, or `None` if the push was not applied.
     pub fn counts(&self) -> Option<AnswerCounts> {
         serde_json::from_str(&self.text).ok().filter(|_| self.ok)
+    }
+
+    /// Returns the id of the plan that the push became; `None` if it became none.
+    pub fn plan(&self) -> Option<&str> {
+        let (_, id) = self.location.as_ref()?.rsplit_once("/plans/")?;
+        id.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(id)
     }
 
     /// Returns the employees that a lenient push was applied without; `None` if there are none.
@@ -270,6 +280,11 @@ impl Target {
 }
 
 impl Target {
+    /// The account that is pushed for.
+    pub fn account(&self) -> i64 {
+        self.account
+    }
+
     /// Returns the headers that sign a request of now.
     fn sign(&self, request: &Unsigned) -> io::Result<Vec<(&'static str, String)>> {
         let now = Timestamp::now();
@@ -396,6 +411,8 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
         text,
         request: header("Rollcall-Request"),
         location: header("Location"),
+        revision: header("Rollcall-Revision").and_then(|revision| revision.parse().ok()),
+        suspects: header("Rollcall-Suspects").map(|header| suspects(&header)).unwrap_or_default(),
         date: header("Date").and_then(|date| parse_date(&date)),
         retry_after: header("Retry-After"),
         received: Timestamp::now(),
@@ -403,6 +420,15 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
         sent_before: false,
         is_repeated: header("Idempotent-Replayed").is_some(),
     })
+}
+
+/// Reads the numbers by kind of a header like `3;same-person=1;moved-value=2`.
+fn suspects(header: &str) -> Vec<(String, u64)> {
+    let of_kind = |part: &str| {
+        let (kind, count) = part.split_once('=')?;
+        Some((kind.trim().to_owned(), count.trim().parse().ok()?))
+    };
+    header.split(';').skip(1).filter_map(of_kind).collect()
 }
 
 /// What a push asks beside its body, the same in each attempt.

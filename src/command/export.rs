@@ -81,6 +81,11 @@ impl Export {
 
     /// Exports everything that is stored about an employee.
     fn export_person(&self, store: &Store, id: &str) -> Result<(), Failed> {
+        if !self.is_to_stdout() && self.file.extension().is_none_or(|extension| extension != "json") {
+            return Err(Failed::Usage(
+                "what is stored about one employee is JSON; give the file a name that ends in .json".into(),
+            ));
+        }
         let account = self.account;
         let reader = store.history_reader(&store.key(account)?.ok_or(Error::NoAccount(account))?)?;
         let person = reader.person(id.trim())?.ok_or_else(|| {

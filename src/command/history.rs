@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 /// Show the last pushes and restores: what they did, or why they were refused or held
 ///
-/// The latest comes first. Only pushes with a good key are recorded; others are in the server's log.
+/// The latest comes first. `rollcall show` shows more of the one that made a revision, and --json of all. Only pushes with a good key are
+/// recorded; others are in the server's log.
 #[derive(Args)]
 pub struct History {
     /// The account [default: all]
@@ -38,14 +39,14 @@ impl History {
             let key = store.key(account)?.ok_or(Error::NoAccount(account))?;
             pushes.extend(store.roster(&key)?.history(last)?.into_iter().map(|past| (account, past)));
             // So that the pushes of a thousand accounts are never in memory together.
-            pushes.sort_by(|(_, a), (_, b)| b.finished_at.cmp(&a.finished_at));
+            pushes.sort_by(|(_, a), (_, b)| b.when().cmp(&a.when()));
             pushes.truncate(last);
         }
         if self.json {
             let pushes: Vec<Value> = pushes.iter().map(|(account, past)| as_json(*account, past)).collect();
             out!("{:#}", Value::from(pushes))?;
         } else {
-            print(&pushes)?;
+            print(&pushes, self.account.is_some())?;
         }
         Ok(())
     }
@@ -111,53 +112,76 @@ fn as_json(account: i64, past: &Past) -> Value {
     shown
 }
 
-fn print(pushes: &[(i64, Past)]) -> Result<(), Failed> {
-    out!(
-        "{:<20}  {:>8}  {:<12}  {:>6}  {:<15}  {:>6}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {:>8}  {:>12}  {:>9}  cause",
-        "time",
-        "account",
-        "dialect",
-        "key",
-        "peer",
-        "status",
-        "created",
-        "updated",
-        "activated",
-        "hidden",
-        "unchanged",
-        "rejected",
-        "bytes",
-        "seconds"
-    )?;
-    let shown = |Counts { created, updated, activated, hidden, unchanged }: &Counts| {
-        [created, updated, activated, hidden, unchanged].map(u64::to_string)
+/// The columns of the table; the account is left out if one was asked for.
+const COLUMNS: [&str; 11] =
+    ["time", "account", "revision", "kind", "key", "created", "updated", "activated", "hidden", "unchanged", "seconds"];
+
+/// Prints a line for each push, of at most 100 characters if no count is longer than its heading, and below it why the push was not applied.
+fn print(pushes: &[(i64, Past)], is_of_one_account: bool) -> Result<(), Failed> {
+    let row = |cells: [&str; 11]| {
+        let [time, account, revision, kind, key, created, updated, activated, hidden, unchanged, seconds] = cells;
+        let account = if is_of_one_account { String::new() } else { format!("{account:>7} ") };
+        format!(
+            "{time:<20} {account}{revision:>8} {kind:<7} {key:>3} {created:>7} {updated:>7} {activated:>9} {hidden:>6} {unchanged:>9} {seconds:>7}"
+        )
     };
+    out!("{}", row(COLUMNS))?;
     for (account, past) in pushes {
-        let (status, counts, rejected, cause) = match &past.outcome {
-            Outcome::Applied(Applied { counts, set_aside, .. }) => {
-                let status = applied_status(past).map_or("-".into(), |status| status.to_string());
-                let rejected = set_aside.as_ref().map_or(0, |set_aside| set_aside.employees);
-                (status, shown(counts), rejected.to_string(), String::new())
+        let (revision, kind, counts) = match &past.outcome {
+            Outcome::Applied(Applied { revision, kind, counts, .. }) => {
+                // Whether a plan was rebased, `rollcall show` says.
+                let kind =
+                    kind.as_ref().map_or("-", |kind| if let SyncKind::Plan(_) = kind { "plan" } else { kind.name() });
+                (revision.to_string(), kind, Some(counts))
             }
-            Outcome::Refused { requests, status, rejections, held, cause, .. } => {
-                let status = status.map_or("-".into(), |status| status.to_string());
-                let times = if *requests > 1 { format!("{requests} times: ") } else { String::new() };
-                let plan = held.as_ref().and_then(|held| held.plan.as_ref());
-                let plan = plan.map(|plan| format!("; it waits as the plan {plan}")).unwrap_or_default();
-                let counts = held.as_ref().map_or([const { String::new() }; 5], |held| shown(&held.counts));
-                (status, counts, rejections.to_string(), format!("{times}{cause}{plan}"))
-            }
+            Outcome::Refused { held, .. } => ("-".into(), past.outcome.name(), held.as_ref().map(|held| &held.counts)),
         };
-        let [created, updated, activated, hidden, unchanged] = counts;
-        let (dialect, peer) = (past.dialect.as_deref().unwrap_or("-"), past.peer.as_deref().unwrap_or("-"));
-        let bytes = past.bytes.map_or("-".into(), |bytes| bytes.to_string());
-        let key = past.key.map_or("-".into(), |key| key.to_string());
-        let (time, seconds) = (&past.finished_at, past.duration_ms as f64 / 1e3);
-        let line = format!(
-            "{time:<20}  {account:>8}  {dialect:<12}  {key:>6}  {peer:<15}  {status:>6}  {created:>9}  {updated:>9}  {activated:>9}  \
-             {hidden:>9}  {unchanged:>9}  {rejected:>8}  {bytes:>12}  {seconds:>9.3}  {cause}"
-        );
-        out!("{}", line.trim_end())?;
+        let [created, updated, activated, hidden, unchanged] = counts.map_or([const { String::new() }; 5], shown);
+        let (account, key) = (account.to_string(), past.key.map_or("-".into(), |key| key.to_string()));
+        let seconds = format!("{:.3}", past.duration_ms as f64 / 1e3);
+        out!(
+            "{}",
+            row([
+                &past.finished_at,
+                &account,
+                &revision,
+                kind,
+                &key,
+                &created,
+                &updated,
+                &activated,
+                &hidden,
+                &unchanged,
+                &seconds
+            ])
+        )?;
+        print_besides(past)?;
     }
     Ok(())
+}
+
+fn shown(Counts { created, updated, activated, hidden, unchanged }: &Counts) -> [String; 5] {
+    [created, updated, activated, hidden, unchanged].map(u64::to_string)
+}
+
+/// Prints whom a push was applied without, or why it was not applied.
+fn print_besides(past: &Past) -> Result<(), Failed> {
+    match &past.outcome {
+        Outcome::Applied(Applied { set_aside, .. }) => {
+            match set_aside.as_ref().map_or(0, |set_aside| set_aside.employees) {
+                0 => Ok(()),
+                1 => out!("    without 1 employee, who was rejected"),
+                many => out!("    without {many} employees, who were rejected"),
+            }
+        }
+        Outcome::Refused { requests, status, held, cause, .. } => {
+            let status = status.map(|status| format!("{status}: ")).unwrap_or_default();
+            let times = if *requests > 1 { format!("{requests} times ") } else { String::new() };
+            out!("    {times}{status}{cause}")?;
+            match held.as_ref().and_then(|held| held.plan.as_ref()) {
+                Some(plan) => out!("    it waits as the plan {plan}"),
+                None => Ok(()),
+            }
+        }
+    }
 }

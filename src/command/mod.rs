@@ -100,6 +100,8 @@ enum Failed {
     Usage(String),
     /// The server, the data or the system refused it: exit code 1.
     Refused(String),
+    /// Nobody reads the standard output any more, such as `head`: exit code 1, and nothing needs to be said.
+    Unread,
     /// A guard stopped a push: exit code 3.
     #[cfg(feature = "client")]
     Held(String),
@@ -118,6 +120,7 @@ impl Failed {
         match self {
             Failed::Usage(message) => Failed::Usage(format!("{done} {message}")),
             Failed::Refused(message) => Failed::Refused(format!("{done} {message}")),
+            Failed::Unread => Failed::Refused(format!("{done} nobody reads the standard output any more")),
             Failed::Held(message) => Failed::Held(format!("{done} {message}")),
             Failed::Rejected(message) => Failed::Rejected(format!("{done} {message}")),
         }
@@ -146,6 +149,7 @@ pub fn run() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failed::Usage(message)) => (2, message),
         Err(Failed::Refused(message)) => (1, message),
+        Err(Failed::Unread) => return ExitCode::FAILURE,
         #[cfg(feature = "client")]
         Err(Failed::Held(message)) => (3, message),
         Err(Failed::Rejected(message)) => (4, message),

@@ -5,7 +5,7 @@ use super::Failed;
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// Writes a line to the standard output. The failure says why it could not be written.
+/// Writes a line to the standard output. The failure says why it could not be written, unless nobody reads it any more.
 macro_rules! out {
     ($($text:tt)*) => { $crate::command::output::line(format_args!($($text)*)) };
 }
@@ -30,7 +30,10 @@ pub(super) fn written(write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Re
     } else {
         write(&mut out).and_then(|()| out.flush())
     };
-    written.map_err(|error| Failed::Refused(format!("cannot write to the standard output: {error}")))
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failed::Unread,
+        _ => Failed::Refused(format!("cannot write to the standard output: {error}")),
+    })
 }
 
 /// Writes the line of [`complain!`].

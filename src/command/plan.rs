@@ -233,7 +233,8 @@ pub fn explained(failure: Failure) -> Failed {
                 "the roster would break rules of its profiles, and nothing was applied; the first is {first}"
             ))
         }
-        other => Failed::Refused(format!("nothing was applied: {other:?}")),
+        Failure::Spool(error) => Failed::Refused(format!("nothing was applied: a file could not be written: {error}")),
+        _ => Failed::refused("nothing was applied"),
     }
 }
 

@@ -312,7 +312,12 @@ pub fn send(target: &Target, body: &Body, patience: Patience, quiet: bool) -> Re
         Progress::Retry { .. } => {}
     });
     sending.finish_and_clear();
-    answer.map_err(Failed::refused)
+    let answer = answer.map_err(Failed::refused)?;
+    // A plan lists its suspects itself.
+    if !quiet && !target.dry_run {
+        print_suspects(&answer, target.account());
+    }
+    Ok(answer)
 }
 
 fn bar(bar: ProgressBar, quiet: bool, template: &str) -> ProgressBar {
@@ -335,6 +340,29 @@ fn print_counts(counts: &AnswerCounts, duration: Duration) -> Result<(), Failed>
     out!("{:<9}  {:>10.2} s", "time", duration.as_secs_f64())
 }
 
+/// Says how many suspects of each kind a push has that was applied or held, and where they are listed.
+fn print_suspects(answer: &Answer, account: i64) {
+    for (kind, count) in &answer.suspects {
+        let what = match &**kind {
+            "same-person" => "somebody who is missing and somebody new may be one person",
+            "flapping" => "somebody's status changes often",
+            "empty-share" => "a field is empty more or less often",
+            "moved-value" => "a unique value went to somebody else",
+            _ => continue,
+        };
+        let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+        complain!("suspect: {kind}, {times}: {what}");
+    }
+    let listed = match (answer.plan(), answer.revision) {
+        (Some(plan), _) => format!("GET /v1/plans/{plan} or `rollcall plan show {account} {plan}`"),
+        (None, Some(revision)) => format!("GET /v1/syncs/{revision} or `rollcall show {account} {revision}`"),
+        (None, None) => return,
+    };
+    if !answer.suspects.is_empty() {
+        complain!("suspects are listed by {listed}");
+    }
+}
+
 /// Says what the counts are of if the push was sent more than once.
 fn note_earlier_attempts(answer: &Answer) {
     if answer.is_repeated {
@@ -350,6 +378,7 @@ fn explained(answer: &Answer, body: &Body, target: &Target, variable: &str) -> F
         _ if client::is_replaced(answer) => format!("the server answered {}", answer.status),
         Failed::Held(message) => return Failed::Held(format!("{message}{}", client::tried(answer.tries))),
         Failed::Usage(message) | Failed::Refused(message) | Failed::Rejected(message) => message,
+        Failed::Unread => return Failed::Unread,
     };
     let advice = client::advice(answer, target, variable).map(|advice| format!("; {advice}")).unwrap_or_default();
     Failed::Refused(format!("{message}{advice}{}", client::tried(answer.tries)))

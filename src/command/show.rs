@@ -19,7 +19,7 @@ const PART: usize = 1_024;
 pub struct Show {
     /// The account
     account: i64,
-    /// The revision that the sync made, as `rollcall history --json` and /v1/syncs show it
+    /// The revision that the sync made, as `rollcall history` and /v1/syncs show it
     revision: u64,
     /// Print each change: + created, ~ updated, ! hidden, and each field before and after
     #[arg(long, env = "ROLLCALL_CHANGES", value_parser = FalseyValueParser::new())]

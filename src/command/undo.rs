@@ -31,7 +31,7 @@ const SHOWN_MAX: u64 = 1_000;
 pub struct Undo {
     /// The account
     account: i64,
-    /// The revision that the sync made, as `rollcall history --json` and /v1/syncs show it
+    /// The revision that the sync made, as `rollcall history` and /v1/syncs show it
     revision: u64,
     /// Undo all syncs after this revision as well, as far as that one
     #[arg(long, env = "ROLLCALL_TO", value_name = "REVISION")]

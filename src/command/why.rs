@@ -106,16 +106,20 @@ impl Answer<'_> {
         let Person { former_ids, is_former, .. } = self.person;
         let mut sentences = Vec::new();
         let since = match self.since {
-            Some(event) => format!("since {}", described(event)),
+            Some(event) => described(event),
             None => match &self.start {
-                Some((_, Some(time))) => format!("since before {time}, when the history that is kept begins"),
-                _ => "since before what is kept of its history".into(),
+                Some((_, Some(time))) => format!("before {time}, with which the history begins that is kept"),
+                _ => "before the history begins that is kept".into(),
             },
         };
-        sentences.push(format!("Employee {:?} is {} {since}.", self.person.id(), self.person.status()));
-        if *is_former {
-            let former = former_ids.iter().map(|former| format!("{:?} until revision {}", former.id, former.until));
-            sentences.push(format!("Its former ids are {}.", former.collect::<Vec<_>>().join(", ")));
+        let (id, status) = (self.person.id().escape_debug(), self.person.status());
+        sentences.push(format!("Employee \"{id}\" has been {status} since {since}."));
+        // The id of somebody who was removed is the last one that it had.
+        let former = former_ids.iter().filter(|former| former.id != self.person.id());
+        let former = former.map(|former| format!("\"{}\" until revision {}", former.id.escape_debug(), former.until));
+        let former: Vec<String> = former.collect();
+        if *is_former && !former.is_empty() {
+            sentences.push(format!("It had the id {}.", former.join(", and before that ")));
         }
         sentences.extend(self.why_hidden());
         if let Some(event) = self.last.filter(|last| kind(last) == Some(&SyncKind::Erase)) {
@@ -127,15 +131,15 @@ impl Answer<'_> {
             ));
         }
         if let Some(last) = self.last.filter(|last| self.since.is_none_or(|since| since.revision != last.revision)) {
-            sentences.push(format!("It was changed last {}.", described(last)));
+            sentences.push(format!("It was last changed at {}.", described(last)));
         }
         if let Some(Missing { pushes, is_hidden: false, .. }) = self.missing {
-            let lists = if pushes == 1 { "list that hides".to_owned() } else { format!("{pushes} lists that hide") };
-            sentences.push(format!("It was missing from the last {lists} the absent."));
+            let lists = if pushes == 1 { "list".to_owned() } else { format!("{pushes} lists") };
+            sentences.push(format!("It is missing from the last {lists} of everybody, and a later one will hide it."));
         }
         if let Some(carried) = self.carried {
             sentences.push(format!(
-                "The last push that carried and changed it was {}; one that changes nobody is not recorded for each employee.",
+                "The last push that carried it with a change was that of {}. A push without a change of it is not recorded for it.",
                 described(carried)
             ));
         }
@@ -147,24 +151,22 @@ impl Answer<'_> {
         let is_hidden = self.person.employee.status == Status::Hidden && !self.person.employee.is_removed();
         let event = self.since.filter(|_| is_hidden)?;
         let absent = |lists: u32| match lists {
-            1 => "it was absent from a list".to_owned(),
-            _ => format!("it was absent from {lists} lists in a row"),
+            1 => "it was missing from a list of everybody".to_owned(),
+            _ => format!("it was missing from {lists} lists of everybody in a row"),
         };
         let on_purpose = match self.missing {
             None => "; a later push carried it as hidden",
             Some(_) => "",
         };
         Some(match event.recorded.hidden_by {
-            None => "It was created as hidden.".into(),
-            Some(HiddenBy::Push) => "That push said so.".into(),
-            Some(HiddenBy::Rename) => {
-                "Somebody renamed it to an id that a hidden employee had, who is the same person.".into()
-            }
+            None => "It was hidden when it was created.".into(),
+            Some(HiddenBy::Push) => "That push carried it as hidden.".into(),
+            Some(HiddenBy::Rename) => "Somebody gave it the id of a hidden employee, who is the same person.".into(),
             Some(HiddenBy::Undo) => match kind(event) {
                 Some(SyncKind::Undo(undo)) => {
-                    format!("The reason is that somebody undid {}, before which it was hidden.", undo.undone)
+                    format!("Somebody undid {}, before which it was hidden.", undo.undone)
                 }
-                _ => "The reason is that somebody undid a sync, before which it was hidden.".into(),
+                _ => "Somebody undid a sync before which it was hidden.".into(),
             },
             Some(HiddenBy::Erasure) => "Its personal data was erased.".into(),
             Some(HiddenBy::Absence { lists }) => format!("The reason is that {}{on_purpose}.", absent(lists)),
@@ -175,10 +177,10 @@ impl Answer<'_> {
                         let guards: Vec<&str> = tripped.iter().map(|one| one.guard.name()).collect();
                         let guards = guards.join(", ");
                         format!(
-                            "The plan {id} said so{reason}; it was held by the guards {guards}, and somebody released it."
+                            "The plan {id} hid it{reason}; guards had held that plan ({guards}), and somebody released it."
                         )
                     }
-                    _ => format!("A plan that somebody applied said so{reason}."),
+                    _ => format!("A plan that somebody applied hid it{reason}."),
                 }
             }
         })
@@ -195,5 +197,5 @@ fn described(event: &Event) -> String {
     about.extend(past.dialect.clone());
     about.extend(past.key.map(|key| format!("key {key}")));
     about.extend(past.peer.as_ref().map(|peer| format!("from {peer}")));
-    format!("{} by revision {revision} ({})", past.finished_at, about.join(", "))
+    format!("{} (revision {revision}: {})", past.finished_at, about.join(", "))
 }

@@ -55,12 +55,13 @@ impl Ready<'_, '_> {
     /// Keeps a push that guards stopped as a plan, if there is room for one.
     pub fn hold(mut self, trace: &mut Trace) -> Failure {
         let (tripped, counts) = (std::mem::take(&mut self.applied.tripped), self.applied.outcome.counts);
+        let suspects = Box::new(self.applied.suspects.clone());
         let plan = match self.keep(Why::Guards(tripped.clone()), trace) {
             Ok(planned) => Some(planned.plan.id),
             Err(Failure::Store(store::Error::PlansFull { .. })) => None,
             Err(failure) => return failure,
         };
-        Failure::Held { tripped, plan, counts }
+        Failure::Held { tripped, plan, counts, suspects }
     }
 
     /// Keeps what the push would change as a plan, which waits for this reason. Nothing is applied.

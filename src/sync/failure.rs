@@ -4,7 +4,7 @@ use super::plan::PlanFailure;
 use super::rename::RenameFailure;
 use super::undo::UndoFailure;
 use crate::rejection::Rejections;
-use crate::roster::{Counts, Tripped};
+use crate::roster::{Counts, Suspects, Tripped};
 use crate::store;
 use jiff::Timestamp;
 use std::io;
@@ -63,6 +63,8 @@ pub enum Failure {
         plan: Option<String>,
         /// The five counts, as if it had been applied.
         counts: Counts,
+        /// What in it looked odd.
+        suspects: Box<Suspects>,
     },
     /// Employees were rejected.
     Rejected(Box<Rejections>),

@@ -99,7 +99,13 @@ impl Wrong {
                         format!("the employee {other:?} has by now the value that the undo would put back")
                     }
                 };
-                format!("{has}, and only one may have it")
+                let hint = match (of, other_is_pushed) {
+                    (Of::Push, false) => {
+                        "; if both are one person, rename that one first: POST /v1/employees/{id}/rename, or `rollcall rename`"
+                    }
+                    _ => "",
+                };
+                format!("{has}, and only one may have it{hint}")
             }
             Wrong::Reference(What::Unknown) if of == Of::Undo => UNKNOWN_BY_UNDO.into(),
             Wrong::Reference(what) => what.message(id),

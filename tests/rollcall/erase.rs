@@ -694,6 +694,8 @@ fn everything_that_is_stored_on_a_person_is_exported() {
     assert_eq!(serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap(), person);
     assert_eq!(world.get("/v1/employees/nobody/export").status, 404);
     command(&world, &["export", "99", &file, "--employee", "nobody"], 1);
+    let told = command(&world, &["export", "99", &world.path("person.csv"), "--employee", "4711"], 2);
+    assert!(told.contains("give the file a name that ends in .json"), "{told}");
     // Of somebody who was erased it has no values.
     assert_eq!(erase(&world, "4711").status, 200);
     let erased = world.get("/v1/employees/4711/export");

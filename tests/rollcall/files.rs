@@ -75,7 +75,7 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
              DROP TABLE missing; DROP TABLE tally; DROP TABLE value_tally; ALTER TABLE profile DROP COLUMN guarded;
              DROP INDEX sync_usual; ALTER TABLE sync DROP COLUMN is_usual; ALTER TABLE sync DROP COLUMN kind; ALTER TABLE sync DROP COLUMN plan;
              ALTER TABLE sync DROP COLUMN guards; ALTER TABLE sync DROP COLUMN rules; ALTER TABLE sync DROP COLUMN first_created;
-             ALTER TABLE sync DROP COLUMN rows_created; ALTER TABLE sync DROP COLUMN undo; ALTER TABLE sync DROP COLUMN suspects;
+             ALTER TABLE sync DROP COLUMN rows_created; ALTER TABLE sync DROP COLUMN undo; ALTER TABLE sync DROP COLUMN suspects; ALTER TABLE sync DROP COLUMN finished_us;
              ALTER TABLE sync DROP COLUMN set_aside; ALTER TABLE sync DROP COLUMN rejections; ALTER TABLE sync DROP COLUMN receive_us;
              ALTER TABLE sync DROP COLUMN check_us; ALTER TABLE sync DROP COLUMN write_us; ALTER TABLE sync DROP COLUMN commit_us;
              DROP TABLE refusal; ALTER TABLE sync DROP COLUMN dialect;

@@ -69,6 +69,41 @@ fn events(expected: &[(u64, &[&str], Value)]) -> Vec<(u64, Vec<String>, Value)> 
 }
 
 #[test]
+fn pushes_of_one_second_are_in_the_order_in_which_they_were_answered() {
+    let world = World::new();
+    let refused = json!([employee("5", "active", &[("Email", "none")])]);
+    for n in 0..3 {
+        assert_eq!(world.push_employees(json!([named("1", &format!("Ada {n}"))])).status, 200);
+        assert_eq!(world.push_employees(refused.clone()).status, 400);
+        assert_eq!(world.push(" ".repeat(n)).status, 400);
+    }
+    // Equal refusals of a second are one, as late as the last of them.
+    let started = Instant::now();
+    let syncs = loop {
+        let syncs = pages(&world, "/v1/syncs", "syncs");
+        if syncs.iter().filter_map(|sync| sync["requests"].as_u64()).sum::<u64>() == 6 {
+            break syncs;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{syncs:#?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let place = |is_it: &dyn Fn(&Value) -> bool| syncs.iter().position(is_it).unwrap();
+    let of = |revision: u64| place(&|sync| sync["revision"] == revision);
+    let of_nobody = place(&|sync| sync["outcome"] == "refused" && sync["rejections"] == 0);
+    let of_email = place(&|sync| sync["outcome"] == "refused" && sync["rejections"] != 0);
+    assert!(of_nobody < of_email && of_email < of(3) && of(3) < of(2) && of(2) < of(1), "{syncs:#?}");
+}
+
+#[test]
+fn the_history_is_filtered_by_a_dialect_that_there_is() {
+    let world = World::new();
+    let answer = world.get("/v1/syncs?dialect=foo");
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.message(), "dialect must be one of startexam, springest, collaborator, echospan, restore");
+    assert_eq!(get(&world, "/v1/syncs?dialect=restore"), json!({ "syncs": [], "nextCursor": null }));
+}
+
+#[test]
 fn every_sync_is_recorded_with_each_change_before_and_after() {
     let world = World::new();
     push_to(&world, HIDES, &json!([named("1", "Ada"), named("2", "Bob"), named("3", "Cy")]));
@@ -281,13 +316,13 @@ fn the_program_shows_a_sync_and_says_why_somebody_is_hidden() {
     let why = |id: &str| program(&["why", "99", id]);
     let ada = why("1");
     assert!(
-        ada.starts_with("Employee \"1\" is active since ") && ada.contains("by revision 1 (push, startexam, key "),
+        ada.starts_with("Employee \"1\" has been active since ") && ada.contains("(revision 1: push, startexam, key "),
         "{ada}"
     );
-    assert!(ada.contains("It was changed last ") && ada.contains("by revision 2 "), "{ada}");
-    assert!(why("2").contains("That push said so."), "{}", why("2"));
-    assert!(why("3").contains("it was absent from a list."), "{}", why("3"));
-    assert!(why("3").contains("by revision 2 (push, startexam, key "), "{}", why("3"));
+    assert!(ada.contains("It was last changed at ") && ada.contains("(revision 2: "), "{ada}");
+    assert!(why("2").contains("That push carried it as hidden."), "{}", why("2"));
+    assert!(why("3").contains("it was missing from a list of everybody."), "{}", why("3"));
+    assert!(why("3").contains("(revision 2: push, startexam, key "), "{}", why("3"));
     let json: Value = serde_json::from_str(&program(&["why", "99", "3", "--json"])).unwrap();
     assert_eq!((&json["status"], &json["missingFromLists"]), (&json!("hidden"), &json!(1)));
     assert_eq!(json["since"]["change"]["hiddenBy"], json!({ "cause": "absence", "lists": 1 }));

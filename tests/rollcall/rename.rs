@@ -258,11 +258,17 @@ fn two_people_are_not_made_one_by_mistake() {
     assert_eq!(rename(&world, "X1", &json!({ "id": "1", "merge": true })).counts(), [0, 1, 0, 1, 0]);
     assert_eq!(people(&world), expected(&[("3", "active"), ("1", "hidden")]));
     let why = program(&world, &["why", "99", "X1"]).1;
-    assert!(why.contains("\"1\" is hidden") && why.contains("it was absent from a list"), "{why}");
+    assert!(
+        why.contains("\"1\" has been hidden since") && why.contains("it was missing from a list of everybody"),
+        "{why}"
+    );
     push_to(&world, "/v1/employees", &json!([employee("4", "hidden", &[])]));
     assert_eq!(rename(&world, "3", &json!({ "id": "4", "merge": true })).counts(), [0, 1, 0, 1, 0]);
     let why = program(&world, &["why", "99", "3"]).1;
-    assert!(why.contains("\"4\" is hidden") && why.contains("an id that a hidden employee had"), "{why}");
+    assert!(
+        why.contains("\"4\" has been hidden since") && why.contains("gave it the id of a hidden employee"),
+        "{why}"
+    );
     is_sound(&world);
 }
 
@@ -351,7 +357,7 @@ fn the_operator_renames_beside_the_server() {
     assert_eq!(json, json!({ "id": "X2", "formerId": "2", "merged": false, "revision": 5 }));
     assert_eq!(people(&world), expected(&[("X1", "active"), ("X2", "active")]));
     let why = program(&world, &["why", "99", "1"]).1;
-    assert!(why.contains("Employee \"X1\" is active since") && why.contains("by revision 4 (rename)"), "{why}");
+    assert!(why.contains("Employee \"X1\" has been active since") && why.contains("(revision 4: rename)"), "{why}");
     let history = program(&world, &["history", "99", "--json"]).1;
     let history: Value = serde_json::from_str(&history).unwrap();
     assert_eq!((&history[0]["kind"], &history[0]["account"]), (&json!("rename"), &json!(ACCOUNT)));

@@ -110,6 +110,33 @@ fn a_missing_and_a_new_person_who_look_the_same_are_told_with_what_accepts_it() 
 }
 
 #[test]
+fn the_client_tells_how_many_suspects_there_are_and_where_to_look() {
+    let world = World::with(&STAFF.replace(r#"hide = "off""#, "hide = { people = 0, percent = 0 }"), "");
+    let list = |mails: [&str; 2]| format!("id,Email\nX1,{}\nX2,{}\n", mails[0], mails[1]);
+    let push = |csv: &str, args: &[&str]| {
+        let file = world.file("list.csv", csv);
+        let pushed = world.push_file(&file, &[&["--profile", PROFILE], args].concat());
+        (pushed.status.code().unwrap(), String::from_utf8(pushed.stderr).unwrap())
+    };
+    assert_eq!(push(&list(["a@example.com", "b@example.com"]), &[]), (0, String::new()));
+    let (code, told) = push(&list(["b@example.com", "a@example.com"]), &[]);
+    let expected = "suspect: moved-value, 2 times: a unique value went to somebody else\n\
+                    suspects are listed by GET /v1/syncs/2 or `rollcall show 99 2`\n";
+    assert_eq!((code, &*told), (0, expected));
+    // A push that is held says it, too.
+    let (code, told) = push("id,Email\nX3,a@example.com\n", &["--absent", "hide"]);
+    let location = world.get("/v1/plans").json()["plans"][0]["id"].as_str().unwrap().to_owned();
+    let expected = format!(
+        "suspect: same-person, once: somebody who is missing and somebody new may be one person\n\
+         suspects are listed by GET /v1/plans/{location} or `rollcall plan show 99 {location}`\n"
+    );
+    assert_eq!((code, told.split_inclusive('\n').take(2).collect::<String>()), (3, expected), "{told}");
+    let body = json!({ "profileId": PROFILE, "employees": [mailed("X3", "", "a@example.com")] }).to_string();
+    let held = world.request("POST", HIDES, Some(body.as_bytes()));
+    assert_eq!((held.status, held.header("rollcall-suspects")), (409, Some("1;same-person=1".into())));
+}
+
+#[test]
 fn who_is_missing_for_the_first_time_is_compared_as_well() {
     let grace = STAFF.replace("guards =", "absent = \"hide\"\n    grace = 1\n    guards =");
     let world = World::with(&grace, "");

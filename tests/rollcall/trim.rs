@@ -91,7 +91,7 @@ fn the_history_begins_later_and_everything_since_is_as_it_was() {
     let before_all = world.get("/v1/employees/1/history?cursor=1");
     assert_eq!((before_all.status, &before_all.json()["history"]), (200, &json!([])), "{}", before_all.text);
     let why = run(&["why", "99", "3", "--data", &world.path("data")]);
-    assert!(String::from_utf8(why.stdout).unwrap().starts_with("Employee \"3\" is active since "));
+    assert!(String::from_utf8(why.stdout).unwrap().starts_with("Employee \"3\" has been active since "));
     check(&world);
     assert_eq!(
         world.push_employees(json!([employee("1", "active", &[("Last Name", "after")])])).counts(),

@@ -71,10 +71,10 @@ fn a_sync_is_undone_and_redone() {
     let shown = world.get("/v1/syncs/3").json();
     assert_eq!((&shown["kind"], &shown["undone"]), (&json!("undo"), &json!({ "from": 2, "to": 2 })));
     let why = run(&["why", "99", "2", "--data", &world.path("data")]);
-    assert!(String::from_utf8_lossy(&why.stdout).contains("is active since"), "{why:?}");
+    assert!(String::from_utf8_lossy(&why.stdout).contains("has been active since"), "{why:?}");
     let why = run(&["why", "99", "3", "--data", &world.path("data")]);
     let said = String::from_utf8_lossy(&why.stdout).into_owned();
-    assert!(said.contains("somebody undid revision 2, before which it was hidden"), "{said}");
+    assert!(said.contains("Somebody undid revision 2, before which it was hidden"), "{said}");
 
     assert_eq!(undo(&world, "3"), [2, 3, 1, 1, 0]);
     assert_eq!(export(&world), after);

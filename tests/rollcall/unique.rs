@@ -33,6 +33,7 @@ fn within_a_push_and_against_the_stored() {
     let twice = world.push_employees(json!([badge("a", "active", "7"), badge("b", "hidden", "07.0")]));
     assert_eq!(twice.errors(), ["1 b Badge unique"]);
     assert!(twice.message().contains("\"a\" of this push has the same value"), "{}", twice.text);
+    assert!(!twice.message().contains("rename"), "{}", twice.text);
     assert!(twice.message().ends_with("(the other is at index 0)"), "{}", twice.text);
     assert_eq!(twice.json()["errors"][0]["otherIndex"], 0);
     assert!(world.roster().is_empty());
@@ -45,6 +46,7 @@ fn within_a_push_and_against_the_stored() {
     assert_eq!(taken.errors(), ["0 c Badge unique"]);
     assert_eq!(taken.json()["errors"][0].get("otherIndex"), None, "who is stored has no index");
     assert!(taken.message().contains("the stored employee \"a\", who is not in this push"), "{}", taken.text);
+    assert!(taken.message().contains("if both are one person, rename that one first"), "{}", taken.text);
     let changed = world.push_employees(json!([badge("b", "active", "7")]));
     assert_eq!(changed.errors(), ["0 b Badge unique"]);
     assert_eq!(

@@ -368,11 +368,48 @@ impl<'a, 'i> Members<'a, 'i> {
 
 /// Returns what an error says, and what to do.
 fn told(error: &Error) -> String {
-    let message = error.message().replace('\n', ", ");
+    let message = plain(&error.message().replace('\n', ", "));
     match spelling::suggestion(error.message()) {
         Some(nearest) => format!("{message}; did you mean {nearest:?}?"),
+        None if message.starts_with(MUST_BE) => message,
         None => format!("{message}; {}", hint(error.message())),
     }
+}
+
+/// How a message begins about a value of a wrong type.
+const MUST_BE: &str = "must be ";
+
+/// Puts what the parser says of a value into words that are not a programmer's.
+fn plain(message: &str) -> String {
+    if let Some((name, there_are)) =
+        message.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected "))
+    {
+        let (name, there_are) = (name.trim_matches('`'), there_are.trim_start_matches("one of ").replace('`', ""));
+        return format!("there is no {name:?} here; there are {there_are}").replace(" or ", " and ");
+    }
+    let wrong = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "));
+    let Some((is, must_be)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) else {
+        return message.to_owned();
+    };
+    let must_be = match must_be {
+        "a string" => "a text in quotes, like \"text\"",
+        "a sequence" => "a list in square brackets, like [99] or [\"dd.mm.yyyy\"]",
+        "a boolean" => "true or false, without quotes",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on, without quotes",
+        "i64" => "a whole number, without quotes",
+        "f64" => "a number, without quotes",
+        other if other.starts_with("struct ") => "a table, like { a = \"b\" }",
+        other => other,
+    };
+    let is = match is.split_once(' ') {
+        Some(("string", text)) => format!("the text {text}"),
+        Some(("integer" | "boolean", value)) => value.trim_matches('`').to_owned(),
+        Some(("floating", value)) => value.trim_start_matches("point ").trim_matches('`').to_owned(),
+        _ if is == "sequence" => "a list".to_owned(),
+        _ if is == "map" => "a table".to_owned(),
+        _ => is.to_owned(),
+    };
+    format!("{MUST_BE}{must_be}, and is {is}")
 }
 
 /// Returns a hint for somebody who does not know TOML.
@@ -383,11 +420,6 @@ fn hint(message: &str) -> &'static str {
         ("invalid basic string", "the closing quote is missing, or is not a straight one"),
         ("escape", "a pattern stands in single quotes, like '[A-Z]\\d', where a backslash is a backslash"),
         ("duplicate key", "is the line [[field]] missing above it?"),
-        ("expected a sequence", "a list stands in square brackets, like [99] or [\"dd.mm.yyyy\"]"),
-        ("expected u64", "write a whole number, without quotes"),
-        ("expected i64", "write whole numbers, without quotes"),
-        ("expected a boolean", "write true or false, without quotes"),
-        ("expected a string", "text stands in quotes, like \"text\""),
     ];
     let found = hints.into_iter().find(|(part, _)| message.contains(part));
     found.map_or("see the README's section on profiles", |(_, hint)| hint)

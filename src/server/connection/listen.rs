@@ -198,7 +198,7 @@ pub fn raise_file_limit(limits: &Limits) {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
         // Beside its connections, served and waiting, a server has three files open for each push, read, export and open roster, and a
         // few of its own.
@@ -206,8 +206,8 @@ pub fn raise_file_limit(limits: &Limits) {
         let needed = (limits.connections_max + ACCEPTED_MAX + 3 * databases + 100) as u64;
         if let Some(maximum) = maximum.filter(|maximum| *maximum < needed) {
             tracing::warn!(
-                "the system lets this process open {maximum} files, fewer than {needed} for connections_max; \
-                 was {current:?}; raise it (ulimit -n) or lower connections_max"
+                "the system lets this process open {maximum} files, fewer than the {needed} for connections_max; \
+                 raise that (ulimit -n), or lower connections_max"
             );
         }
     }

@@ -4,10 +4,11 @@ pub mod shown;
 
 use super::changes::Page;
 use super::paging::Paging;
+use crate::dialect::Dialect;
 use crate::server::call::Call;
 use crate::server::respond::{Answer, Refusal, json};
 use crate::server::share::disk;
-use crate::store::{Applied, Key, MomentError, OutcomeFilter, Past, Reader, SyncFilter, SyncPlace};
+use crate::store::{Applied, Key, MomentError, OutcomeFilter, Past, RESTORE, Reader, SyncFilter, SyncPlace};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -150,6 +151,16 @@ impl FromStr for Cursor {
     }
 }
 
+/// Reads the dialect that pushes are filtered by, which may be that of a restore.
+fn dialect(name: &str) -> Result<String, String> {
+    let names: Vec<&str> = Dialect::ALL.into_iter().map(Dialect::name).chain([RESTORE]).collect();
+    if names.contains(&name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("dialect must be one of {}", names.join(", ")))
+    }
+}
+
 /// Which pushes are asked for.
 struct SyncsPage {
     filter: SyncFilter,
@@ -169,7 +180,7 @@ impl SyncsPage {
                 _ if value.is_empty() => {}
                 "from" => filter.from = time("from", &value)?,
                 "to" => filter.to = time("to", &value)?,
-                "dialect" => filter.dialect = Some(value.into_owned()),
+                "dialect" => filter.dialect = Some(dialect(&value)?),
                 "outcome" => {
                     let outcome = OutcomeFilter::parse(&value);
                     filter.outcome = Some(outcome.ok_or("outcome must be applied, refused or held")?);

@@ -3,7 +3,6 @@
 
 use crate::server::Server;
 use crate::store::{self, Refused};
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,11 +27,6 @@ pub struct History {
     writing: Mutex<()>,
 }
 
-/// Returns the time as the store has it: RFC 3339 in UTC, to the second.
-pub fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 impl History {
     /// Notes a refused push of an account. It does not wait for anything.
     pub fn note(&self, account: i64, mut refused: Refused) {
@@ -47,10 +41,11 @@ impl History {
             (refused.status, refused.rejections, refused.held) = (None, 0, None);
             refused.by_rule.clear();
         }
-        match waiting.iter_mut().find(|other| is_same(other, &refused)) {
-            Some(same) => *same = Refused { requests: same.requests + 1, ..refused },
-            None => waiting.push(refused),
+        // They are kept in the order of their times.
+        if let Some(at) = waiting.iter().position(|other| is_same(other, &refused)) {
+            refused.requests += waiting.remove(at).requests;
         }
+        waiting.push(refused);
         self.more.notify_one();
     }
 

@@ -6,6 +6,7 @@ use crate::server::respond::{Held, Refusal};
 use crate::store::{HeldPush, Refused, Sender};
 use crate::sync::{Receipt, Trace};
 use hyper::{Method, StatusCode};
+use jiff::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -159,7 +160,7 @@ impl Event {
         }
         if let (Some(account), Some(cause), false) = (self.account, &self.refused, self.is_dry_run) {
             let refused = Refused {
-                finished_at: crate::server::observe::history::now(),
+                finished_at: Timestamp::now(),
                 requests: 1,
                 dialect,
                 sender: self.sender(),

@@ -3,12 +3,12 @@
 use crate::roster::Counts;
 use crate::server::Server;
 use crate::server::memory;
-use crate::server::observe::history;
 use crate::server::observe::log::{CLIENT_GONE, Event};
 use crate::server::push::turn::Turn;
 use crate::server::respond::Refusal;
 use crate::store::{HeldPush, Refused, Roster, Times};
 use crate::sync::{Conflicts, Failure, LeftOut, Planned, Receipt, Trace};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -128,7 +128,7 @@ fn answer_with<T: Done>(answer: oneshot::Sender<Applied<T>>, server: &Server, ac
             server.metrics.refused(Some(account), dialect, "gone");
             let Times { receive, check, write, commit } = trace.times;
             let refused = Refused {
-                finished_at: history::now(),
+                finished_at: Timestamp::now(),
                 requests: 1,
                 dialect,
                 sender: trace.sender,
@@ -136,7 +136,7 @@ fn answer_with<T: Done>(answer: oneshot::Sender<Applied<T>>, server: &Server, ac
                 rejections: 0,
                 by_rule: BTreeMap::new(),
                 held: match failure {
-                    Failure::Held { tripped, plan, counts } => Some(HeldPush::new(&tripped, plan, counts)),
+                    Failure::Held { tripped, plan, counts, .. } => Some(HeldPush::new(&tripped, plan, counts)),
                     _ => None,
                 },
                 duration: receive + check + write + commit,

@@ -1,7 +1,7 @@
 //! What fails below, as a refusal: HTTP only chooses the status.
 
-use super::location;
 use super::refusal::{Held, Refusal, Rejected};
+use super::{location, suspects_header};
 use crate::dialect::JSON;
 use crate::export;
 use crate::roster::{Counts, Tripped};
@@ -157,7 +157,11 @@ impl From<Failure> for Refusal {
                                send each push with a key of its own";
                 Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message)
             }
-            Failure::Held { tripped, plan, counts } => held(tripped, plan, counts),
+            Failure::Held { tripped, plan, counts, suspects } => {
+                let mut refusal = held(tripped, plan, counts);
+                refusal.headers.extend(suspects_header(&suspects));
+                refusal
+            }
             Failure::Rejected(rejections) => {
                 let error_count = rejections.count();
                 let (errors, causes) = rejections.into_parts();

@@ -76,12 +76,15 @@ pub fn note(answer: &mut Answer, receipt: &Receipt) {
 
 /// Adds to an answer the header that says how many suspects there are, if there are any.
 pub fn note_suspects(answer: &mut Answer, suspects: &Suspects) {
+    answer.headers_mut().extend(suspects_header(suspects));
+}
+
+/// Returns the header that says how many suspects there are, if there are any.
+fn suspects_header(suspects: &Suspects) -> Option<(HeaderName, HeaderValue)> {
     let kinds = suspects.counts().into_iter().filter(|(_, count)| *count > 0);
     let kinds: String = kinds.map(|(kind, count)| format!(";{kind}={count}")).collect();
-    if !kinds.is_empty() {
-        let value = HeaderValue::from_str(&format!("{}{kinds}", suspects.count()));
-        answer.headers_mut().insert(SUSPECTS, value.expect("names and numbers are ASCII"));
-    }
+    let value = HeaderValue::from_str(&format!("{}{kinds}", suspects.count()));
+    (!kinds.is_empty()).then(|| (SUSPECTS, value.expect("names and numbers are ASCII")))
 }
 
 /// Adds to an answer the header that says so if an earlier request did what it says.

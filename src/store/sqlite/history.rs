@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// A push that was refused or held, to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// When, RFC 3339 in UTC, to the second.
-    pub finished_at: String,
+    /// When the last of them was answered.
+    pub finished_at: Timestamp,
     /// How many equal ones of a second this stands for.
     pub requests: u64,
     /// In whose words it was.
@@ -52,7 +52,7 @@ fn insert_refused(connection: &Connection, refused: &Refused) -> Result<(), Erro
     let Refused { sender, held, .. } = refused;
     let counts = held.as_ref().map(|held| held.counts);
     let values = params![
-        refused.finished_at,
+        seconds(refused.finished_at),
         refused.requests,
         refused.dialect.name(),
         sender.key,
@@ -70,12 +70,13 @@ fn insert_refused(connection: &Connection, refused: &Refused) -> Result<(), Erro
         counts.map(|counts| counts.activated),
         counts.map(|counts| counts.hidden),
         counts.map(|counts| counts.unchanged),
+        refused.finished_at.as_microsecond(),
     ];
     connection
         .prepare_cached(
             "INSERT INTO refusal (finished_at, requests, dialect, key, peer, status, rejections, by_rule, bytes, duration_ms, cause,
-                 plan, guards, created, updated, activated, hidden, unchanged)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 plan, guards, created, updated, activated, hidden, unchanged, finished_us)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(values)?;
     Ok(())
@@ -94,6 +95,7 @@ pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began:
         SyncKind::Undo(undo) => Some(serde_json::to_string(&undo.undone).expect("numbers with names are JSON")),
         _ => None,
     };
+    let now = Timestamp::now();
     let values = params![
         revision,
         sync.profile,
@@ -124,18 +126,25 @@ pub(super) fn record(connection: &Connection, revision: u64, sync: &Sync, began:
         microseconds(write),
         microseconds(commit + began.elapsed()),
         suspects_to_text(&sync.suspects),
+        seconds(now),
+        now.as_microsecond(),
     ];
     let mut insert = connection.prepare_cached(
         "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
              dialect, key, peer, bytes, as_of, is_usual, kind, plan, guards, undo, rules, first_created, rows_created, set_aside, rejections,
-             receive_us, check_us, write_us, commit_us, suspects, finished_at, stamp)
+             receive_us, check_us, write_us, commit_us, suspects, finished_at, finished_us, stamp)
          VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             max(strftime('%Y-%m-%dT%H:%M:%SZ'),
-                 coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
+             max(?, coalesce((SELECT finished_at FROM sync WHERE revision = ?1 - 1), '')),
+             max(?, coalesce((SELECT finished_us FROM sync WHERE revision = ?1 - 1), 0)),
              randomblob(16))
          RETURNING stamp",
     )?;
     Ok(insert.query_row(values, |row| row.get(0))?)
+}
+
+/// Returns a time as the store has it: RFC 3339 in UTC, to the second.
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Returns the form in which rejections by rule are stored; `None` if there are none.

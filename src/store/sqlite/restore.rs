@@ -22,8 +22,9 @@ pub(super) fn give_revision(copy: &Connection, there: &Connection) -> Result<(),
     let (employees, _) = tally::stored(&transaction)?;
     transaction.execute(
         "INSERT INTO sync (revision, profile, employees, created, updated, activated, hidden, unchanged, duration_ms,
-             dialect, finished_at, stamp)
-         VALUES (?, 0, ?, 0, 0, 0, 0, 0, 0, ?, max(strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?), randomblob(16))",
+             dialect, finished_at, finished_us, stamp)
+         VALUES (?, 0, ?, 0, 0, 0, 0, 0, 0, ?, max(strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?),
+             CAST(1e6 * unixepoch('subsec') AS INTEGER), randomblob(16))",
         params![revision, employees, RESTORE, copied.1, lost.1],
     )?;
     transaction.execute("UPDATE index_state SET revision = ? WHERE revision = ?", [revision, copied.0])?;

@@ -329,7 +329,7 @@ pub const ROSTER: &[&str] = &["
     ) STRICT;
 ", PLANS, MISSING, TALLY, SET_ASIDE, SENDER_KEY, PLAN_CONSEQUENCES, COMMANDS_ONCE, INDEXED_PROFILES, RECORDS, ROWS_CREATED, UNDO,
     HISTORY_START, SUSPECTS, ERASED, EMPTIED,
-    FEED_BREAK, FORGOTTEN_IDS, FIRST_ABSENT];
+    FEED_BREAK, FORGOTTEN_IDS, FIRST_ABSENT, MICROSECONDS];
 
 /// Changes that wait for somebody to apply them.
 const PLANS: &str = "
@@ -547,6 +547,13 @@ const SUSPECTS: &str = "
     -- As store::suspects writes it; NULL if nothing does, or that was not recorded.
     ALTER TABLE sync ADD COLUMN suspects TEXT;
     ALTER TABLE plan ADD COLUMN suspects TEXT;
+";
+
+/// When pushes ended, more exactly than to the second.
+const MICROSECONDS: &str = "
+    -- finished_at in microseconds since 1970, by which syncs and refused pushes of a second are told apart; NULL of earlier versions.
+    ALTER TABLE sync ADD COLUMN finished_us INTEGER;
+    ALTER TABLE refusal ADD COLUMN finished_us INTEGER;
 ";
 
 /// The first version in which versions of employees are appended.

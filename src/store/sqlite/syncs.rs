@@ -19,6 +19,8 @@ const PASSED_OVER_MAX: usize = 10_000;
 pub struct Past {
     /// When it ended, RFC 3339 in UTC.
     pub finished_at: String,
+    /// The same in microseconds since 1970, if that was recorded.
+    pub finished_us: Option<i64>,
     /// In whose words it was; `None` if it was applied by a version that did not record it.
     pub dialect: Option<String>,
     /// The number of the key that it was sent with, if that was recorded.
@@ -223,12 +225,12 @@ pub(super) const SYNC: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, revision, employees,
         coalesce((SELECT max(revision) FROM sync AS earlier WHERE earlier.revision < sync.revision), 0),
         kind, plan, guards, (SELECT id FROM profile WHERE number = sync.profile), rules, first_created,
-        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us, rows_created, undo, suspects
+        set_aside, rejections, as_of, receive_us, check_us, write_us, commit_us, rows_created, undo, suspects, finished_us
     FROM sync";
 
 pub(super) const REFUSAL: &str = "
     SELECT finished_at, dialect, key, peer, bytes, duration_ms, created, updated, activated, hidden, unchanged, number,
-        requests, status, rejections, by_rule, plan, guards, cause
+        requests, status, rejections, by_rule, plan, guards, cause, finished_us
     FROM refusal";
 
 /// Merges the two lists of pushes, each of which is in the order of its numbers, by their times.
@@ -244,7 +246,7 @@ fn page(connection: &Connection, filter: &SyncFilter, from: SyncPlace, limit: us
     loop {
         let is_sync = match (&sync, &other) {
             (None, None) => return Ok(page),
-            (Some(sync), Some((_, other))) => sync.finished_at >= other.finished_at,
+            (Some(sync), Some((_, other))) => sync.when() >= other.when(),
             (sync, _) => sync.is_some(),
         };
         if page.syncs.len() == limit || passed_over == PASSED_OVER_MAX {
@@ -264,6 +266,11 @@ fn page(connection: &Connection, filter: &SyncFilter, from: SyncPlace, limit: us
 }
 
 impl Past {
+    /// Returns what pushes are put into the order of time by.
+    pub fn when(&self) -> (&str, Option<i64>) {
+        (&self.finished_at, self.finished_us)
+    }
+
     /// Returns what it did; `None` if it was not applied.
     pub fn applied(&self) -> Option<&Applied> {
         match &self.outcome {
@@ -318,7 +325,7 @@ pub(super) fn applied(row: &Row) -> Result<Past, Error> {
             .get::<_, Option<String>>(29)?
             .map_or(Ok(Box::default()), |text| suspects_of_text(&text).map(Box::new))?,
     };
-    past(row, Outcome::Applied(applied))
+    past(row, 30, Outcome::Applied(applied))
 }
 
 /// Reads a row of [`REFUSAL`], and its number.
@@ -335,7 +342,7 @@ pub(super) fn refused(row: &Row) -> Result<(u64, Past), Error> {
         held,
         cause: row.get(18)?,
     };
-    Ok((row.get(11)?, past(row, outcome)?))
+    Ok((row.get(11)?, past(row, 19, outcome)?))
 }
 
 fn counts(row: &Row) -> rusqlite::Result<Counts> {
@@ -349,9 +356,11 @@ fn by_rule(row: &Row, column: usize) -> Result<BTreeMap<String, u64>, Error> {
     text.map_or(Ok(BTreeMap::new()), |text| serde_json::from_str(&text).map_err(Error::damaged))
 }
 
-fn past(row: &Row, outcome: Outcome) -> Result<Past, Error> {
+/// Reads what is common to both. The microseconds are in the column with this number.
+fn past(row: &Row, finished_us: usize, outcome: Outcome) -> Result<Past, Error> {
     Ok(Past {
         finished_at: row.get(0)?,
+        finished_us: row.get(finished_us)?,
         dialect: row.get(1)?,
         key: row.get(2)?,
         peer: row.get(3)?,

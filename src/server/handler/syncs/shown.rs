@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Shows a push of the past: what it did, or why it was refused or held. Null stands for what was not recorded.
 pub fn sync(past: &Past) -> Value {
-    let Past { finished_at, dialect, key, peer, bytes, duration_ms, outcome } = past;
+    let Past { finished_at, dialect, key, peer, bytes, duration_ms, outcome, .. } = past;
     let mut shown = json!({
         "outcome": outcome.name(),
         "time": finished_at,
