@@ -81,7 +81,8 @@ pub use sqlite::{
     Account, Admitted, Alarm, Announced, Applied, Attempt, Checkup, Copied, Credential, Deed, Delivery, Due,
     DueDelivery, Ended, Ending, Event, Filter, FormerId, Holder, Key, LastAttempt, LifePage, ListedKey, Lock, News,
     Outcome, OutcomeFilter, PENDING_MAX, Page, Past, Person, RESTORE, Reader, Refused, Roster, Scheduled, Secret,
-    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, ToAnnounce, TokenHolder, Touched, Trimmed, User, Webhook,
+    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, ToAnnounce, TokenHolder, Touched, Trimmed, User,
+    Webhook,
 };
 use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

@@ -74,7 +74,7 @@ fn events(account: i64, person: &Person, life: &LifePage, names: &Names) -> Mark
 }
 
 fn one(account: i64, event: &Event, names: &Names) -> Markup {
-    let Event { revision, sync, recorded, is_before_known } = event;
+    let Event { revision, sync, recorded, is_before_known, erased_by } = event;
     let change = recorded.change.lend();
     let kind = sync.as_ref().and_then(|past| past.applied()).and_then(|applied| applied.kind.as_ref());
     html! {
@@ -84,6 +84,7 @@ fn one(account: i64, event: &Event, names: &Names) -> Markup {
             @if let Some(by) = recorded.hidden_by { " (by " (by.name()) ")" }
             " in " a href={ "/accounts/" (account) "/syncs/" (revision) } { "revision " (revision) }
             @if let Some(kind) = kind { ", a " (kind.name()) }
+            @if let Some(erased_by) = erased_by { "; the values of that time were erased by revision " (erased_by) }
         }
         @if *is_before_known && change.before.is_some() {
             table {

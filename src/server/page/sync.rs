@@ -143,6 +143,7 @@ fn in_the_way(conflicts: &Conflicts, url: &str) -> Markup {
     let why = |cause: &ConflictCause| match cause {
         ConflictCause::ChangedSince { revision } => format!("changed again by revision {revision}"),
         ConflictCause::Named { by, field } => format!("{by} names this employee in {field}"),
+        ConflictCause::Rule { field, message, .. } => format!("{field}: {message}"),
         ConflictCause::IdTaken => "somebody else has the id now".to_owned(),
     };
     html! {
