@@ -72,6 +72,7 @@ pub fn make_first_version(world: &World, keep_seed: bool) {
             "DROP TABLE identity; ALTER TABLE sync DROP COLUMN stamp; ALTER TABLE index_part DROP COLUMN digest;
              DROP VIEW roster; DROP VIEW restored; DROP TABLE version; DROP TABLE latest; DROP TABLE hidden; DROP TABLE former_id;
              DROP INDEX sync_as_of; ALTER TABLE sync DROP COLUMN as_of; DROP TABLE retry; DROP TABLE seen; DROP TABLE plan; DROP TABLE plan_part; DROP TABLE plan_absence; DROP TABLE history_start; DROP TABLE erased; DROP TABLE erasure; DROP TABLE unscrubbed;
+             DROP TABLE emptied; DROP TABLE feed_break; DROP TABLE forgotten_id; ALTER TABLE employee DROP COLUMN absent;
              DROP TABLE missing; DROP TABLE tally; DROP TABLE value_tally; ALTER TABLE profile DROP COLUMN guarded;
              DROP INDEX sync_usual; ALTER TABLE sync DROP COLUMN is_usual; ALTER TABLE sync DROP COLUMN kind; ALTER TABLE sync DROP COLUMN plan;
              ALTER TABLE sync DROP COLUMN guards; ALTER TABLE sync DROP COLUMN rules; ALTER TABLE sync DROP COLUMN first_created;
