@@ -211,3 +211,15 @@ fn the_server_key_is_in_a_backup_only_if_told() {
     assert_eq!(fs::read(other.path("data/server.key")).unwrap(), fs::read(&key).unwrap());
     assert_eq!(other.started().push_employees(people(300, "Rome")).counts(), [0, 0, 0, 0, 300]);
 }
+
+#[test]
+fn what_a_killed_restore_has_left_goes_at_the_next_start() {
+    let world = World::stopped(super::world::PEOPLE, "");
+    let left = world.folder.path().join("data/.rollcall-copy-killed");
+    std::fs::create_dir(&left).unwrap();
+    for name in ["copy.db", "lock"] {
+        std::fs::write(left.join(name), "Lovelace").unwrap();
+    }
+    let world = world.started();
+    assert!(!left.exists() && world.folder.path().join("data/rollcall.db").exists());
+}

@@ -5,6 +5,7 @@
 //! after, and a crash leaves the one or the other.
 
 use super::accounts::erase;
+use super::scratch::Scratch;
 use super::{Error, Key, Store, Summary, erasures, log, private, reader, restore, schema, scrub};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
@@ -50,8 +51,7 @@ impl Store {
             return Err(Error::Exists(path));
         }
         // It gets its revision in a copy, so that nobody sees it under one that it had before.
-        let dir = tempfile::Builder::new().prefix(".rollcall-copy-").tempdir_in(self.dir());
-        let dir = dir.map_err(|source| Error::Folder { path: self.dir().to_owned(), source })?;
+        let dir = Scratch::new(self.dir())?;
         let copy_path = dir.path().join("copy.db");
         run(&from, &mut Connection::open(&copy_path)?)?;
         let mut copy = schema::open_roster(&copy_path, false, self.seed()).map_err(|error| error.of(account))?;
@@ -76,8 +76,7 @@ impl Store {
         if !replace && !self.accounts()?.is_empty() {
             return Err(Error::Exists(path));
         }
-        let dir = tempfile::Builder::new().prefix(".rollcall-copy-").tempdir_in(self.dir());
-        let dir = dir.map_err(|source| Error::Folder { path: self.dir().to_owned(), source })?;
+        let dir = Scratch::new(self.dir())?;
         let copy_path = dir.path().join("copy.db");
         run(&from, &mut Connection::open(&copy_path)?)?;
         let copy = schema::open(&copy_path, schema::SHARED, false)?;

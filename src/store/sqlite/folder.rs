@@ -5,7 +5,7 @@ use super::kept::Kept;
 use super::roster::OpenFile;
 use super::scrub::Unscrubbed;
 use super::server_key::KeyFile;
-use super::{Error, Key, Reader, Roster, private, schema};
+use super::{Error, Key, Reader, Roster, private, schema, scratch};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -67,6 +67,7 @@ impl Store {
 
     fn connect(dir: &Path, key_file: Option<&Path>, create: bool) -> Result<Store, Error> {
         private::tighten_store(dir).map_err(|source| Error::Folder { path: dir.to_owned(), source })?;
+        scratch::remove_abandoned(dir);
         let shared = schema::open(&dir.join("rollcall.db"), schema::SHARED, create)?;
         // What is deleted or overwritten is zeroed: a revoked secret must not stay in the free space of the file.
         shared.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;

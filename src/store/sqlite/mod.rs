@@ -41,6 +41,7 @@ mod retry;
 mod roster;
 mod rows;
 mod schema;
+mod scratch;
 mod scrub;
 mod secrets;
 mod server_key;
