@@ -216,9 +216,9 @@ fn the_server_key_is_in_a_backup_only_if_told() {
 fn what_a_killed_restore_has_left_goes_at_the_next_start() {
     let world = World::stopped(super::world::PEOPLE, "");
     let left = world.folder.path().join("data/.rollcall-copy-killed");
-    std::fs::create_dir(&left).unwrap();
+    fs::create_dir(&left).unwrap();
     for name in ["copy.db", "lock"] {
-        std::fs::write(left.join(name), "Lovelace").unwrap();
+        fs::write(left.join(name), "Lovelace").unwrap();
     }
     let world = world.started();
     assert!(!left.exists() && world.folder.path().join("data/rollcall.db").exists());
