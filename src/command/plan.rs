@@ -3,7 +3,7 @@
 use super::changes::{self, Document};
 use super::erase::OVERWRITING_WAIT;
 use super::folder::{IfMissing, StoreFolder};
-use super::serve::open_profiles;
+use super::serve::profiles_in_force;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::roster::{Counts, Tripped};
@@ -62,7 +62,7 @@ enum Action {
         /// Leave out employees who have changed since the plan was made, and apply the rest
         #[arg(long, env = "ROLLCALL_REBASE", value_parser = FalseyValueParser::new())]
         rebase: bool,
-        /// The folder of the profiles [default: ./profiles]
+        /// The folder of the profiles, which is read if no server has run on the store yet [default: ./profiles]
         #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
         profiles: Option<PathBuf>,
     },
@@ -84,7 +84,7 @@ impl Plan {
             Action::Apply { account, plan, rebase, profiles } => {
                 let profiles = setting(profiles, config.profiles, || PathBuf::from("./profiles"));
                 let moved = if rebase { Moved::LeaveOut } else { Moved::Refuse };
-                let profiles = open_profiles(&profiles)?;
+                let profiles = profiles_in_force(&store, &profiles)?;
                 let apply = ApplyPlan { account, id: &plan, moved, profiles: &profiles, limits: &config.limits };
                 carry_out(&store, &apply, true)
             }

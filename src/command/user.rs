@@ -76,7 +76,9 @@ struct Account(Option<i64>);
 fn account(text: &str) -> Result<Account, String> {
     match text {
         "all" => Ok(Account(None)),
-        _ => text.parse().map(|id| Account(Some(id))).map_err(|_| "it must be the number of an account, or `all`".into()),
+        _ => {
+            text.parse().map(|id| Account(Some(id))).map_err(|_| "it must be the number of an account, or `all`".into())
+        }
     }
 }
 

@@ -55,6 +55,7 @@ pub fn permit(server: &Server, dialect: Dialect, shown: Shown, needed: Option<Ro
         return Err(Refusal::new(StatusCode::FORBIDDEN, message));
     }
     let settings = server.store.account_settings(key.account)?;
+    server.refresh_profiles()?;
     let is_shared_key = mark.as_ref().is_some_and(|mark| !mark.is_nonce);
     if is_shared_key && settings.require.contains(&Demand::Rfc9421) {
         let account = key.account;

@@ -51,6 +51,7 @@ mod feed;
 pub mod memory;
 mod moment;
 mod plan;
+mod profiles;
 mod record;
 mod settings;
 pub mod sqlite;
@@ -69,15 +70,19 @@ pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync}
 pub use moment::{Moment, MomentError};
 pub use plan::{Base, Created, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
+pub use profiles::{
+    Based, Change, InForce, OpenError, Profiles, Publication, PublishError, Published, Publisher, Reading,
+};
 pub use record::{
     AppliedPlan, AppliedUndo, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, VersionAt,
     without_people,
 };
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
-    Account, Admitted, Applied, Checkup, Copied, Credential, Deed, Due, Ended, Ending, Event, Filter, FormerId, Holder, Key,
-    LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, RESTORE, Reader, Refused, Roster, Secret,
-    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, TokenHolder, Trimmed, User,
+    Account, Admitted, Applied, Checkup, Copied, Credential, Deed, Due, Ended, Ending, Event, Filter, FormerId, Holder,
+    Key, LifePage, ListedKey, Lock, NewVersion, Outcome, OutcomeFilter, Page, Past, Person, Placed, ProfileFile,
+    ProfileVersion, RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Standing, Store, StoredProfile, Summary,
+    SyncFilter, SyncPage, SyncPlace, TokenHolder, Trimmed, User, Written,
 };
 use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

@@ -4,8 +4,20 @@ use std::fs;
 use std::path::Path;
 
 /// The nouns: what the words of the design mean in code.
-const NOUNS: &[&str] =
-    &["limits", "signature", "spelling", "token", "until", "digest", "json", "formula", "password", "rejection", "role", "roster"];
+const NOUNS: &[&str] = &[
+    "limits",
+    "signature",
+    "spelling",
+    "token",
+    "until",
+    "digest",
+    "json",
+    "formula",
+    "password",
+    "rejection",
+    "role",
+    "roster",
+];
 
 /// What each part may use besides the nouns and itself.
 const MAY_USE: &[(&str, &[&str])] = &[

@@ -226,7 +226,7 @@ impl Page {
 
 /// `GET /v1/profiles`: the profiles of the account.
 pub async fn profiles(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
-    let profiles = call.server.profiles.of(key.account);
+    let profiles = call.server.profiles.of_account(key.account);
     let profiles: Vec<_> = profiles.iter().map(|profile| json!({ "id": profile.id, "name": profile.name })).collect();
     Ok(json(StatusCode::OK, &json!({ "profiles": profiles })))
 }

@@ -47,7 +47,8 @@ pub async fn revert(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     // Whoever sends it slowly keeps nobody's turn.
     let sent = collect(server, &head.headers, body, max, &mut server.collected.nothing(Some(account))).await?;
     let Request { anyway } = if sent.is_empty() { Request::default() } else { parsed(&sent)? };
-    let (planned, conflicts) = plan(server, key.clone(), Asked { revision, back_to, anyway, created }, &pace, event).await?;
+    let (planned, conflicts) =
+        plan(server, key.clone(), Asked { revision, back_to, anyway, created }, &pace, event).await?;
     let names = disk::look_up(server, move |server| Ok(server.store.reader(&key)?.names()?)).await?;
     let mut answer = json(StatusCode::OK, &shown(&planned.plan, &conflicts, &names));
     answer.headers_mut().insert(LOCATION, location(&planned.plan.id));

@@ -59,7 +59,9 @@ impl Shown {
                 }
                 after = recorded.change.number;
                 let change = recorded.change.lend();
-                if kind.is_none_or(|is_kind| is_kind(change.kinds())) && field.is_none_or(|field| changes_field(&change, field)) {
+                if kind.is_none_or(|is_kind| is_kind(change.kinds()))
+                    && field.is_none_or(|field| changes_field(&change, field))
+                {
                     changes.push(recorded);
                 } else {
                     passed_over += 1;
@@ -137,7 +139,8 @@ pub fn kinds(kinds: Kinds) -> String {
 /// Returns each field that a change gives another value, with both.
 pub fn fields(change: &Change, names: &Names) -> Vec<(String, Option<String>, Option<String>)> {
     let seen = change.seen();
-    let text = |version: Option<Version>, field| version.and_then(|version| version.data.text(field).map(str::to_owned));
+    let text =
+        |version: Option<Version>, field| version.and_then(|version| version.data.text(field).map(str::to_owned));
     let mut rows = Vec::new();
     let status = |version: Option<Version>| version.map(|version| version.status.as_str().to_owned());
     let id = |version: Option<Version>| version.map(|version| version.id.to_owned());

@@ -14,7 +14,12 @@ pub struct Form(Vec<(String, String)>);
 
 impl Form {
     /// Receives a form.
-    pub async fn receive(server: &Server, headers: &HeaderMap, body: Body, account: Option<i64>) -> Result<Form, Refusal> {
+    pub async fn receive(
+        server: &Server,
+        headers: &HeaderMap,
+        body: Body,
+        account: Option<i64>,
+    ) -> Result<Form, Refusal> {
         let mut reserved = server.collected.nothing(account);
         let sent = collect(server, headers, body, FORM_BYTES_MAX, &mut reserved).await?;
         Ok(Form(form_urlencoded::parse(&sent).into_owned().collect()))

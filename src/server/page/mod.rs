@@ -28,9 +28,9 @@ pub use sync::{download, sync, undo};
 
 use super::respond::{Answer, Refusal, text};
 use crate::store::User;
+use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use maud::{DOCTYPE, Markup, html};
 
 /// What the headers of every screen say: what a browser may load, and that nobody may frame it or learn its URL.
@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn numbers_have_spaces_between_thousands() {
-        for (plain, shown) in [(0, "0"), (999, "999"), (1_000, "1 000"), (494_632, "494 632"), (1_000_000, "1 000 000")] {
+        for (plain, shown) in [(0, "0"), (999, "999"), (1_000, "1 000"), (494_632, "494 632"), (1_000_000, "1 000 000")]
+        {
             assert_eq!(number(plain).replace('\u{202f}', " "), shown);
         }
     }

@@ -64,8 +64,11 @@ impl Nights {
     pub fn chart(&self, hide_limit: Option<u64>) -> Markup {
         let most = self.most().max(hide_limit.unwrap_or(0));
         let total: u64 = self.nights.iter().map(|night| night.applied).sum();
-        let (refused, held) = self.nights.iter().fold((0, 0), |(refused, held), night| (refused + night.refused, held + night.held));
-        let summary = format!("Pushes of thirty nights: {total} applied, {refused} refused, {held} held. The table below has the figures.");
+        let (refused, held) =
+            self.nights.iter().fold((0, 0), |(refused, held), night| (refused + night.refused, held + night.held));
+        let summary = format!(
+            "Pushes of thirty nights: {total} applied, {refused} refused, {held} held. The table below has the figures."
+        );
         let height = |count: u64| bar(count, most, 120.0);
         html! {
             figure .nights {

@@ -80,7 +80,13 @@ fn about(plan: &Plan) -> Markup {
         ("Against", Some(html! { "revision " (plan.base.revision) })),
         ("Employees", Some(html! { (number(plan.employees)) })),
         ("Changes", Some(html! { (number(plan.changes)) })),
-        ("Left as they are", match &plan.why { Why::Undo(undo) => Some(html! { (number(undo.conflicts)) }), _ => None }),
+        (
+            "Left as they are",
+            match &plan.why {
+                Why::Undo(undo) => Some(html! { (number(undo.conflicts)) }),
+                _ => None,
+            },
+        ),
         ("System", sender.dialect.map(|dialect: Dialect| html! { (dialect.name()) })),
         ("Key", sender.key.map(|key| html! { (key) })),
         ("From", sender.peer.map(|peer| html! { (peer) })),
@@ -125,13 +131,15 @@ pub async fn apply(call: Call<'_>, visitor: Visitor) -> Result<Answer, Refusal> 
     let pace = body.pace().clone();
     let sent = Form::receive(server, &head.headers, body, Some(account)).await?;
     let moved = if sent.value("rebase") == "true" { Moved::LeaveOut } else { Moved::Refuse };
-    let (key, visitor) =
-        disk::look_up(server, move |server| Ok((visitor.key(server, account)?, visitor))).await?;
+    let (key, visitor) = disk::look_up(server, move |server| Ok((visitor.key(server, account)?, visitor))).await?;
     let (receipt, left_out) = plans::apply_waiting(server, key, id.clone(), moved, &pace, event).await?;
-    let without = if left_out.count == 0 { String::new() } else { format!(" without {} who had changed", left_out.count) };
+    let without =
+        if left_out.count == 0 { String::new() } else { format!(" without {} who had changed", left_out.count) };
     let (what, revision) = (format!("applied plan {id}{without}"), receipt.revision);
-    disk::look_up(server, move |server| Ok(server.store.note_deed(&visitor.user, Some(account), &what, Some(revision))?))
-        .await?;
+    disk::look_up(server, move |server| {
+        Ok(server.store.note_deed(&visitor.user, Some(account), &what, Some(revision))?)
+    })
+    .await?;
     Ok(see(&format!("/accounts/{account}/syncs/{revision}")))
 }
 
@@ -140,8 +148,7 @@ pub async fn discard(call: Call<'_>, visitor: Visitor) -> Result<Answer, Refusal
     let (account, id) = (call.account()?, call.part("id")?);
     let Call { server, body, event, .. } = call;
     event.account = Some(account);
-    let (key, visitor) =
-        disk::look_up(server, move |server| Ok((visitor.key(server, account)?, visitor))).await?;
+    let (key, visitor) = disk::look_up(server, move |server| Ok((visitor.key(server, account)?, visitor))).await?;
     plans::discard_plan(server, key, id.clone(), body.pace()).await?;
     let what = format!("discarded plan {id}");
     disk::look_up(server, move |server| Ok(server.store.note_deed(&visitor.user, Some(account), &what, None)?)).await?;

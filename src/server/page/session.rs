@@ -57,6 +57,7 @@ pub fn visitor(server: &Server, head: &Parts) -> Result<Option<Visitor>, Refusal
         return Ok(None);
     };
     let user = server.store.session(&token, Timestamp::now())?;
+    server.refresh_profiles()?;
     Ok(user.map(|user| Visitor { user }))
 }
 
@@ -70,7 +71,8 @@ pub fn token_of(headers: &HeaderMap) -> Option<Hash> {
 /// Checks that a form was sent by a screen of this server (CSRF): by `Sec-Fetch-Site`, and by `Origin`, which browsers send with every POST. A
 /// request that has neither is refused.
 pub fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
-    let text = |value: Option<&hyper::header::HeaderValue>| value.and_then(|value| value.to_str().ok().map(str::to_owned));
+    let text =
+        |value: Option<&hyper::header::HeaderValue>| value.and_then(|value| value.to_str().ok().map(str::to_owned));
     let site = text(headers.get("sec-fetch-site"));
     let origin = text(headers.get(ORIGIN));
     let host = text(headers.get(HOST));

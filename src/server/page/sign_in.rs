@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 /// A hash that no password has. Who names no user waits as long as somebody who names one.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGxyb2xsY2FsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGxyb2xsY2FsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// `GET /sign-in?next=`: the form.
 pub async fn sign_in_form(call: Call<'_>) -> Result<Answer, Refusal> {
@@ -71,10 +72,8 @@ async fn begin(server: &std::sync::Arc<crate::server::Server>, user: User, next:
     })
     .await?;
     let mut answer = see(if is_local(next) { next } else { "/" });
-    let cookie = format!(
-        "{COOKIE_NAME}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}",
-        SESSION_TIME.as_secs()
-    );
+    let cookie =
+        format!("{COOKIE_NAME}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}", SESSION_TIME.as_secs());
     answer.headers_mut().insert(SET_COOKIE, HeaderValue::from_str(&cookie).expect("a token is ASCII"));
     Ok(answer)
 }

@@ -33,7 +33,8 @@ pub async fn sync(call: Call<'_>, visitor: Visitor) -> Result<Answer, Refusal> {
         let names = reader.names()?;
         let url = format!("/accounts/{account}/syncs/{}", applied.revision);
         let has_changes = start == 0 || applied.revision > start;
-        let found = has_changes.then(|| shown.find(&names, |after| Ok(reader.changes(&applied, after, PART)?))).transpose()?;
+        let found =
+            has_changes.then(|| shown.find(&names, |after| Ok(reader.changes(&applied, after, PART)?))).transpose()?;
         let deed = server.store.deed_of(account, applied.revision)?;
         let content = html! {
             (about(&past, deed.as_ref()))
@@ -117,10 +118,9 @@ pub async fn undo(call: Call<'_>, visitor: Visitor) -> Result<Answer, Refusal> {
     event.account = Some(account);
     let pace = body.pace().clone();
     let sent = Form::receive(server, &head.headers, body, Some(account)).await?;
-    let (key, trail, visitor) = disk::look_up(server, move |server| {
-        Ok((visitor.key(server, account)?, trail(server, account)?, visitor))
-    })
-    .await?;
+    let (key, trail, visitor) =
+        disk::look_up(server, move |server| Ok((visitor.key(server, account)?, trail(server, account)?, visitor)))
+            .await?;
     let anyway = sent.all("anyway").map(str::to_owned).collect();
     let asked = undoing::Asked { revision: revision.into(), back_to: None, anyway, created: Created::Hide };
     let (planned, conflicts) = undoing::plan(server, key, asked, &pace, event).await?;

@@ -120,7 +120,8 @@ impl Reader {
         let find = || {
             let connection = &self.connection;
             let number = "SELECT number, seed FROM field, identity WHERE name = ?";
-            let number = connection.query_row(number, [field], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)));
+            let number =
+                connection.query_row(number, [field], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)));
             let Some((field, seed)) = number.optional()? else {
                 return Ok(None);
             };

@@ -174,13 +174,7 @@ impl Store {
     }
 
     /// Records what a user did.
-    pub fn note_deed(
-        &self,
-        user: &User,
-        account: Option<i64>,
-        what: &str,
-        revision: Option<u64>,
-    ) -> Result<(), Error> {
+    pub fn note_deed(&self, user: &User, account: Option<i64>, what: &str, revision: Option<u64>) -> Result<(), Error> {
         self.write(|transaction| {
             transaction.execute(
                 "INSERT INTO deed (at, user, account, what, revision) VALUES (strftime('%Y-%m-%dT%H:%M:%SZ'), ?, ?, ?, ?)",
@@ -214,8 +208,7 @@ impl Store {
     /// Returns what the user did who made a revision of an account; `None` if no user did.
     pub fn deed_of(&self, account: i64, revision: u64) -> Result<Option<Deed>, Error> {
         let shared = self.shared();
-        let mut select =
-            shared.prepare_cached("SELECT at, user, what FROM deed WHERE account = ? AND revision = ?")?;
+        let mut select = shared.prepare_cached("SELECT at, user, what FROM deed WHERE account = ? AND revision = ?")?;
         let deed = |row: &Row| {
             let (at, user, what) = (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(Deed { at, user, account: Some(account), what, revision: Some(revision) })
@@ -249,7 +242,8 @@ fn some_user(changed: usize, name: &str) -> Result<(), Error> {
 /// Reads the first six columns of [`USER`].
 fn user(row: &Row) -> Result<User, Error> {
     let role: String = row.get(3)?;
-    let role = UserRole::parse(&role).ok_or_else(|| Error::damaged("the role of a user is not one of those that there are"))?;
+    let role = UserRole::parse(&role)
+        .ok_or_else(|| Error::damaged("the role of a user is not one of those that there are"))?;
     Ok(User {
         id: row.get(0)?,
         name: row.get(1)?,
