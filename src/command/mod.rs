@@ -161,7 +161,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::Account(command) => command.run(config()?),
         Command::Key(command) => command.run(config()?),
         Command::User(command) => command.run(config()?),
-        Command::Profile(command) => config().and_then(|_| command.run()),
+        Command::Profile(command) => command.run(config()?),
         Command::Push(command) => command.run(config()?),
         Command::Plan(command) => command.run(config()?),
         Command::Export(command) => command.run(config()?),

@@ -104,7 +104,8 @@ pub fn read_text(file: &Path) -> Result<String, Vec<ProfileError>> {
 /// Reads a profile from its text. The errors are all mistakes in it, in the order of its lines.
 pub fn parse(text: &str) -> Result<Profile, Vec<TextError>> {
     let mut mistakes = Mistakes::default();
-    let parsed = parse::parse(text, &mut mistakes);
+    let mut parsed = parse::parse(text, &mut mistakes);
+    share_memory(&mut parsed);
     let profile = define::profile(&parsed, &mut mistakes);
     if let (Some(profile), true) = (profile, mistakes.is_empty()) {
         return Ok(profile);
@@ -119,6 +120,21 @@ pub fn parse(text: &str) -> Result<Profile, Vec<TextError>> {
     };
     let error = |Mistake { span, message }| TextError { line: Some(line_of(span.start)), message };
     Err(mistakes.0.into_iter().map(error).collect())
+}
+
+/// The largest program that a pattern may become, in bytes; and all patterns of a profile together, unless each gets [`PATTERN_BYTES_MIN`].
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+const PATTERNS_BYTES_MAX: usize = 16 << 20;
+const PATTERN_BYTES_MIN: usize = 64 << 10;
+
+/// Shares the memory for patterns among the fields that need some: those with a pattern, and references, which have a copy of another field's.
+fn share_memory(file: &mut ProfileFile) {
+    let needs = |field: &&Spanned<FieldFile>| {
+        field.get_ref().pattern.is_some() || *field.get_ref().kind.get_ref() == Kind::Reference
+    };
+    let sharing = file.fields.iter().filter(needs).count().max(1);
+    let share = (PATTERNS_BYTES_MAX / sharing).clamp(PATTERN_BYTES_MIN, PATTERN_BYTES_MAX);
+    file.fields.iter_mut().for_each(|field| field.get_mut().pattern_bytes_max = share);
 }
 
 /// Decodes the bytes of a profile. The error is the line that cannot be decoded, if one can be named, and what to do.
@@ -198,6 +214,9 @@ struct FieldFile {
     guard: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     wire: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// How large the program may become that its pattern is compiled to, in bytes.
+    #[serde(skip)]
+    pattern_bytes_max: usize,
     /// The members that are there but cannot be read, and the name and the type if they are missing.
     #[serde(skip)]
     unreadable: Vec<&'static str>,

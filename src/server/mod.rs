@@ -180,8 +180,10 @@ impl Server {
 
     /// Sees to it that what another program has published is in force.
     fn refresh_profiles(&self) -> Result<(), Error> {
-        for error in self.profiles.refresh(&self.store)? {
-            tracing::error!("{error}");
+        let Reading { errors, profiles, .. } = self.profiles.refresh(&self.store)?;
+        errors.iter().for_each(|error| tracing::error!("{error}"));
+        for (profile, change) in &profiles {
+            log_profile(profile, *change, change.name());
         }
         Ok(())
     }

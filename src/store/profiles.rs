@@ -131,6 +131,17 @@ impl Publisher<'_> {
     }
 }
 
+impl Publisher<'_> {
+    /// Returns what it is, without a name: for the log.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Publisher::Command => "command",
+            Publisher::Key { .. } => "key",
+            Publisher::User { .. } => "user",
+        }
+    }
+}
+
 impl fmt::Display for Publisher<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -246,7 +257,7 @@ impl Profiles {
     /// Takes what the files of a folder define into the store, and loads what is in force. Fails if a file is broken, or if no profile is in
     /// force; then nothing has changed.
     pub fn open(store: &Store, dir: &Path) -> Result<(Profiles, Reading), OpenError> {
-        let profiles = Profiles::of(dir);
+        let profiles = Profiles::new(dir);
         let read = profiles.read(&store.stored_profiles()?.1);
         let read = read.map_err(|(error, _)| OpenError::Profiles(vec![error]))?;
         if !read.errors.is_empty() {
@@ -262,12 +273,13 @@ impl Profiles {
         if store.stored_profiles()?.1.is_empty() {
             return Ok(Profiles::open(store, dir)?.0);
         }
-        let profiles = Profiles::of(dir);
+        let profiles = Profiles::new(dir);
         let errors = profiles.load(store)?;
         if errors.is_empty() { Ok(profiles) } else { Err(OpenError::Profiles(errors)) }
     }
 
-    fn of(dir: &Path) -> Profiles {
+    /// The profiles of a folder, before anything is loaded.
+    pub fn new(dir: &Path) -> Profiles {
         // The store knows files by paths that do not depend on where a program was started.
         let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
         Profiles { dir, in_force: RwLock::default(), loading: Mutex::default() }
@@ -286,9 +298,26 @@ impl Profiles {
         }
     }
 
-    /// Loads what is in force if that has changed: another program may have published. Returns what is wrong with it.
-    pub fn refresh(&self, store: &Store) -> Result<Vec<ProfileError>, Error> {
-        if self.loaded().stamp == Some(store.profiles_stamp()?) { Ok(Vec::new()) } else { self.load(store) }
+    /// Loads what is in force if that has changed: another program may have published. Returns what has changed since, and what is wrong with it.
+    pub fn refresh(&self, store: &Store) -> Result<Reading, Error> {
+        let before = self.loaded();
+        if before.stamp == Some(store.profiles_stamp()?) {
+            return Ok(Reading::default());
+        }
+        let errors = self.load(store)?;
+        let now = self.loaded();
+        let find = |of: &Loaded, id| of.profiles.iter().find(|in_force| in_force.profile.id == id).cloned();
+        let mut profiles = Vec::new();
+        for in_force in &now.profiles {
+            match find(&before, in_force.profile.id) {
+                None => profiles.push((in_force.clone(), Change::Added)),
+                Some(was) if was.number != in_force.number => profiles.push((in_force.clone(), Change::Changed)),
+                Some(_) => {}
+            }
+        }
+        let gone = before.profiles.iter().filter(|was| find(&now, was.profile.id).is_none());
+        profiles.extend(gone.map(|was| (was.clone(), Change::Removed)));
+        Ok(Reading { errors, passed_over: Vec::new(), profiles })
     }
 
     /// Returns the profile with this id, if it exists for the account.

@@ -71,4 +71,5 @@ mod trim;
 mod trouble;
 mod undo;
 mod unique;
+mod versions;
 mod world;
