@@ -80,9 +80,9 @@ pub use record::{
 pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Replay, Setting};
 pub use sqlite::{
     Account, Admitted, Applied, Checkup, Copied, Credential, Deed, Due, Ended, Ending, Event, Filter, FormerId, Holder,
-    Key, LifePage, ListedKey, Lock, NewVersion, Outcome, OutcomeFilter, Page, Past, Person, Placed, ProfileFile,
-    ProfileVersion, RESTORE, Reader, Refused, Roster, Secret, Since, Snapshot, Standing, Store, StoredProfile, Summary,
-    SyncFilter, SyncPage, SyncPlace, TokenHolder, Trimmed, User, Written,
+    Key, LifePage, ListedKey, Lock, Outcome, OutcomeFilter, Page, Past, Person, ProfileFile, ProfileVersion, RESTORE,
+    Reader, Refused, Roster, Secret, Since, Snapshot, Standing, Store, StoredProfile, Summary, SyncFilter, SyncPage,
+    SyncPlace, TokenHolder, Trimmed, User,
 };
 use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

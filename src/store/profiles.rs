@@ -1,6 +1,7 @@
 //! The profiles in force: what the store says, read from the files of a folder, or published.
 
-use super::{Error, NewVersion, Placed, Standing, Store, StoredProfile, Written};
+use super::sqlite::{NewVersion, Placed, Written};
+use super::{Error, Standing, Store, StoredProfile};
 use crate::profile::{
     PassedOver, Profile, ProfileError, ReadFolder, TextError, no_profile, parse, read_folder, read_text, text_hash,
     write_file,

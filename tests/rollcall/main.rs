@@ -42,6 +42,7 @@ mod lenient;
 mod lenient_dialects;
 mod model;
 mod operator;
+mod page;
 mod patches;
 mod plain;
 mod plans;

@@ -5,7 +5,7 @@ use super::form::Form;
 use super::nights::Nights;
 use super::session::Visitor;
 use super::{Screen, number, see, time};
-use crate::roster::{Guard, Guards};
+use crate::roster::{Guard, Guards, Tripped};
 use crate::server::Server;
 use crate::server::call::{Call, parameter};
 use crate::server::respond::{Answer, Refusal};
@@ -115,7 +115,7 @@ fn to_do(account: i64, plans: &[Plan]) -> Markup {
             ul {
                 @for plan in &held {
                     li .held {
-                        "A push of " (time(&plan.made_at)) " is held: " (plan.why.guards().first().map(|one| one.figures()).unwrap_or_default()) ". "
+                        "A push of " (time(&plan.made_at)) " is held: " (plan.why.guards().first().map(Tripped::figures).unwrap_or_default()) ". "
                         (link(plan, "Look at it"))
                     }
                 }

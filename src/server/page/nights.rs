@@ -76,16 +76,19 @@ impl Nights {
                     @for (place, night) in self.nights.iter().enumerate() {
                         g transform={ "translate(" (place * 24 + 2) " 0)" } {
                             title { (self.day(place)) ": " (night.words()) }
-                            rect .night width="22" height="160" {}
+                            rect .night width="22" height="140" {}
                             @for (bar_place, (name, count)) in NAMES.iter().zip(night.counts).enumerate() {
                                 @if count > 0 {
                                     rect class=(name) x=(bar_place * 5 + 1) y=(format!("{:.1}", 140.0 - height(count))) width="4" height=(format!("{:.1}", height(count))) {}
                                 }
                             }
-                            @if night.refused > 0 { path .refused d="M6 4 l8 8 m0 -8 l-8 8" {} }
-                            @if night.held > 0 { path .held d="M10 2 l6 6 l-6 6 l-6 -6 z" {} }
-                            @if place % 7 == 1 { text x="0" y="156" { (self.day(place).strftime("%d %b")) } }
+                            @if night.refused > 0 { path .refused d="M2 4 l7 7 m0 -7 l-7 7" {} }
+                            @if night.held > 0 { path .held d="M16 2 l5 6 l-5 6 l-5 -6 z" {} }
                         }
+                    }
+                    // After the nights, which would cover it.
+                    @for place in (1..self.nights.len()).step_by(7) {
+                        text x=(place * 24 + 2) y="155" { (self.day(place).strftime("%e %b")) }
                     }
                     line .axis x1="0" x2="724" y1="140.5" y2="140.5" {}
                     @if let Some(limit) = hide_limit {
