@@ -1,6 +1,7 @@
 //! `rollcall profile`
 
 mod check;
+mod trying;
 mod versions;
 
 use super::folder::{IfMissing, StoreFolder};
@@ -14,11 +15,6 @@ use uuid::Uuid;
 /// Check profiles, and list, compare and publish their versions; a running server knows at once
 #[derive(Args)]
 pub struct Profile {
-    #[command(flatten)]
-    store: StoreFolder,
-    /// The folder of the profiles [default: ./profiles]
-    #[arg(long, global = true, env = "ROLLCALL_PROFILES", value_name = "DIR")]
-    profiles: Option<PathBuf>,
     #[command(subcommand)]
     action: Action,
 }
@@ -31,14 +27,31 @@ enum Action {
         #[arg(required = true, value_name = "FILE|FOLDER")]
         paths: Vec<PathBuf>,
     },
+    /// Try a file on all stored employees of the accounts that may use the profile: whom it would reject, by field and rule, whose values it
+    /// would store in another form, and which values a choice lacks. Nothing is changed
+    Try {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// The text of the profile (TOML)
+        file: PathBuf,
+        /// Only this account
+        account: Option<i64>,
+        /// Print a JSON array, an object for each account
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
+    },
     /// List the profiles that are in force, with their versions and files
     List {
+        #[command(flatten)]
+        store: StoreFolder,
         /// Print a JSON array
         #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
         json: bool,
     },
     /// List the versions of a profile: when each was published, by whom, and why
     Log {
+        #[command(flatten)]
+        store: StoreFolder,
         /// The GUID of the profile
         id: Uuid,
         /// Print a JSON array
@@ -47,6 +60,8 @@ enum Action {
     },
     /// Print the text of the version in force, or of another
     Show {
+        #[command(flatten)]
+        store: StoreFolder,
         /// The GUID of the profile
         id: Uuid,
         /// The number of the version, as `log` shows it
@@ -55,6 +70,11 @@ enum Action {
     },
     /// Publish a file as the next version of the profile that has its id, and write it to the profile's file
     Put {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// The folder of the profiles, where a new one gets its file [default: ./profiles]
+        #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
+        profiles: Option<PathBuf>,
         /// The text of the profile (TOML)
         file: PathBuf,
         /// Why, for `log`
@@ -63,6 +83,8 @@ enum Action {
     },
     /// Compare what is in force with the files, or two versions of a profile
     Diff {
+        #[command(flatten)]
+        store: StoreFolder,
         /// The GUID of a profile [default: all that have a file]
         id: Option<Uuid>,
         /// The number of the version that is compared [default: the one before]
@@ -76,21 +98,20 @@ enum Action {
 
 impl Profile {
     pub fn run(self, config: Config) -> Result<(), Failed> {
-        if let Action::Check { paths } = self.action {
-            return check::run(paths);
-        }
-        let dir = setting(self.profiles, config.profiles.clone(), || PathBuf::from("./profiles"));
-        let store = self.store.open(&config, IfMissing::Fail)?;
+        let open = |store: StoreFolder| store.open(&config, IfMissing::Fail);
         match self.action {
-            Action::Check { .. } => Ok(()),
-            Action::List { json } => versions::list(&store, json),
-            Action::Log { id, json } => versions::log(&store, id, json),
-            Action::Show { id, version } => versions::show(&store, id, version),
-            Action::Put { file, why } => {
-                versions::put(&store, &dir, &file, why.as_deref(), config.limits.account_profiles_max)
+            Action::Check { paths } => check::run(paths),
+            Action::Try { store, file, account, json } => trying::run(&open(store)?, &file, account, json),
+            Action::List { store, json } => versions::list(&open(store)?, json),
+            Action::Log { store, id, json } => versions::log(&open(store)?, id, json),
+            Action::Show { store, id, version } => versions::show(&open(store)?, id, version),
+            Action::Put { store, profiles, file, why } => {
+                let dir = setting(profiles, config.profiles.clone(), || PathBuf::from("./profiles"));
+                let max = config.limits.account_profiles_max;
+                versions::put(&open(store)?, &dir, &file, why.as_deref(), max)
             }
-            Action::Diff { id, from: None, to: None } => versions::compare_files(&store, id),
-            Action::Diff { id, from, to } => versions::compare(&store, id, from, to),
+            Action::Diff { store, id, from: None, to: None } => versions::compare_files(&open(store)?, id),
+            Action::Diff { store, id, from, to } => versions::compare(&open(store)?, id, from, to),
         }
     }
 }

@@ -92,6 +92,15 @@ impl Field {
         }
     }
 
+    /// Returns the canonical form of a stored value, which was canonical by the rules that it was stored by. The error is the rule of this field
+    /// that it breaks.
+    pub fn stored<'v>(&self, value: &'v str) -> Result<Option<Cow<'v, str>>, Broken> {
+        match self.rules.stored(value) {
+            Some(form) => form.map(Some),
+            None => self.canonical(value),
+        }
+    }
+
     /// Returns what the dialect calls the field, or `None` if the dialect does not have it.
     pub fn wire_name(&self, dialect: Dialect) -> Option<&str> {
         match dialect {

@@ -139,6 +139,15 @@ impl Rules {
         !matches!(self, Rules::Text { trim: false, .. })
     }
 
+    /// Returns the form of a stored value, if it is stored in another way than it may be pushed: dates are, whose formats may exclude the stored
+    /// one.
+    pub fn stored<'v>(&self, value: &'v str) -> Option<Result<Cow<'v, str>, Broken>> {
+        let Rules::Date { min, max, .. } = self else {
+            return None;
+        };
+        date::Format::Iso.canonical(value).map(|date| within(date, min, max, str::cmp))
+    }
+
     /// Returns the canonical form of a value that is not empty: two values mean the same if their canonical forms are equal. The error is
     /// the rule that the value breaks.
     pub fn canonical<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, Broken> {

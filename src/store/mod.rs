@@ -52,6 +52,7 @@ pub mod memory;
 mod moment;
 mod plan;
 mod profiles;
+mod publish;
 mod record;
 mod settings;
 pub mod sqlite;
@@ -70,9 +71,8 @@ pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync}
 pub use moment::{Moment, MomentError};
 pub use plan::{Base, Created, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
-pub use profiles::{
-    Based, Change, InForce, OpenError, Profiles, Publication, PublishError, Published, Publisher, Reading,
-};
+pub use profiles::{Change, InForce, OpenError, Profiles, Reading};
+pub use publish::{Based, Publication, PublishError, Published, Publisher};
 pub use record::{
     AppliedPlan, AppliedUndo, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, VersionAt,
     without_people,

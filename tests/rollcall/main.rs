@@ -68,6 +68,7 @@ mod suspects;
 mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod trial;
 mod trim;
 mod trouble;
 mod undo;

@@ -10,8 +10,11 @@ const OTHER: &str = "33333333-3333-3333-3333-333333333333";
 /// Runs `rollcall profile` on the store of a world.
 fn profile(world: &World, args: &[&str]) -> Output {
     let mut command = rollcall();
-    command.args(["profile", "--data", &world.path("data"), "--profiles", &world.path("profiles")]);
-    command.args(args).output().unwrap()
+    command.arg("profile").args(args).args(["--data", &world.path("data")]);
+    if args[0] == "put" {
+        command.args(["--profiles", &world.path("profiles")]);
+    }
+    command.output().unwrap()
 }
 
 #[track_caller]
@@ -190,9 +193,9 @@ fn a_profile_whose_file_cannot_be_written_is_in_force_from_the_store() {
     let mut world = World::new();
     let named = |name: &str| PEOPLE.replace("\"People\"", &format!("\"{name}\""));
     // Not even root writes a file below one that is no folder.
-    let elsewhere = ["profile", "--data", &world.path("data"), "--profiles", "/dev/null"];
+    let elsewhere = ["--data", &world.path("data"), "--profiles", "/dev/null"];
     let file = world.file("new.toml", PEOPLE.replace(PROFILE, OTHER));
-    let put = run(&[&elsewhere[..], &["put", &file]].concat());
+    let put = run(&[&["profile", "put", &file], &elsewhere[..]].concat());
     assert!(put.status.success(), "{put:?}");
     assert!(String::from_utf8(put.stderr).unwrap().contains("it is in force, but no file has it"));
     assert_eq!(world.get(&format!("/v1/profiles/{OTHER}")).status, 200);
