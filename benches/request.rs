@@ -5,10 +5,9 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rollcall::client::{Body, Patience, Target, push};
 use rollcall::limits::Limits;
-use rollcall::profile::Folder;
 use rollcall::sample;
 use rollcall::server::{Server, serve};
-use rollcall::store::Store;
+use rollcall::store::{Profiles, Store};
 use std::sync::Arc;
 
 const EMPLOYEES: u64 = 10_000;
@@ -18,7 +17,7 @@ fn whole_request(c: &mut Criterion) {
     std::fs::write(folder.path().join("employees.toml"), sample::PROFILE_TOML).unwrap();
     let store = Store::open(&folder.path().join("data"), None).unwrap();
     store.add_account(1, "", "secret", None).unwrap();
-    let profiles = Folder::open(folder.path()).unwrap();
+    let (profiles, _) = Profiles::open(&store, folder.path()).unwrap();
     let server = Arc::new(Server::new(store, profiles, Limits::default(), Vec::new()).unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

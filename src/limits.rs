@@ -139,6 +139,11 @@ pub struct Limits {
     /// The most bytes of changes in the plans of an account that wait. The oldest dry runs are discarded first.
     #[serde(deserialize_with = "size::bytes")]
     pub plans_bytes_max: u64,
+    /// The longest text of a profile that is published, in bytes.
+    #[serde(deserialize_with = "size::bytes")]
+    pub profile_bytes_max: usize,
+    /// The most profiles that keys and users of an account may publish for it alone.
+    pub account_profiles_max: u64,
     /// How long a plan waits, in seconds.
     pub plan_seconds_max: u32,
     /// The most employees on a page of `GET /v1/employees`, and the most changes or pushes on a page of a plan or of
@@ -180,6 +185,7 @@ impl Limits {
             ("plans_max", self.plans_max == 0),
             ("plans_bytes_max", self.plans_bytes_max == 0),
             ("plan_seconds_max", self.plan_seconds_max == 0),
+            ("profile_bytes_max", self.profile_bytes_max == 0),
             ("page_employees_max", self.page_employees_max == 0),
         ];
         limits.into_iter().find(|(_, zero)| *zero).map(|(name, _)| name)
@@ -231,6 +237,8 @@ impl Default for Limits {
             plans_max: 20,
             plans_bytes_max: 2 << 30,
             plan_seconds_max: 86_400,
+            profile_bytes_max: 256 << 10,
+            account_profiles_max: 20,
             page_employees_max: 1_000,
             page_bytes_max: 4 << 20,
         }

@@ -22,11 +22,13 @@ pub enum Role {
     Release,
     /// Learn who changes, without any value. Who may read may do that, too.
     Follow,
+    /// Publish profiles.
+    Administer,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 4] = [Role::Push, Role::Read, Role::Release, Role::Follow];
+    pub const ALL: [Role; 5] = [Role::Push, Role::Read, Role::Release, Role::Follow, Role::Administer];
 
     /// The name that commands and lists have for it.
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Role {
             Role::Read => "read",
             Role::Release => "release",
             Role::Follow => "follow",
+            Role::Administer => "administer",
         }
     }
 
@@ -51,21 +54,24 @@ pub struct Roles {
     read: bool,
     release: bool,
     follow: bool,
+    administer: bool,
 }
 
 impl Roles {
-    /// Every role.
-    pub const ALL: Roles = Roles { push: true, read: true, release: true, follow: true };
+    /// What a key may do that was added without roles: everything to do with people. Keys of versions that had no [`Role::Administer`] do not
+    /// get it.
+    pub const USUAL: Roles = Roles { push: true, read: true, release: true, follow: true, administer: false };
 
     /// Returns the set of these roles.
     pub fn of(roles: impl IntoIterator<Item = Role>) -> Roles {
-        let mut set = Roles { push: false, read: false, release: false, follow: false };
+        let mut set = Roles { push: false, read: false, release: false, follow: false, administer: false };
         for role in roles {
             match role {
                 Role::Push => set.push = true,
                 Role::Read => set.read = true,
                 Role::Release => set.release = true,
                 Role::Follow => set.follow = true,
+                Role::Administer => set.administer = true,
             }
         }
         set
@@ -83,6 +89,7 @@ impl Roles {
             Role::Read => self.read,
             Role::Release => self.release,
             Role::Follow => self.follow,
+            Role::Administer => self.administer,
         }
     }
 
@@ -131,7 +138,7 @@ impl UserRole {
         match self {
             UserRole::Read => Roles::of([Role::Read]),
             UserRole::Release => Roles::of([Role::Read, Role::Release]),
-            UserRole::Administrator => Roles::ALL,
+            UserRole::Administrator => Roles::of(Role::ALL),
         }
     }
 }

@@ -10,13 +10,13 @@
 //! ```
 //! use rollcall::client::{Body, Columns, Patience, Progress, Target, profile_fields, push};
 //!
-//! # use rollcall::{limits::Limits, profile::Folder, sample, server::{Server, serve}, store::Store};
+//! # use rollcall::{limits::Limits, sample, server::{Server, serve}, store::{Profiles, Store}};
 //! # use std::sync::Arc;
 //! # let folder = tempfile::tempdir()?;
 //! # std::fs::write(folder.path().join("employees.toml"), sample::PROFILE_TOML)?;
 //! # let store = Store::open(&folder.path().join("data"), None)?;
 //! # store.add_account(99, "", "secret", None)?;
-//! # let profiles = Folder::open(folder.path()).map_err(|errors| errors[0].to_string())?;
+//! # let (profiles, _) = Profiles::open(&store, folder.path())?;
 //! # let server = Arc::new(Server::new(store, profiles, Limits::default(), Vec::new())?);
 //! # let runtime = tokio::runtime::Runtime::new()?;
 //! # let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;

@@ -52,7 +52,8 @@ impl Demo {
         store.add_account(ACCOUNT, "demo", &secret, None)?;
         let keys = Keys::add(&store)?;
         server::raise_file_limit(&config.limits);
-        let server = Arc::new(Server::new(store, open_profiles(&profiles)?, config.limits, Vec::new())?);
+        let (in_force, _) = open_profiles(&store, &profiles)?;
+        let server = Arc::new(Server::new(store, in_force, config.limits, Vec::new())?);
 
         runtime()?.block_on(async {
             let listeners = bind(&listen).await?;

@@ -37,8 +37,8 @@ enum Action {
         /// With springest: the host that requests with this key must name, like one of Springest's sites
         #[arg(long, env = "ROLLCALL_SITE", value_name = "HOST")]
         site: Option<String>,
-        /// What it may do: push, read, release, follow (learn who changes, without values); can be given several times [default: what its dialect can do, which is everything
-        /// for startexam, push and read for springest, and push for the others]
+        /// What it may do: push, read, release, follow (learn who changes, without values), administer (publish profiles); can be given several times
+        /// [default: what its dialect can do, without administer, which is push, read, release and follow for startexam, push and read for springest, and push for the others]
         #[arg(long = "role", env = "ROLLCALL_ROLE", value_name = "ROLE", value_delimiter = ',', value_parser = role)]
         roles: Vec<Role>,
         /// When it ends: a day, which counts until its end in UTC, or a time (2027-01-31T18:00:00Z)
@@ -115,7 +115,7 @@ impl Key {
     }
 }
 
-/// Returns the roles of a new key: those that were asked for, or else all that the dialect has requests for.
+/// Returns the roles of a new key: those that were asked for, or else all that the dialect has requests for, but not to administer.
 fn roles_of(dialect: Dialect, asked: Vec<Role>) -> Result<Roles, Failed> {
     let of_dialect = dialect.facts().roles;
     match asked.iter().find(|role| !of_dialect.contains(role)) {
@@ -123,7 +123,7 @@ fn roles_of(dialect: Dialect, asked: Vec<Role>) -> Result<Roles, Failed> {
             let (dialect, only) = (dialect.name(), Roles::of(of_dialect.iter().copied()));
             Err(Failed::Usage(format!("a key for {dialect} cannot {}; it can {only}", role.name())))
         }
-        None if asked.is_empty() => Ok(Roles::of(of_dialect.iter().copied())),
+        None if asked.is_empty() => Ok(Roles::of(of_dialect.iter().copied().filter(|role| *role != Role::Administer))),
         None => Ok(Roles::of(asked)),
     }
 }

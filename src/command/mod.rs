@@ -168,7 +168,7 @@ fn carry_out(cli: Cli) -> Result<(), Failed> {
         Command::User(command) => command.run(config()?),
         #[cfg(feature = "webhooks")]
         Command::Webhook(command) => command.run(config()?),
-        Command::Profile(command) => config().and_then(|_| command.run()),
+        Command::Profile(command) => command.run(config()?),
         Command::Push(command) => command.run(config()?),
         Command::Plan(command) => command.run(config()?),
         Command::Export(command) => command.run(config()?),

@@ -4,7 +4,7 @@ use super::changes::{self, Document, Removed};
 use super::erase::OVERWRITING_WAIT;
 use super::folder::{IfMissing, StoreFolder};
 use super::output::{Decision, decide, is_at_terminal};
-use super::serve::open_profiles;
+use super::serve::profiles_in_force;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::roster::{Counts, Tripped};
@@ -66,7 +66,7 @@ enum Action {
         /// Do not ask
         #[arg(long, env = "ROLLCALL_YES", value_parser = FalseyValueParser::new())]
         yes: bool,
-        /// The folder of the profiles [default: ./profiles]
+        /// The folder of the profiles, which is read if no server has run on the store yet [default: ./profiles]
         #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
         profiles: Option<PathBuf>,
     },
@@ -88,7 +88,7 @@ impl Plan {
             Action::Apply { account, plan, rebase, yes, profiles } => {
                 let profiles = setting(profiles, config.profiles, || PathBuf::from("./profiles"));
                 let moved = if rebase { Moved::LeaveOut } else { Moved::Refuse };
-                let profiles = open_profiles(&profiles)?;
+                let profiles = profiles_in_force(&store, &profiles)?;
                 let apply = ApplyPlan { account, id: &plan, moved, profiles: &profiles, limits: &config.limits };
                 if !yes && !is_meant(&store, &apply)? {
                     complain!("rollcall: nothing was applied; the plan waits as before");

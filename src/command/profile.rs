@@ -1,14 +1,18 @@
 //! `rollcall profile`
 
-use super::{Failed, out};
-use crate::dialect::Dialect;
-use crate::profile;
-use crate::roster::{Absent, Guards};
-use clap::{Args, Subcommand};
-use std::collections::HashMap;
-use std::path::PathBuf;
+mod check;
+mod trying;
+mod versions;
 
-/// Check profiles
+use super::folder::{IfMissing, StoreFolder};
+use super::{Failed, setting};
+use crate::config::Config;
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Check profiles, and list, compare and publish their versions; a running server knows at once
 #[derive(Args)]
 pub struct Profile {
     #[command(subcommand)]
@@ -23,102 +27,91 @@ enum Action {
         #[arg(required = true, value_name = "FILE|FOLDER")]
         paths: Vec<PathBuf>,
     },
+    /// Try a file on all stored employees of the accounts that may use the profile: whom it would reject, by field and rule, whose values it
+    /// would store in another form, and which values a choice lacks. Nothing is changed
+    Try {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// The text of the profile (TOML)
+        file: PathBuf,
+        /// Only this account
+        account: Option<i64>,
+        /// Print a JSON array, an object for each account
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
+    },
+    /// List the profiles that are in force, with their versions and files
+    List {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// Print a JSON array
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
+    },
+    /// List the versions of a profile: when each was published, by whom, and why
+    Log {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// The GUID of the profile
+        id: Uuid,
+        /// Print a JSON array
+        #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
+        json: bool,
+    },
+    /// Print the text of the version in force, or of another
+    Show {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// The GUID of the profile
+        id: Uuid,
+        /// The number of the version, as `log` shows it
+        #[arg(long, env = "ROLLCALL_VERSION", value_name = "N")]
+        version: Option<u64>,
+    },
+    /// Publish a file as the next version of the profile that has its id, and write it to the profile's file
+    Put {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// The folder of the profiles, where a new one gets its file [default: ./profiles]
+        #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
+        profiles: Option<PathBuf>,
+        /// The text of the profile (TOML)
+        file: PathBuf,
+        /// Why, for `log`
+        #[arg(long, env = "ROLLCALL_WHY", value_name = "TEXT")]
+        why: Option<String>,
+    },
+    /// Compare what is in force with the files, or two versions of a profile
+    Diff {
+        #[command(flatten)]
+        store: StoreFolder,
+        /// The GUID of a profile [default: all that have a file]
+        id: Option<Uuid>,
+        /// The number of the version that is compared [default: the one before]
+        #[arg(long, env = "ROLLCALL_FROM", value_name = "N", requires = "id")]
+        from: Option<u64>,
+        /// The number of the version that it is compared with [default: the one in force]
+        #[arg(long, env = "ROLLCALL_TO", value_name = "N", requires = "id")]
+        to: Option<u64>,
+    },
 }
 
 impl Profile {
-    pub fn run(self) -> Result<(), Failed> {
-        let Action::Check { paths } = self.action;
-        let mut errors = 0;
-        let mut files = Vec::new();
-        for path in paths {
-            if !path.is_dir() {
-                files.push(path);
-                continue;
+    pub fn run(self, config: Config) -> Result<(), Failed> {
+        let open = |store: StoreFolder| store.open(&config, IfMissing::Fail);
+        match self.action {
+            Action::Check { paths } => check::run(paths),
+            Action::Try { store, file, account, json } => trying::run(&open(store)?, &file, account, json),
+            Action::List { store, json } => versions::list(&open(store)?, json),
+            Action::Log { store, id, json } => versions::log(&open(store)?, id, json),
+            Action::Show { store, id, version } => versions::show(&open(store)?, id, version),
+            Action::Put { store, profiles, file, why } => {
+                let dir = setting(profiles, config.profiles.clone(), || PathBuf::from("./profiles"));
+                let max = config.limits.account_profiles_max;
+                versions::put(&open(store)?, &dir, &file, why.as_deref(), max)
             }
-            match profile::list_folder(&path) {
-                Ok(listed) => {
-                    listed.passed_over.iter().try_for_each(|passed_over| out!("{passed_over}"))?;
-                    if listed.files.is_empty() {
-                        errors += 1;
-                        out!("{}: {}", path.display(), profile::no_profile(&listed.passed_over))?;
-                    }
-                    files.extend(listed.files);
-                }
-                Err(cause) => {
-                    errors += 1;
-                    out!("{}: cannot be read: {cause}", path.display())?;
-                }
-            }
+            Action::Diff { store, id, from: None, to: None } => versions::compare_files(&open(store)?, id),
+            Action::Diff { store, id, from, to } => versions::compare(&open(store)?, id, from, to),
         }
-        errors += check(&files)?;
-        match errors {
-            0 => Ok(()),
-            1 => Err(Failed::Refused("1 error".into())),
-            _ => Err(Failed::Refused(format!("{errors} errors"))),
-        }
-    }
-}
-
-/// Reports on each file, and returns the number of errors.
-fn check(files: &[PathBuf]) -> Result<usize, Failed> {
-    let mut errors = 0;
-    let mut ids = HashMap::new();
-    for file in files {
-        let profile = match profile::read(file) {
-            Ok(profile) => profile,
-            Err(wrong) => {
-                errors += wrong.len();
-                wrong.iter().try_for_each(|error| out!("{error}"))?;
-                continue;
-            }
-        };
-        if let Some(other) = ids.insert(profile.id, file) {
-            errors += 1;
-            out!("{}: {}", file.display(), profile::same_id(other))?;
-            continue;
-        }
-        let required = profile.fields.iter().filter(|field| field.required).count();
-        let (fields, version) = (profile.fields.len(), profile.short_version());
-        let (id, name) = (profile.id, &profile.name);
-        out!("{}: ok: {name:?}, {id}, version {version}, {fields} fields, {required} required", file.display())?;
-        if let Some(why) = profile::wrong_name(file) {
-            out!("    no server reads it under this name: {why}")?;
-        }
-        if let Some(lists) = lists(&profile) {
-            out!("    {lists}")?;
-        }
-        Dialect::ALL.into_iter().try_for_each(|dialect| out!("    {}", served(&profile, dialect)))?;
-    }
-    Ok(errors)
-}
-
-/// Says what the profile sets for lists: what becomes of the absent, whose data is erased, and what guards let pass.
-fn lists(profile: &profile::Profile) -> Option<String> {
-    let absent = profile.absent.map(|absent| match (absent, profile.grace) {
-        (Absent::Hide, 0) => "hides the absent".to_owned(),
-        (Absent::Hide, grace) => format!("hides whoever is absent from more than {grace} pushes in a row"),
-        (Absent::Stay, _) => "keeps the absent".to_owned(),
-    });
-    let guards = Guards::default().with(&profile.guards);
-    let set = profile.guards.keys().map(|guard| match guards.get(*guard) {
-        Some(bounds) => format!("guard {} lets {bounds} pass", guard.name()),
-        None => format!("guard {} is off", guard.name()),
-    });
-    let guarded = profile.fields.iter().filter(|field| field.guard);
-    let guarded = guarded.map(|field| format!("guards the values of {:?}", field.name));
-    let erase = profile.erase.as_ref().map(|profile::Erasing { field, days }| {
-        format!("erases the personal data of hidden employees {days} days after the date in {field:?}")
-    });
-    let all: Vec<String> = absent.into_iter().chain(erase).chain(set).chain(guarded).collect();
-    (!all.is_empty()).then(|| all.join("; "))
-}
-
-/// Says whether the profile serves a dialect, and what it leaves out.
-fn served(profile: &profile::Profile, dialect: Dialect) -> String {
-    let name = dialect.name();
-    match profile.serves(dialect) {
-        Ok(left_out) if left_out.is_empty() => format!("serves {name}"),
-        Ok(left_out) => format!("serves {name}, without {}", left_out.join(", ")),
-        Err(hindrance) => format!("does not serve {name}: {hindrance}"),
     }
 }

@@ -4,7 +4,7 @@ use super::changes;
 use super::folder::{IfMissing, StoreFolder};
 use super::output::{Decision, decide, is_at_terminal};
 use super::plan::explained;
-use super::serve::open_profiles;
+use super::serve::profiles_in_force;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::dialect::startexam::shown_change;
@@ -35,7 +35,7 @@ pub struct Rename {
     /// Print a JSON object
     #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
-    /// The folder of the profiles [default: ./profiles]
+    /// The folder of the profiles, which is read if no server has run on the store yet [default: ./profiles]
     #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
     profiles: Option<PathBuf>,
     #[command(flatten)]
@@ -50,7 +50,7 @@ impl Rename {
             return Err(Failed::Usage("to rename an employee without being asked, add --yes".into()));
         }
         let profiles = setting(self.profiles.clone(), config.profiles, || PathBuf::from("./profiles"));
-        let profiles = open_profiles(&profiles)?;
+        let profiles = profiles_in_force(&store, &profiles)?;
         let renaming = Renaming {
             account: self.account,
             from: &self.old,

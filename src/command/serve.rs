@@ -3,8 +3,8 @@
 use super::folder::{IfMissing, StoreFolder};
 use super::{Failed, setting};
 use crate::config::{Address, Config, LogFormat};
-use crate::profile::Folder;
 use crate::server::{self, Server};
+use crate::store::{OpenError, Profiles, Reading, Store};
 use clap::Args;
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
@@ -48,7 +48,8 @@ impl Serve {
         let data = store.dir().to_owned();
         let spool = setting(self.spool, config.spool, || data.clone());
         tempfile::tempfile_in(&spool).map_err(|error| Failed::refused(format!("{}: {error}", spool.display())))?;
-        let server = Server::new(store, open_profiles(&profiles)?, config.limits, config.trusted_proxies)?;
+        let (in_force, reading) = open_profiles(&store, &profiles)?;
+        let server = Server::new(store, in_force, config.limits, config.trusted_proxies)?;
         let server = Arc::new(server.spooling_to(spool).telling_also(config.webhooks.allow));
         let runtime = runtime()?;
         let served = runtime.block_on(async {
@@ -68,7 +69,7 @@ impl Serve {
                     tokio::spawn(server::serve_metrics(server.clone(), listener));
                 }
             }
-            server.log_profiles();
+            server.log_profiles(&reading);
             tokio::spawn(server::warn_of_ends(server.clone()));
             server::serve(server.clone(), listeners, stop).await;
             if let Err(error) = server.leave() {
@@ -131,12 +132,22 @@ pub async fn bind(listen: &Address) -> Result<Vec<TcpListener>, Failed> {
     Ok(listeners)
 }
 
-/// Opens a folder of profiles. The failure lists everything that is wrong with them.
-pub fn open_profiles(dir: &Path) -> Result<Folder, Failed> {
-    Folder::open(dir).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failed::Refused(format!("the profiles are not right:\n{}", errors.join("\n")))
-    })
+/// Takes what the files of a folder define into the store. The failure lists everything that is wrong with them.
+pub fn open_profiles(store: &Store, dir: &Path) -> Result<(Profiles, Reading), Failed> {
+    Profiles::open(store, dir).map_err(not_right)
+}
+
+/// Loads the profiles in force; the files of the folder are read only if no server has run on the store yet.
+pub fn profiles_in_force(store: &Store, dir: &Path) -> Result<Profiles, Failed> {
+    Profiles::of_store(store, dir).map_err(not_right)
+}
+
+/// Says why profiles could not be opened.
+fn not_right(error: OpenError) -> Failed {
+    match error {
+        OpenError::Profiles(_) => Failed::Refused(format!("the profiles are not right:\n{error}")),
+        OpenError::Store(error) => error.into(),
+    }
 }
 
 /// Starts the log. `NO_COLOR`, set to anything, keeps colours out of it (no-color.org).

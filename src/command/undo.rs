@@ -4,7 +4,7 @@ use super::changes::{self, Document, Removed};
 use super::folder::{IfMissing, StoreFolder};
 use super::output::{Decision, decide};
 use super::plan::{carry_out, explained};
-use super::serve::open_profiles;
+use super::serve::profiles_in_force;
 use super::{Failed, complain, out, setting};
 use crate::config::Config;
 use crate::server::shown_undo;
@@ -49,7 +49,7 @@ pub struct Undo {
     /// Print a JSON object: the plan, the conflicts, and all changes. Nothing is applied without --yes
     #[arg(long, env = "ROLLCALL_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
-    /// The folder of the profiles [default: ./profiles]
+    /// The folder of the profiles, which is read if no server has run on the store yet [default: ./profiles]
     #[arg(long, env = "ROLLCALL_PROFILES", value_name = "DIR")]
     profiles: Option<PathBuf>,
     #[command(flatten)]
@@ -60,7 +60,7 @@ impl Undo {
     pub fn run(self, config: Config) -> Result<(), Failed> {
         let store = self.store.open(&config, IfMissing::Fail)?;
         let profiles = setting(self.profiles.clone(), config.profiles.clone(), || PathBuf::from("./profiles"));
-        let profiles = open_profiles(&profiles)?;
+        let profiles = profiles_in_force(&store, &profiles)?;
         let key = store.key(self.account)?.ok_or(Error::NoAccount(self.account))?;
         let (anyway, limits) = (self.anyway.iter().cloned().collect::<BTreeSet<String>>(), &config.limits);
         let undo = Undoing {

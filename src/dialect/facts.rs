@@ -9,7 +9,7 @@ pub struct Facts {
     pub name: &'static str,
     /// How its requests show whose they are, as people call it.
     pub credential: &'static str,
-    /// What the routes at its paths need of a key. A key that is added without roles gets these.
+    /// What the routes at its paths need of a key. A key that is added without roles gets these, but never [`Role::Administer`].
     pub roles: &'static [Role],
     /// What its paths begin with, in any case. A path that begins with no dialect's is StartExam's.
     pub paths: &'static [&'static str],

@@ -31,7 +31,7 @@ use uuid::Uuid;
 pub const FACTS: Facts = Facts {
     name: "startexam",
     credential: "SharedKey",
-    roles: &[Role::Push, Role::Read, Role::Release, Role::Follow],
+    roles: &[Role::Push, Role::Read, Role::Release, Role::Follow, Role::Administer],
     paths: &["/v1/"],
     id: "id",
     fields: &[],

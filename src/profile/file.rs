@@ -31,6 +31,31 @@ impl fmt::Display for ProfileError {
     }
 }
 
+/// What is wrong with the text of a profile, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextError {
+    /// The line, counted from 1, or `None` if the mistake is in no line.
+    pub line: Option<usize>,
+    /// The rule that is broken, and what to do.
+    pub message: String,
+}
+
+impl TextError {
+    /// The same, said of a file.
+    pub fn of(self, file: &Path) -> ProfileError {
+        ProfileError { file: file.to_owned(), line: self.line, message: self.message }
+    }
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
 /// A mistake in a file.
 struct Mistake {
     /// The bytes of the file that it is in.
@@ -66,11 +91,21 @@ impl Mistakes {
 
 /// Reads a profile from its file. The errors are all mistakes in it, in the order of its lines.
 pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
-    let error = |line, message| ProfileError { file: file.to_owned(), line, message };
-    let bytes = std::fs::read(file).map_err(|e| vec![error(None, format!("cannot be read: {e}"))])?;
-    let text = text_of(bytes).map_err(|(line, message)| vec![error(line, message)])?;
+    parse(&read_text(file)?).map_err(|mistakes| mistakes.into_iter().map(|mistake| mistake.of(file)).collect())
+}
+
+/// Reads the text of a file, which must be UTF-8.
+pub fn read_text(file: &Path) -> Result<String, Vec<ProfileError>> {
+    let error = |line, message| vec![ProfileError { file: file.to_owned(), line, message }];
+    let bytes = std::fs::read(file).map_err(|e| error(None, format!("cannot be read: {e}")))?;
+    decode(bytes).map_err(|TextError { line, message }| error(line, message))
+}
+
+/// Reads a profile from its text. The errors are all mistakes in it, in the order of its lines.
+pub fn parse(text: &str) -> Result<Profile, Vec<TextError>> {
     let mut mistakes = Mistakes::default();
-    let parsed = parse::parse(&text, &mut mistakes);
+    let mut parsed = parse::parse(text, &mut mistakes);
+    share_memory(&mut parsed);
     let profile = define::profile(&parsed, &mut mistakes);
     if let (Some(profile), true) = (profile, mistakes.is_empty()) {
         return Ok(profile);
@@ -83,20 +118,37 @@ pub fn read(file: &Path) -> Result<Profile, Vec<ProfileError>> {
         at = place;
         line
     };
-    Err(mistakes.0.into_iter().map(|Mistake { span, message }| error(Some(line_of(span.start)), message)).collect())
+    let error = |Mistake { span, message }| TextError { line: Some(line_of(span.start)), message };
+    Err(mistakes.0.into_iter().map(error).collect())
 }
 
-/// Decodes a file. The error is the line that cannot be decoded, if one can be named, and what to do.
-fn text_of(bytes: Vec<u8>) -> Result<String, (Option<usize>, String)> {
+/// The largest program that a pattern may become, in bytes; and all patterns of a profile together, unless each gets [`PATTERN_BYTES_MIN`].
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+const PATTERNS_BYTES_MAX: usize = 16 << 20;
+const PATTERN_BYTES_MIN: usize = 64 << 10;
+
+/// Shares the memory for patterns among the fields that need some: those with a pattern, and references, which have a copy of another field's.
+fn share_memory(file: &mut ProfileFile) {
+    let needs = |field: &&Spanned<FieldFile>| {
+        field.get_ref().pattern.is_some() || *field.get_ref().kind.get_ref() == Kind::Reference
+    };
+    let sharing = file.fields.iter().filter(needs).count().max(1);
+    let share = (PATTERNS_BYTES_MAX / sharing).clamp(PATTERN_BYTES_MIN, PATTERN_BYTES_MAX);
+    file.fields.iter_mut().for_each(|field| field.get_mut().pattern_bytes_max = share);
+}
+
+/// Decodes the bytes of a profile. The error is the line that cannot be decoded, if one can be named, and what to do.
+pub fn decode(bytes: Vec<u8>) -> Result<String, TextError> {
     // In UTF-16 every other byte of plain letters is zero, which no UTF-8 text has.
     let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0);
     if is_utf16 {
-        return Err((None, "is not UTF-8 but, as it seems, UTF-16; save it as UTF-8".into()));
+        let message = "is not UTF-8 but, as it seems, UTF-16; save it as UTF-8".into();
+        return Err(TextError { line: None, message });
     }
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        (Some(line), "is not UTF-8; save the file as UTF-8".into())
+        TextError { line: Some(line), message: "is not UTF-8; save the file as UTF-8".into() }
     })
 }
 
@@ -162,6 +214,9 @@ struct FieldFile {
     guard: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     wire: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// How large the program may become that its pattern is compiled to, in bytes.
+    #[serde(skip)]
+    pattern_bytes_max: usize,
     /// The members that are there but cannot be read, and the name and the type if they are missing.
     #[serde(skip)]
     unreadable: Vec<&'static str>,

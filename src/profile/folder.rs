@@ -1,57 +1,35 @@
-//! The profiles of a server: a folder of files that is read at the start and whenever the operator asks for it.
+//! The folder of the profiles' files.
 
-use super::{Profile, ProfileError, read};
-use std::collections::BTreeMap;
+use super::{Profile, ProfileError, parse, read_text};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
 
-/// The profiles in force.
-pub struct Folder {
-    dir: PathBuf,
-    by_file: RwLock<BTreeMap<PathBuf, Arc<Profile>>>,
+/// A file that defines a profile.
+#[derive(Debug)]
+pub struct ReadFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
+    /// The profile that it defines.
+    pub profile: Profile,
 }
 
-/// The result of reading a folder.
-#[derive(Debug)]
-pub struct Reading {
-    /// What is wrong with the files.
+/// What the files of a folder define.
+#[derive(Debug, Default)]
+pub struct ReadFolder {
+    /// The files that are right, in the order of their names.
+    pub files: Vec<ReadFile>,
+    /// What is wrong with the others.
     pub errors: Vec<ProfileError>,
     /// What looks like a profile but is not read as one.
     pub passed_over: Vec<PassedOver>,
-    /// The profiles that are or were in force, in the order of their files.
-    pub profiles: Vec<(PathBuf, Arc<Profile>, Change)>,
-}
-
-/// What a reading did with a profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It was not in force before.
-    Added,
-    /// Its definition, name or accounts changed.
-    Changed,
-    /// It did not change.
-    Unchanged,
-    /// It is no longer in force.
-    Removed,
-    /// No readable file defines it, but it stays in force because a file is broken, which may be its own.
-    Kept,
-}
-
-impl Change {
-    /// Returns its name in the log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Change::Added => "added",
-            Change::Changed => "changed",
-            Change::Unchanged => "unchanged",
-            Change::Removed => "removed",
-            Change::Kept => "kept, since a file is broken",
-        }
-    }
 }
 
 /// A file or folder that looks like a profile but is not read as one.
@@ -69,87 +47,83 @@ impl fmt::Display for PassedOver {
     }
 }
 
-impl Folder {
-    /// Reads every `.toml` file of the folder, of which there must be one at least. The errors are those of all files.
-    pub fn open(dir: &Path) -> Result<Folder, Vec<ProfileError>> {
-        let folder = Folder { dir: dir.to_owned(), by_file: RwLock::default() };
-        let errors = folder.reload().errors;
-        if errors.is_empty() { Ok(folder) } else { Err(errors) }
-    }
-
-    /// Reads the folder again. If a file is broken, no profile that was in force is removed.
-    pub fn reload(&self) -> Reading {
-        let error = |file: &Path, message| ProfileError { file: file.to_owned(), line: None, message };
-        let before = self.read();
-        let failed = |message: String, passed_over: Vec<PassedOver>| {
-            let profiles = before.iter().map(|(file, profile)| (file.clone(), profile.clone(), Change::Kept)).collect();
-            Reading { errors: vec![error(&self.dir, message)], passed_over, profiles }
-        };
-        let Listed { mut files, passed_over } = match list_folder(&self.dir) {
-            Ok(listed) => listed,
-            Err(cause) => return failed(format!("cannot be read: {cause}"), Vec::new()),
-        };
-        if files.is_empty() {
-            return failed(no_profile(&passed_over), passed_over);
+/// Reads every `.toml` file of a folder. A file that `is_known` is read before the others: a copy that still has its original's id must not
+/// take the original's place.
+pub fn read_folder(dir: &Path, is_known: impl Fn(&Path) -> bool) -> io::Result<ReadFolder> {
+    let Listed { mut files, passed_over } = list_folder(dir)?;
+    files.sort_by_key(|file| !is_known(file));
+    let mut read = ReadFolder { passed_over, ..ReadFolder::default() };
+    let mut holders: HashMap<Uuid, PathBuf> = HashMap::new();
+    for path in files {
+        let parsed = read_text(&path).and_then(|text| match parse(&text) {
+            Ok(profile) => Ok((text, profile)),
+            Err(mistakes) => Err(mistakes.into_iter().map(|mistake| mistake.of(&path)).collect()),
+        });
+        match parsed {
+            Ok((text, profile)) => match holders.get(&profile.id) {
+                None => {
+                    holders.insert(profile.id, path.clone());
+                    read.files.push(ReadFile { path, text, profile });
+                }
+                Some(other) => {
+                    read.errors.push(ProfileError { line: None, message: same_id(other), file: path });
+                }
+            },
+            Err(wrong) => read.errors.extend(wrong),
         }
-        // A copy that still has its original's id must not take the original's place.
-        files.sort_by_key(|file| !before.contains_key(file));
-        let mut errors = Vec::new();
-        let mut after: BTreeMap<PathBuf, Arc<Profile>> = BTreeMap::new();
-        for file in files {
-            match read(&file) {
-                Ok(profile) => match holder(&after, profile.id) {
-                    None => {
-                        after.insert(file, Arc::new(profile));
-                    }
-                    Some((other, _)) => errors.push(error(&file, same_id(other))),
-                },
-                Err(wrong) => errors.extend(wrong),
-            }
+    }
+    read.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(read)
+}
+
+/// Returns the hash by which it is noticed that the text of a file has changed.
+pub fn text_hash(text: &str) -> [u8; 16] {
+    xxh3_128(text.as_bytes()).to_le_bytes()
+}
+
+/// Replaces a file by a text, or makes it: whoever reads it sees the old text or the new one, whole. A file that is there keeps its mode and,
+/// where that is allowed, its owner.
+pub fn write_file(path: &Path, text: &str) -> io::Result<()> {
+    // A symbolic link stays one.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".rollcall-").tempfile_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    like(file.as_file(), &path, dir)?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    // A name is on the disk when its folder is.
+    #[cfg(unix)]
+    File::open(dir)?.sync_all()?;
+    Ok(())
+}
+
+/// Gives a file the mode and the owner of the one that it replaces; a new one those of its folder, without the right to execute.
+#[cfg(unix)]
+fn like(file: &File, path: &Path, dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    let (model, mode) = match fs::metadata(path) {
+        Ok(there) => {
+            let mode = there.permissions().mode() & 0o777;
+            (there, mode)
         }
-        let mut profiles = Vec::new();
-        for (file, profile) in &after {
-            let change = match holder(&before, profile.id) {
-                None => Change::Added,
-                Some((_, was)) if is_same(was, profile) => Change::Unchanged,
-                Some(_) => Change::Changed,
-            };
-            profiles.push((file.clone(), profile.clone(), change));
+        Err(_) => {
+            let folder = fs::metadata(dir)?;
+            let mode = folder.permissions().mode() & 0o666;
+            (folder, mode)
         }
-        for (file, profile) in before {
-            if holder(&after, profile.id).is_some() {
-                continue;
-            }
-            let change = if errors.is_empty() { Change::Removed } else { Change::Kept };
-            profiles.push((file.clone(), profile.clone(), change));
-            if change == Change::Kept {
-                after.insert(file, profile);
-            }
-        }
-        profiles.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        *self.by_file.write().expect("no holder of the lock panics") = after;
-        Reading { errors, passed_over, profiles }
+    };
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    match fchown(file, Some(model.uid()), Some(model.gid())) {
+        // Only root may give files away.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
     }
+}
 
-    /// Returns the profile with this id, if it exists for the account.
-    pub fn get(&self, id: Uuid, account: i64) -> Option<Arc<Profile>> {
-        self.of(account).into_iter().find(|profile| profile.id == id)
-    }
-
-    /// Returns all profiles that exist for the account, in the order of their files.
-    pub fn of(&self, account: i64) -> Vec<Arc<Profile>> {
-        self.read().into_values().filter(|profile| profile.belongs_to(account)).collect()
-    }
-
-    /// Returns the profiles in force with their files, and what is passed over in the folder.
-    pub fn in_force(&self) -> (BTreeMap<PathBuf, Arc<Profile>>, Vec<PassedOver>) {
-        // If the folder cannot be read now, nothing is known to be passed over.
-        (self.read(), list_folder(&self.dir).map(|listed| listed.passed_over).unwrap_or_default())
-    }
-
-    fn read(&self) -> BTreeMap<PathBuf, Arc<Profile>> {
-        self.by_file.read().expect("no holder of the lock panics").clone()
-    }
+#[cfg(not(unix))]
+fn like(_: &File, _: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Returns what to say about a folder without a profile.
@@ -164,14 +138,6 @@ pub fn no_profile(passed_over: &[PassedOver]) -> String {
 /// Returns what to say about a file whose profile has the same id as the one in `other`.
 pub fn same_id(other: &Path) -> String {
     format!("has the same id as {}; every profile needs its own", other.display())
-}
-
-fn holder(profiles: &BTreeMap<PathBuf, Arc<Profile>>, id: Uuid) -> Option<(&Path, &Profile)> {
-    profiles.iter().find(|(_, profile)| profile.id == id).map(|(file, profile)| (file.as_path(), &**profile))
-}
-
-fn is_same(one: &Profile, other: &Profile) -> bool {
-    (one.version, &one.accounts, &one.definition) == (other.version, &other.accounts, &other.definition)
 }
 
 /// Returns why no server reads a file with this name, or `None` if servers read it.
@@ -200,7 +166,7 @@ pub struct Listed {
 /// Lists a folder of profiles. Anything else, like a text about the profiles or a hidden folder, is not mentioned.
 pub fn list_folder(dir: &Path) -> io::Result<Listed> {
     let mut listed = Listed::default();
-    for entry in std::fs::read_dir(dir)? {
+    for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let why = if path.is_dir() {

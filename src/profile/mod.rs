@@ -25,6 +25,7 @@
 //! ```
 
 mod date;
+mod difference;
 mod email;
 mod file;
 mod folder;
@@ -37,8 +38,12 @@ mod reference;
 mod rules;
 mod url;
 
-pub use file::{ProfileError, read};
-pub use folder::{Change, Folder, Listed, PassedOver, Reading, list_folder, no_profile, same_id, wrong_name};
+pub use difference::{Line, lines as differing_lines};
+pub use file::{ProfileError, TextError, decode, parse, read, read_text};
+pub use folder::{
+    Listed, PassedOver, ReadFile, ReadFolder, list_folder, no_profile, read_folder, same_id, text_hash, write_file,
+    wrong_name,
+};
 pub use image::{Picture, decode as decode_image};
 pub use reference::{Reference, To};
 pub use rules::{Broken, Pattern, Rules};
@@ -183,6 +188,14 @@ impl Profile {
     /// Returns the version as people compare it: its first eight hexadecimal digits.
     pub fn short_version(&self) -> String {
         format!("{:08x}", self.version >> 96)
+    }
+
+    /// Returns the account that alone may use the profile, if there is exactly one.
+    pub fn sole_account(&self) -> Option<i64> {
+        match self.accounts.as_deref() {
+            Some([account]) => Some(*account),
+            _ => None,
+        }
     }
 
     /// Returns whether the profile exists for this account.

@@ -55,6 +55,7 @@ pub fn permit(server: &Server, dialect: Dialect, shown: Shown, needed: Option<Ro
         return Err(Refusal::new(StatusCode::FORBIDDEN, message));
     }
     let settings = server.store.account_settings(key.account)?;
+    server.refresh_profiles()?;
     let is_shared_key = mark.as_ref().is_some_and(|mark| !mark.is_nonce);
     if is_shared_key && settings.require.contains(&Demand::Rfc9421) {
         let account = key.account;
@@ -69,9 +70,9 @@ pub fn permit(server: &Server, dialect: Dialect, shown: Shown, needed: Option<Ro
 }
 
 /// Returns the key of the account whose secret signed the request: by RFC 9421 if the request says so, else by SharedKey. Every failure is
-/// 403 and names the header, but that a POST without a length is 411.
+/// 403 and names the header, but that a POST or PUT without a length is 411.
 pub fn signed(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
-    if head.method == Method::POST {
+    if has_body(&head.method) {
         content_length(&head.headers)?;
     }
     if head.headers.contains_key("signature-input") {
@@ -79,6 +80,10 @@ pub fn signed(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
     } else {
         shared_key(server, head)
     }
+}
+
+fn has_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT)
 }
 
 fn message_signature(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
@@ -95,7 +100,7 @@ fn message_signature(server: &Server, head: &Parts) -> Result<Shown, Refusal> {
     let input = lines("signature-input").ok_or_else(|| wrong("it must be ASCII"))?;
     let signature = lines("signature").ok_or_else(|| missing("Signature"))?;
     let claim = Claim::parse(&input, &signature).map_err(|cause: String| wrong(&cause))?;
-    let (now, has_body) = (Timestamp::now(), head.method == Method::POST);
+    let (now, has_body) = (Timestamp::now(), has_body(&head.method));
     claim.check(now, has_body).map_err(|cause: String| wrong(&cause))?;
     let date = text(&head.headers, DATE)?.ok_or_else(|| missing("Date"))?;
     check_date(date, now).map_err(|cause| incorrect("Date", cause))?;

@@ -42,6 +42,9 @@ impl Server {
             Ok(accounts) => accounts,
             Err(error) => return tracing::error!("cannot see whose personal data is to be erased: {error}"),
         };
+        if let Err(error) = self.refresh_profiles() {
+            return tracing::error!("cannot see what profiles say is to be erased: {error}");
+        }
         for account in accounts.iter().map(|account| account.id) {
             if done.get(&account) == Some(&today) {
                 continue;
@@ -61,7 +64,7 @@ impl Server {
         };
         // What was erased, and not overwritten before the server was killed, is overwritten when this closes.
         drop(self.store.reader(&key)?);
-        for profile in self.profiles.of(account) {
+        for profile in self.profiles.of_account(account) {
             if let Some(erasing) = &profile.erase {
                 self.erase_due_by(&key, &profile, erasing, today)?;
             }

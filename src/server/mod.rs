@@ -48,8 +48,7 @@ pub use tell::late::Standing;
 pub use tell::payload::{published as announced_profile, test as announced_test};
 
 use crate::limits::Limits;
-use crate::profile::{Change, Folder, Profile, Reading};
-use crate::store::{Lock, Store};
+use crate::store::{Change, Error, InForce, Lock, Profiles, Reading, Store};
 use handler::export;
 use handler::health::Readiness;
 use ipnet::IpNet;
@@ -73,7 +72,7 @@ const SHARES: usize = 4;
 /// Everything that the connections of a server share.
 pub struct Server {
     store: Store,
-    profiles: Folder,
+    profiles: Profiles,
     limits: Limits,
     /// The proxies whose `X-Forwarded-For` is believed.
     trusted_proxies: Vec<IpNet>,
@@ -105,12 +104,7 @@ pub struct Server {
 
 impl Server {
     /// Makes a server of the store, which no other process may serve from. It believes the `X-Forwarded-For` of the trusted proxies.
-    pub fn new(
-        store: Store,
-        profiles: Folder,
-        limits: Limits,
-        trusted_proxies: Vec<IpNet>,
-    ) -> Result<Server, crate::store::Error> {
+    pub fn new(store: Store, profiles: Profiles, limits: Limits, trusted_proxies: Vec<IpNet>) -> Result<Server, Error> {
         let lock = store.lock()?;
         store.check_server_key()?;
         Ok(Server {
@@ -154,7 +148,7 @@ impl Server {
     }
 
     /// Leaves the data folder in order when the server stops: the log of `rollcall.db` is empty, and the lock file names nobody.
-    pub fn leave(&self) -> Result<(), crate::store::Error> {
+    pub fn leave(&self) -> Result<(), Error> {
         self.store.checkpoint()?;
         self.lock.clear()
     }
@@ -164,44 +158,71 @@ impl Server {
         self.history.write(self);
     }
 
-    /// Logs which profiles are in force.
-    pub fn log_profiles(&self) {
-        let (profiles, passed_over) = self.profiles.in_force();
-        passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
-        for (file, profile) in &profiles {
-            log_profile(file, profile, "in force");
+    /// Logs what the reading of the profiles at the start has found.
+    pub fn log_profiles(&self, reading: &Reading) {
+        reading.passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
+        for (profile, change) in &reading.profiles {
+            let state = if matches!(change, Change::Added | Change::Unchanged) { "in force" } else { change.name() };
+            log_profile(profile, *change, state);
         }
     }
 
     /// Reads the profiles again, and logs what is wrong with them and which are in force. If one is broken, its old version stays.
     pub fn reload_profiles(&self) {
-        let Reading { errors, passed_over, profiles } = self.profiles.reload();
+        let Reading { errors, passed_over, profiles } = match self.profiles.reload(&self.store) {
+            Ok(reading) => reading,
+            Err(error) => return tracing::error!("the profiles cannot be read again: {error}"),
+        };
         for errors in errors.chunk_by(|a, b| a.file == b.file) {
             errors.iter().for_each(|error| tracing::error!("{error}"));
             let file = &errors[0].file;
             let is_kept = |of: &Path| of == file || of.parent() == Some(file.as_path());
-            if profiles.iter().any(|(of, _, change)| *change == Change::Kept && is_kept(of)) {
+            let mut kept = profiles.iter().filter(|(_, change)| *change == Change::Kept);
+            if kept.any(|(profile, _)| profile.file.as_deref().is_some_and(is_kept)) {
                 tracing::error!("{}: what was in force of it stays in force", file.display());
             }
         }
         passed_over.iter().for_each(|passed_over| tracing::warn!("{passed_over}"));
-        for (file, profile, change) in &profiles {
-            log_profile(file, profile, change.name());
+        for (profile, change) in &profiles {
+            log_profile(profile, *change, change.name());
         }
-        let count = |change| profiles.iter().filter(|(.., of)| *of == change).count();
+        let count = |change| profiles.iter().filter(|(_, of)| *of == change).count();
         tracing::info!(
             errors = errors.len(),
             added = count(Change::Added),
             changed = count(Change::Changed),
             unchanged = count(Change::Unchanged),
             removed = count(Change::Removed),
-            kept = count(Change::Kept),
+            kept = count(Change::Kept) + count(Change::Conflict),
             "profiles read again"
         );
     }
+
+    /// Sees to it that what another program has published is in force.
+    fn refresh_profiles(&self) -> Result<(), Error> {
+        let Reading { errors, profiles, .. } = self.profiles.refresh(&self.store)?;
+        errors.iter().for_each(|error| tracing::error!("{error}"));
+        for (profile, change) in &profiles {
+            log_profile(profile, *change, change.name());
+        }
+        Ok(())
+    }
 }
 
-fn log_profile(file: &Path, profile: &Profile, state: &str) {
+fn log_profile(in_force: &InForce, change: Change, state: &str) {
+    let InForce { profile, number, file, is_file_older, .. } = in_force;
     let (id, name, version) = (&profile.id, &profile.name, profile.short_version());
-    tracing::info!(profile = %id, name, version, state, file = %file.display(), "profile {state}");
+    let shown = file.as_ref().map_or("none".into(), |file| file.display().to_string());
+    tracing::info!(profile = %id, name, version, number, state, file = %shown, "profile {state}");
+    if change == Change::Conflict {
+        tracing::error!(
+            "{shown} has changed since it was read, and so has what is in force, which is version {number}; neither replaces the other: \
+             `rollcall profile diff {id}` shows both, `rollcall profile put {shown}` publishes the file, and \
+             `rollcall profile show {id} > {shown}` gives it up"
+        );
+    } else if *is_file_older && change != Change::Removed {
+        tracing::warn!(
+            "{shown} is older than what is in force, which is version {number}; `rollcall profile show {id} > {shown}` brings it up to date"
+        );
+    }
 }

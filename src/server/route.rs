@@ -6,21 +6,21 @@ use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, PageHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
 use super::handler::{
-    account, echospan, erase, export, feed, health, plans, read, rename, springest, startexam, syncs, undo, webhooks,
+    account, echospan, erase, export, feed, health, plans, profiles, read, rename, springest, startexam, syncs, undo, webhooks,
 };
 use super::page;
 use super::respond::Refusal;
 use crate::dialect::Dialect;
 use crate::export::Form;
 use crate::role::Role;
-use Verb::{Delete, Post, Push, Read, Release};
+use Verb::{Delete, Post, Push, Put, Read, Release};
 use Who::{Anybody, KeyInBody, KeyInHead, OnPage, SignedIn};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 /// The routes. Two rows may have the same path and different verbs.
 #[rustfmt::skip]
-static ROUTES: [Route; 61] = [
+static ROUTES: [Route; 64] = [
     Route::new(Read, "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(read::employees(call, caller.key))))
         .listed("/v1/employees (also .csv, .xlsx and .ndjson)"),
     Route::new(Push(Dialect::StartExam), "/v1/employees", KeyInHead(signed, |call, caller| Box::pin(startexam::push(call, caller)))),
@@ -36,6 +36,11 @@ static ROUTES: [Route; 61] = [
     Route::new(Read, "/v1/profiles", KeyInHead(signed, |call, caller| Box::pin(read::profiles(call, caller.key))))
         .of_any_role().listed("/v1/profiles"),
     Route::new(Read, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(read::profile(call, caller.key)))).of_any_role(),
+    Route::new(Put, "/v1/profiles/{id}", KeyInHead(signed, |call, caller| Box::pin(profiles::publish(call, caller)))),
+    Route::new(Read, "/v1/profiles/{id}/versions", KeyInHead(signed, |call, caller| Box::pin(profiles::versions(call, caller.key))))
+        .of_role(Role::Administer),
+    Route::new(Read, "/v1/profiles/{id}/versions/{number}", KeyInHead(signed, |call, caller| Box::pin(profiles::version(call, caller.key))))
+        .of_role(Role::Administer),
     Route::new(Read, "/v1/plans", KeyInHead(signed, |call, caller| Box::pin(plans::plans(call, caller.key))))
         .listed("/v1/plans"),
     Route::new(Read, "/v1/plans/{id}", KeyInHead(signed, |call, caller| Box::pin(plans::plan(call, caller.key)))),
@@ -116,7 +121,7 @@ pub struct Route {
     pub path: &'static str,
     /// Who may send a request, and what answers it.
     pub who: Who,
-    /// The role that a key needs. Reads need [`Role::Read`], pushes [`Role::Push`], and decisions [`Role::Release`], unless the row says otherwise.
+    /// The role that a key needs. Reads need [`Role::Read`], pushes [`Role::Push`], decisions [`Role::Release`], and publishing [`Role::Administer`], unless the row says otherwise.
     pub role: Option<Role>,
     /// What the answer to an unknown path lists. `None` if another row's entry includes this one, or only older clients know the path.
     listed: Option<&'static str>,
@@ -133,6 +138,8 @@ enum Verb {
     Push(Dialect),
     /// POST: a decision, such as applying a push that was held back, or taking one back.
     Release,
+    /// PUT: publishes a profile.
+    Put,
     /// DELETE: discards a push that was held back, or erases an employee.
     Delete,
 }
@@ -167,6 +174,7 @@ impl Route {
             Read => Some(Role::Read),
             Push(_) => Some(Role::Push),
             Release | Delete => Some(Role::Release),
+            Put => Some(Role::Administer),
             Post => None,
         };
         Route { verb, path, who, role, listed: None }
@@ -208,6 +216,7 @@ impl Verb {
         match self {
             Verb::Read => "GET, HEAD",
             Verb::Post | Verb::Push(_) | Verb::Release => "POST",
+            Verb::Put => "PUT",
             Verb::Delete => "DELETE",
         }
     }

@@ -53,6 +53,8 @@ mod feed;
 pub mod memory;
 mod moment;
 mod plan;
+mod profiles;
+mod publish;
 mod record;
 mod settings;
 pub mod sqlite;
@@ -72,6 +74,8 @@ pub use feed::{FeedChange, FeedCursor, FeedError, FeedPage, FeedStart, FeedSync}
 pub use moment::{Moment, MomentError};
 pub use plan::{Base, Created, NewPlan, Plan, PlanState, PlannedChange, PlannedUndo, Why};
 use plan::{guards_of_text, guards_to_text};
+pub use profiles::{Change, InForce, OpenError, Profiles, Reading};
+pub use publish::{Based, Publication, PublishError, Published, Publisher};
 pub use record::{
     AppliedPlan, AppliedUndo, HeldPush, RecordedChange, RejectionCounts, SyncKind, Times, Undoable, Undone, VersionAt,
     without_people,
@@ -80,8 +84,8 @@ pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Rep
 pub use sqlite::{
     Account, Admitted, Alarm, Announced, Applied, Attempt, Checkup, Copied, Credential, Deed, Delivery, Due,
     DueDelivery, Ended, Ending, Event, Filter, FormerId, Holder, Key, LastAttempt, LifePage, ListedKey, Lock, News,
-    Outcome, OutcomeFilter, PENDING_MAX, Page, Past, Person, RESTORE, Reader, Refused, Roster, Scheduled, Secret,
-    Since, Snapshot, Store, Summary, SyncFilter, SyncPage, SyncPlace, ToAnnounce, TokenHolder, Touched, Trimmed, User,
+    Outcome, OutcomeFilter, PENDING_MAX, Page, Past, Person, ProfileFile, ProfileVersion, RESTORE, Reader, Refused, Roster, Scheduled, Secret,
+    Since, Snapshot, Standing, Store, StoredProfile, Summary, SyncFilter, SyncPage, SyncPlace, ToAnnounce, TokenHolder, Touched, Trimmed, User,
     Webhook,
 };
 use suspects::{suspects_of_text, suspects_to_text};

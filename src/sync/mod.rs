@@ -27,6 +27,7 @@ mod source;
 mod split;
 mod suspect;
 mod trace;
+mod trial;
 mod twice;
 mod undo;
 mod unique;
@@ -42,6 +43,7 @@ pub use rename::{Rename, RenameFailure, check_rename, rename};
 pub use source::{Body, Format, Parsed, Source};
 pub use split::{SplitError, Splitter};
 pub use trace::Trace;
+pub use trial::{Break, Few, IDS_LISTED_MAX, Lacking, Trial, Tried, try_on};
 pub use undo::{Conflict, ConflictCause, Conflicts, Undo, UndoFailure, plan_undo};
 
 use crate::dialect::Dialect;

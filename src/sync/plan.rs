@@ -9,11 +9,11 @@ use super::trace::timed;
 use super::verdict::Verdict;
 use super::{Failure, Receipt, Trace, absence};
 use crate::limits::Limits;
-use crate::profile::{Folder, Profile};
+use crate::profile::Profile;
 use crate::roster::{Change, Counts, Ignored, Index, Version, merged_into};
 use crate::store::{
     self, AppliedPlan, AppliedUndo, Commit, Created, Draft, IndexUpdate, Numbers, Plan, PlanState, PlannedChange,
-    PlannedUndo, Sender, Sync, SyncKind, Why, without_people,
+    PlannedUndo, Profiles, Sender, Sync, SyncKind, Why, without_people,
 };
 use std::fmt;
 use std::time::Instant;
@@ -27,7 +27,7 @@ pub struct ApplyPlan<'a> {
     /// What becomes of employees that have changed since the plan was made.
     pub moved: Moved,
     /// The profiles in force.
-    pub profiles: &'a Folder,
+    pub profiles: &'a Profiles,
     /// The server's limits.
     pub limits: &'a Limits,
 }

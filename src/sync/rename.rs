@@ -10,11 +10,11 @@ use super::suspect::told_by;
 use super::trace::timed;
 use super::{Conditions, Failure, Receipt, Trace};
 use crate::limits::Limits;
-use crate::profile::{Folder, Profile};
+use crate::profile::Profile;
 use crate::rejection::{Fault, Rejections};
 use crate::roster::{Change, Employee, Ignored, Index, Missing, OwnedChange, Status, Suspects, valid_id};
 use crate::store::{
-    Commit, Draft, IndexUpdate, Numbers, OF_HIDDEN, Remember, Sync, SyncKind, UniqueValue, unique_values,
+    Commit, Draft, IndexUpdate, Numbers, OF_HIDDEN, Profiles, Remember, Sync, SyncKind, UniqueValue, unique_values,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Rename<'a> {
     /// Whether two employees are one person also if nothing else says so.
     pub merge: bool,
     /// The profiles in force.
-    pub profiles: &'a Folder,
+    pub profiles: &'a Profiles,
     /// The server's limits.
     pub limits: &'a Limits,
     /// What its request demands of it, or says about it.

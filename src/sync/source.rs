@@ -6,9 +6,9 @@ use super::intake::{Intake, Pieces};
 use super::trace::waiting_for;
 use crate::json::{NotJson, Scratch, Unreadable};
 use crate::limits::Limits;
-use crate::profile::{Folder, Profile};
+use crate::profile::Profile;
 use crate::roster::{Envelope, Ignored, Intent};
-use crate::store::Draft;
+use crate::store::{Draft, Profiles};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use uuid::Uuid;
@@ -43,7 +43,7 @@ pub struct Body<'a> {
     /// Its wire format.
     pub format: &'a Format,
     /// The profiles in force.
-    pub profiles: &'a Folder,
+    pub profiles: &'a Profiles,
     /// The body as it arrives.
     pub pieces: Box<Pieces<'a>>,
 }

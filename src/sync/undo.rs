@@ -17,9 +17,9 @@ use super::trace::timed;
 use super::verdict::Verdict;
 use super::{Failure, Planned, Trace, rules};
 use crate::limits::{LENIENT_ROUNDS_MAX, Limits};
-use crate::profile::{Folder, Profile};
+use crate::profile::Profile;
 use crate::roster::{Absences, Change, ChangeSet, Counts, Employee, Ignored, Index, OwnedChange, Suspects};
-use crate::store::{Created, Draft, NewPlan, Numbers, PlannedUndo, Sync, SyncKind, Undoable, Undone, Why};
+use crate::store::{Created, Draft, NewPlan, Numbers, PlannedUndo, Profiles, Sync, SyncKind, Undoable, Undone, Why};
 use inverse::{Found, Inverse, inverse};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -47,7 +47,7 @@ pub struct Undo<'a> {
     /// What becomes of the employees that the syncs had created.
     pub created: Created,
     /// The profiles in force.
-    pub profiles: &'a Folder,
+    pub profiles: &'a Profiles,
     /// The server's limits.
     pub limits: &'a Limits,
     /// Where many changes wait while they are moved.
@@ -76,7 +76,7 @@ impl Undo<'_> {
         }
         match profiles[..] {
             [id] => Ok(self.profiles.get(id, self.account).ok_or(UndoFailure::NoProfile(id))?),
-            [] => Ok(self.profiles.of(self.account).into_iter().next().ok_or(Failure::UnknownProfile)?),
+            [] => Ok(self.profiles.of_account(self.account).into_iter().next().ok_or(Failure::UnknownProfile)?),
             _ => Err(UndoFailure::SeveralProfiles(profiles).into()),
         }
     }

@@ -4,10 +4,10 @@ use super::plain::{self, Outcome};
 use bytes::Bytes;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
-use rollcall::profile::{Folder, Profile};
+use rollcall::profile::Profile;
 use rollcall::roster::{Coverage, GuardSettings, Intent, Status};
 use rollcall::server::STARTEXAM;
-use rollcall::store::Store;
+use rollcall::store::{Profiles, Store};
 use rollcall::sync::{Body, Conditions, Failure, Push, Source, Trace, sync};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -35,7 +35,7 @@ const FIELDS: &str = r#"
 pub struct Both {
     folder: TempDir,
     store: Store,
-    profiles: Folder,
+    profiles: Profiles,
     profile: Arc<Profile>,
     limits: Limits,
     plain: plain::Roster,
@@ -48,8 +48,8 @@ impl Both {
         std::fs::write(folder.path().join("profiles/equal.toml"), FIELDS).unwrap();
         let store = Store::open(folder.path(), None).unwrap();
         store.add_account(1, "", "secret", None).unwrap();
-        let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
-        let profile = profiles.of(1).remove(0);
+        let profiles = Profiles::open(&store, &folder.path().join("profiles")).unwrap().0;
+        let profile = profiles.of_account(1).remove(0);
         let limits = Limits { employee_bytes_max: 4_000, depth_max: 12, data_rows_max: 6, ..Limits::default() };
         Both { folder, store, profiles, profile, limits, plain: plain::Roster::new() }
     }

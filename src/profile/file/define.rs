@@ -16,9 +16,8 @@ use toml::Spanned;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// The longest pattern, in characters, and the largest program it may become, in bytes.
+/// The longest pattern, in characters.
 const PATTERN_CHARS_MAX: usize = 1_000;
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// After how many days at most personal data is erased: a century.
 const ERASED_DAYS_MAX: u32 = 36_525;
@@ -272,7 +271,7 @@ fn rules_of(field: &FieldFile, mistakes: &mut Mistakes) -> Option<Rules> {
             Rules::Text {
                 min_length: get(&field.min_length),
                 max_length: get(&field.max_length),
-                pattern: field.pattern.as_ref().and_then(|pattern| compile(pattern, mistakes)),
+                pattern: field.pattern.as_ref().and_then(|pattern| compile(pattern, field.pattern_bytes_max, mistakes)),
                 trim: field.trim.as_ref().is_none_or(|trim| *trim.get_ref()),
                 case: case(),
             }
@@ -412,13 +411,13 @@ fn written_rules(field: &FieldFile) -> Vec<(&'static str, Range<usize>)> {
     .collect()
 }
 
-fn compile(pattern: &Spanned<String>, mistakes: &mut Mistakes) -> Option<Pattern> {
+fn compile(pattern: &Spanned<String>, bytes_max: usize, mistakes: &mut Mistakes) -> Option<Pattern> {
     let written = pattern.get_ref();
     if written.chars().count() > PATTERN_CHARS_MAX {
         mistakes.add(pattern.span(), format!("pattern is longer than {PATTERN_CHARS_MAX} characters; shorten it"));
         return None;
     }
-    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(bytes_max).build();
     match build(written).and_then(|_| build(&format!(r"\A(?:{written})\z"))) {
         Ok(regex) => Some(Pattern { written: written.clone(), regex }),
         Err(error) => {

@@ -16,6 +16,9 @@ const OF_EVERY_FIELD: [&str; 6] = ["name", "type", "required", "unique", "guard"
 const OF_A_PROFILE: [&str; 8] = ["id", "name", "accounts", "absent", "grace", "erase", "guards", "same_person"];
 const ABOVE: &str = "belongs above the first [[field]]";
 
+/// The most fields of a profile: an employee cannot have more in a push.
+const FIELDS_MAX: usize = 1_000;
+
 /// How many syntax errors of one field are reported.
 const SYNTAX_ERRORS_MAX: usize = 20;
 
@@ -30,7 +33,10 @@ pub fn parse(text: &str, mistakes: &mut Mistakes) -> ProfileFile {
     };
     let place = Place::default();
     let mut file = top(document.get_ref(), &place, mistakes);
-    file.fields = fields.iter().map(|field| read_field(field, &place, mistakes)).collect();
+    if let Some(beyond) = fields.get(FIELDS_MAX) {
+        mistakes.add(beyond.span(), format!("a profile has at most {FIELDS_MAX} fields; this is one more"));
+    }
+    file.fields = fields.iter().take(FIELDS_MAX).map(|field| read_field(field, &place, mistakes)).collect();
     if file.fields.is_empty() {
         mistakes.add(0..0, "a profile needs at least one [[field]]");
     }
@@ -49,6 +55,10 @@ fn parse_pieces(text: &str, errors: &[Error], mistakes: &mut Mistakes) -> Profil
             }
         }
         at += line.len();
+    }
+    if let Some((beyond, _)) = starts.get(FIELDS_MAX + 1) {
+        mistakes.add(*beyond..*beyond, format!("a profile has at most {FIELDS_MAX} fields; this is one more"));
+        starts.truncate(FIELDS_MAX + 1);
     }
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
     let mut file = ProfileFile {
@@ -216,6 +226,7 @@ fn read_field(written: &Spanned<DeValue>, place: &Place, mistakes: &mut Mistakes
         acyclic: members.one("acyclic"),
         guard: guard.is_some_and(Spanned::into_inner),
         wire: members.table("wire"),
+        pattern_bytes_max: 0,
         name: name.clone().unwrap_or_else(|| Spanned::new(span.clone(), String::new())),
         kind: kind.clone().unwrap_or_else(|| Spanned::new(span.clone(), Kind::Text)),
         unreadable: Vec::new(),

@@ -10,6 +10,7 @@ pub mod feed;
 pub mod health;
 mod paging;
 pub mod plans;
+pub mod profiles;
 pub mod read;
 pub mod rename;
 pub mod springest;

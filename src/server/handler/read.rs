@@ -1,6 +1,7 @@
 //! What is read back by `GET /v1/…`: employees, their images, profiles.
 
 use super::paging::Paging;
+use super::profiles::tag;
 use crate::dialect::startexam;
 use crate::profile::{Rules, decode_image};
 use crate::roster::{Employee, Names, Status};
@@ -10,7 +11,7 @@ use crate::server::respond::content::Content;
 use crate::server::respond::{Answer, REVISION, Refusal, json};
 use crate::server::share::disk;
 use crate::store::{Key, Moment, Reader};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
@@ -226,7 +227,7 @@ impl Page {
 
 /// `GET /v1/profiles`: the profiles of the account.
 pub async fn profiles(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
-    let profiles = call.server.profiles.of(key.account);
+    let profiles = call.server.profiles.of_account(key.account);
     let profiles: Vec<_> = profiles.iter().map(|profile| json!({ "id": profile.id, "name": profile.name })).collect();
     Ok(json(StatusCode::OK, &json!({ "profiles": profiles })))
 }
@@ -234,10 +235,12 @@ pub async fn profiles(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
 /// `GET /v1/profiles/{id}`: the definition of a profile.
 pub async fn profile(call: Call<'_>, key: Key) -> Result<Answer, Refusal> {
     let id = Uuid::parse_str(&call.part("id")?);
-    let profile = id.ok().and_then(|id| call.server.profiles.get(id, key.account));
-    let profile = profile.ok_or_else(|| {
+    let found = id.ok().and_then(|id| call.server.profiles.find(id));
+    let found = found.filter(|found| found.profile.belongs_to(key.account)).ok_or_else(|| {
         let message = "the account has no profile with this id; GET /v1/profiles lists those it has";
         Refusal::new(StatusCode::NOT_FOUND, message)
     })?;
-    Ok(json(StatusCode::OK, &profile.definition))
+    let mut answer = json(StatusCode::OK, &found.profile.definition);
+    answer.headers_mut().insert(ETAG, tag(found.number));
+    Ok(answer)
 }

@@ -96,7 +96,7 @@ pub fn name(server: &Server, account: i64) -> Result<String, Refusal> {
 /// Returns how many employees a push may hide, if all profiles of the account agree.
 fn hide_limit(server: &Server, account: i64, active: u64) -> Result<Option<u64>, Refusal> {
     let settings = server.store.account_settings(account)?;
-    let limits = server.profiles.of(account).into_iter().map(|profile| {
+    let limits = server.profiles.of_account(account).into_iter().map(|profile| {
         let guards = Guards::default().with(&profile.guards).with(&settings.guards);
         guards.get(Guard::Hide).map(|bounds| bounds.limit(active, 0))
     });
@@ -176,7 +176,7 @@ fn find_number(server: &Server, reader: &Reader, account: i64, sought: &str) -> 
     if let Some(person) = reader.person(sought)? {
         return Ok(Some(person.number));
     }
-    for profile in server.profiles.of(account) {
+    for profile in server.profiles.of_account(account) {
         for field in profile.fields.iter().filter(|field| field.unique != crate::profile::Unique::No) {
             let Ok(Some(value)) = field.canonical(sought) else { continue };
             if let Some(number) = reader.holder(&field.name, &value)? {

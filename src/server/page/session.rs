@@ -57,6 +57,7 @@ pub fn visitor(server: &Server, head: &Parts) -> Result<Option<Visitor>, Refusal
         return Ok(None);
     };
     let user = server.store.session(&token, Timestamp::now())?;
+    server.refresh_profiles()?;
     Ok(user.map(|user| Visitor { user }))
 }
 

@@ -81,7 +81,7 @@ pub async fn served(server: &Arc<Server>, account: i64, dialect: Dialect) -> Res
 /// Returns the only profile of the account that serves the dialect. The error says what the operator has to do.
 fn only_profile(server: &Server, account: i64, dialect: Dialect) -> Result<Arc<Profile>, String> {
     let name = dialect.name();
-    let profiles = server.profiles.of(account);
+    let profiles = server.profiles.of_account(account);
     let mut serving = profiles.into_iter().filter(|profile| profile.serves(dialect).is_ok());
     let how_many = match (serving.next(), serving.next()) {
         (Some(only), None) => return Ok(only),

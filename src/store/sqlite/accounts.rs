@@ -39,7 +39,7 @@ impl Store {
             self.refuse_if_somebody_is_in_the_file(id)?;
             // What an interrupted removal or addition has left is not the new account's.
             erase(&self.roster_path(id))?;
-            self.insert_key(transaction, id, &Credential::Secret(secret), Roles::ALL, None)?;
+            self.insert_key(transaction, id, &Credential::Secret(secret), Roles::USUAL, None)?;
             schema::open_roster(&self.roster_path(id), true, self.seed())?;
             Ok(())
         })

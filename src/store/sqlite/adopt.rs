@@ -34,7 +34,7 @@ impl Store {
         let summary = reader::summary(&connection).map_err(|error| error.of(id))?;
         self.write(|transaction| {
             self.insert_account(transaction, id, name, None)?;
-            self.insert_key(transaction, id, &Credential::Secret(secret), Roles::ALL, None)
+            self.insert_key(transaction, id, &Credential::Secret(secret), Roles::USUAL, None)
         })?;
         Ok(summary.active + summary.hidden)
     }

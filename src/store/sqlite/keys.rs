@@ -179,7 +179,7 @@ impl Store {
             if let Credential::Secret(_) = credential {
                 let secrets = "SELECT count(*) FROM key
                      WHERE account = ?1 AND sealed_secret IS NOT NULL AND coalesce(roles, ?2) = ?3";
-                let of = params![account, Roles::ALL.to_string(), roles.to_string()];
+                let of = params![account, Roles::USUAL.to_string(), roles.to_string()];
                 if transaction.query_row(secrets, of, |row| row.get::<_, u32>(0))? >= SECRETS_MAX {
                     return Err(Error::TwoSecrets { account, roles });
                 }
@@ -342,10 +342,10 @@ impl Store {
     }
 }
 
-/// Reads the roles of a key. A key of an earlier version has all; one whose roles cannot be read has none.
+/// Reads the roles of a key. A key of an earlier version has the usual ones; one whose roles cannot be read has none.
 fn roles(row: &Row, column: usize) -> rusqlite::Result<Roles> {
     let stored: Option<String> = row.get(column)?;
-    Ok(stored.map_or(Roles::ALL, |stored| Roles::parse(&stored).unwrap_or(Roles::of([]))))
+    Ok(stored.map_or(Roles::USUAL, |stored| Roles::parse(&stored).unwrap_or(Roles::of([]))))
 }
 
 fn found_by(hash: &Hash) -> i64 {

@@ -78,6 +78,7 @@ pub const SHARED: &[&str] = &[
     ERASED_LIST,
     USERS,
     WEBHOOKS,
+    PROFILES,
 ];
 
 /// Whom to tell, and what is still to be told.
@@ -162,6 +163,32 @@ const USERS: &str = "
     ) STRICT;
     CREATE INDEX deed_by_account ON deed (account, number);
     CREATE INDEX deed_by_revision ON deed (account, revision) WHERE revision IS NOT NULL;
+";
+
+/// The profiles with their versions.
+const PROFILES: &str = "
+    -- in_force: the number of the version that is in force; NULL if the profile was removed. file: the path of the file that defines it; NULL if
+    -- none does. file_hash, file_number: the hash of the file's text when it was last read or written, and the version that it was then.
+    CREATE TABLE profile (
+        id TEXT PRIMARY KEY,
+        in_force INTEGER,
+        file TEXT,
+        file_hash BLOB,
+        file_number INTEGER
+    ) STRICT, WITHOUT ROWID;
+    -- number: 1, 2, 3 … of the profile. who: as rollcall::store::Publisher displays it. account: the only one that may use the version, if there is one that alone may.
+    CREATE TABLE profile_version (
+        profile TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        published_at TEXT NOT NULL,
+        who TEXT NOT NULL,
+        why TEXT,
+        account INTEGER,
+        PRIMARY KEY (profile, number)
+    ) STRICT;
+    -- Another number whenever what is in force, or its file, has changed.
+    INSERT INTO setting VALUES ('profiles', random());
 ";
 
 /// Who was erased in any account.

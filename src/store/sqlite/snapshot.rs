@@ -82,6 +82,26 @@ impl Snapshot<'_> {
         Ok(())
     }
 
+    /// Calls `each` with all employees and their numbers, in the order of arrival and so many at a time, until it returns false. Returns whether it
+    /// never did.
+    pub fn batches(&self, size: usize, mut each: impl FnMut(Vec<(u32, Employee)>) -> bool) -> Result<bool, Error> {
+        let mut batches = || {
+            let mut select = self
+                .inner
+                .prepare("SELECT number, id, status, profile, data FROM roster WHERE profile <> 0 ORDER BY number")?;
+            let mut employees = select.query([])?;
+            let mut batch = Vec::with_capacity(size);
+            while let Some(row) = employees.next()? {
+                batch.push((row.get(0)?, rows::whole_employee(row, 1)?));
+                if batch.len() == size && !each(std::mem::replace(&mut batch, Vec::with_capacity(size))) {
+                    return Ok(false);
+                }
+            }
+            Ok(batch.is_empty() || each(batch))
+        };
+        batches().map_err(|error: Error| error.of(self.account))
+    }
+
     /// Returns the revision before the first sync that was finished at a time or later; the roster's if there is none.
     fn revision_before(&self, time: jiff::Timestamp) -> Result<u64, Error> {
         let first: Option<u64> = self

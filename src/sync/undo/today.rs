@@ -1,7 +1,8 @@
 //! Whether what an undo puts back is valid by the profiles of today, which may have other rules than when it was pushed.
 
 use super::{ConflictCause, Undo};
-use crate::profile::{Folder, Profile};
+use crate::profile::Profile;
+use crate::store::Profiles;
 use crate::roster::{Data, Employee, OwnedChange, Status};
 use crate::store::{self, Draft, Numbers};
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 /// The profiles of today.
 pub struct Today<'a> {
-    profiles: &'a Folder,
+    profiles: &'a Profiles,
     account: i64,
     /// What the account's fields are called, by number.
     names: &'a HashMap<u32, String>,
