@@ -45,7 +45,7 @@ pub use observe::ends::warn_of_ends;
 pub use observe::scrape::serve_metrics;
 pub use tell::address::check_url as check_webhook_url;
 pub use tell::late::Standing;
-pub use tell::payload::{published as announced_profile, test as announced_test};
+pub use tell::payload::test as announced_test;
 
 use crate::limits::Limits;
 use crate::store::{Change, Error, InForce, Lock, Profiles, Reading, Store};

@@ -6,7 +6,8 @@ use super::authenticate::{Shown, signed};
 use super::call::{Handler, KeyHandler, PageHandler, parts_of};
 use super::handler::collaborator::{self, Kind, photo};
 use super::handler::{
-    account, echospan, erase, export, feed, health, plans, profiles, read, rename, springest, startexam, syncs, undo, webhooks,
+    account, echospan, erase, export, feed, health, plans, profiles, read, rename, springest, startexam, syncs, undo,
+    webhooks,
 };
 use super::page;
 use super::respond::Refusal;

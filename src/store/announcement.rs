@@ -1,5 +1,7 @@
 //! What receivers of webhooks are told.
 
+use serde_json::{Value, json};
+
 /// What an announcement is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventType {
@@ -24,6 +26,14 @@ pub struct Announcement {
     pub event: EventType,
     /// The body that is sent: JSON without values of people.
     pub payload: String,
+}
+
+impl Announcement {
+    /// Makes one of an event of this time, RFC 3339 in UTC. The data have no values of people.
+    pub fn new(event: EventType, timestamp: &str, data: &Value) -> Announcement {
+        let payload = json!({ "type": event.name(), "timestamp": timestamp, "data": data }).to_string();
+        Announcement { event, payload }
+    }
 }
 
 impl EventType {

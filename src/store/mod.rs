@@ -84,9 +84,9 @@ pub use settings::{AccountSetting, AccountSettings, Demand, DialectSettings, Rep
 pub use sqlite::{
     Account, Admitted, Alarm, Announced, Applied, Attempt, Checkup, Copied, Credential, Deed, Delivery, Due,
     DueDelivery, Ended, Ending, Event, Filter, FormerId, Holder, Key, LastAttempt, LifePage, ListedKey, Lock, News,
-    Outcome, OutcomeFilter, PENDING_MAX, Page, Past, Person, ProfileFile, ProfileVersion, RESTORE, Reader, Refused, Roster, Scheduled, Secret,
-    Since, Snapshot, Standing, Store, StoredProfile, Summary, SyncFilter, SyncPage, SyncPlace, ToAnnounce, TokenHolder, Touched, Trimmed, User,
-    Webhook,
+    Outcome, OutcomeFilter, PENDING_MAX, Page, Past, Person, ProfileFile, ProfileVersion, RESTORE, Reader, Refused,
+    Roster, Scheduled, Secret, Since, Snapshot, Standing, Store, StoredProfile, Summary, SyncFilter, SyncPage,
+    SyncPlace, ToAnnounce, TokenHolder, Touched, Trimmed, User, Webhook,
 };
 use suspects::{suspects_of_text, suspects_to_text};
 pub use unique::{Held, OF_HIDDEN, UniqueValue, unique_values};

@@ -182,7 +182,16 @@ impl Profiles {
         };
         let (id, account, who_it_is) = (profile.id, profile.sole_account(), who.to_string());
         let of_account = who.account().map(|account| (account, account_profiles_max));
-        let new = NewVersion { id, text, who: &who_it_is, why, account, based_on, of_account };
+        let new = NewVersion {
+            id,
+            text,
+            who: &who_it_is,
+            why,
+            accounts: profile.accounts.as_deref(),
+            account,
+            based_on,
+            of_account,
+        };
         let (number, is_new) = match (store.publish_version(&new)?, of_account) {
             (Placed::Published(number), _) => (number, true),
             (Placed::Same(number), _) => (number, false),

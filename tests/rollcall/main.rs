@@ -78,6 +78,6 @@ mod trouble;
 mod undo;
 mod undo_rules;
 mod unique;
-mod webhooks;
 mod versions;
+mod webhooks;
 mod world;

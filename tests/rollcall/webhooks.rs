@@ -426,3 +426,22 @@ fn what_was_refused_is_told_after_a_backup_was_restored() {
     assert_eq!(world.push("no JSON, either").status, 400);
     receiver.wait_for(4);
 }
+
+#[test]
+fn a_published_profile_is_told_to_whom_it_concerns() {
+    let (world, receiver) = (world(), Receiver::new());
+    let (_, secret) = add(&world, ACCOUNT, &receiver.url(), &["--event", "profile.published"]);
+    let mine = world.file("mine.toml", PEOPLE.replace("name = \"People\"", "name = \"My people\"\naccounts = [99]"));
+    let other =
+        PEOPLE.replace("d51b5efd", "d51b5efe").replace("name = \"People\"", "name = \"Others\"\naccounts = [7]");
+    let other = world.file("other.toml", other);
+    for file in [&other, &mine] {
+        let (data, profiles) = (world.path("data"), world.path("profiles"));
+        let put = run(&["profile", "put", file, "--data", &data, "--profiles", &profiles]);
+        assert!(put.status.success(), "{put:?}");
+    }
+    let messages = receiver.wait_for(1);
+    assert!(messages[0].is_signed_by(&secret));
+    assert_eq!(messages[0].json()["type"], "profile.published");
+    assert_eq!(messages[0].json()["data"], json!({ "account": 99, "profileId": PROFILE, "version": 2 }));
+}

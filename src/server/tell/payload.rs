@@ -8,7 +8,6 @@ use crate::store::{Alarm, Announcement, Applied, EventType, HeldPush, Outcome, P
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use uuid::Uuid;
 
 /// Returns the announcement of a push of the past.
 pub fn push(account: i64, past: &Past) -> Announcement {
@@ -28,7 +27,7 @@ pub fn push(account: i64, past: &Past) -> Announcement {
             (EventType::PushRefused, data)
         }
     };
-    announcement(event, &past.finished_at, &data)
+    Announcement::new(event, &past.finished_at, &data)
 }
 
 fn sync(account: i64, past: &Past, applied: &Applied) -> Value {
@@ -68,22 +67,11 @@ pub fn missed(alarm: &Alarm, schedule: &Schedule) -> Announcement {
         "due": alarm.due_at,
         "lastPush": alarm.last_push,
     });
-    announcement(EventType::PushMissed, &alarm.raised_at, &data)
-}
-
-/// Returns the announcement that a version of a profile was published.
-pub fn published(account: i64, profile: Uuid, version: u64) -> Announcement {
-    let data = json!({ "account": account, "profileId": profile, "version": version });
-    announcement(EventType::ProfilePublished, &text(Timestamp::now()), &data)
+    Announcement::new(EventType::PushMissed, &alarm.raised_at, &data)
 }
 
 /// Returns the announcement of a test.
 pub fn test(account: i64, webhook: i64) -> Announcement {
     let data = json!({ "account": account, "webhook": webhook });
-    announcement(EventType::Test, &text(Timestamp::now()), &data)
-}
-
-fn announcement(event: EventType, timestamp: &str, data: &Value) -> Announcement {
-    let payload = json!({ "type": event.name(), "timestamp": timestamp, "data": data }).to_string();
-    Announcement { event, payload }
+    Announcement::new(EventType::Test, &text(Timestamp::now()), &data)
 }

@@ -1,9 +1,10 @@
 //! The versions of profiles: their texts, which is in force, and what is known of the files that define them.
 
-use super::{Error, Store};
+use super::{Announcement, Error, EventType, Store, webhooks};
 use crate::profile::{ReadFile, text_hash};
 use crate::store::Change;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -89,6 +90,8 @@ pub struct NewVersion<'a> {
     pub who: &'a str,
     /// Why, if that is said.
     pub why: Option<&'a str>,
+    /// The accounts that may use it; `None` if all may.
+    pub accounts: Option<&'a [i64]>,
     /// The account that alone may use it, if there is exactly one.
     pub account: Option<i64>,
     /// The version that must be in force; `Some(None)` if none may be; `None` if it does not matter.
@@ -352,6 +355,7 @@ fn take_text(transaction: &Transaction, file: &ReadFile) -> Result<u64, Error> {
             text,
             who: &who,
             why: None,
+            accounts: profile.accounts.as_deref(),
             account: profile.sole_account(),
             based_on: None,
             of_account: None,
@@ -388,7 +392,24 @@ fn insert(transaction: &Transaction, new: &NewVersion) -> Result<u64, Error> {
         "INSERT INTO profile (id, in_force) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET in_force = ?2",
         params![id, number],
     )?;
+    announce(transaction, new, number)?;
     Ok(number)
+}
+
+/// Announces a version to the webhooks of the accounts that may use the profile.
+fn announce(transaction: &Transaction, new: &NewVersion, number: u64) -> Result<(), Error> {
+    let now = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ')";
+    let now: String = transaction.query_row(now, [], |row| row.get(0))?;
+    let mut select = transaction.prepare("SELECT DISTINCT account FROM webhook")?;
+    let accounts: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for account in accounts {
+        if new.accounts.is_none_or(|accounts| accounts.contains(&account)) {
+            let data = json!({ "account": account, "profileId": new.id, "version": number });
+            let announcement = Announcement::new(EventType::ProfilePublished, &now, &data);
+            webhooks::announce(transaction, account, &announcement)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns why an account may not publish a version, if it may not.

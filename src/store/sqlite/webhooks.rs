@@ -195,11 +195,6 @@ impl Store {
         Ok(select.query_row([id], sealed).optional()?)
     }
 
-    /// Announces something to the webhooks of an account that want it.
-    pub fn announce(&self, account: i64, announcement: &Announcement) -> Result<(), Error> {
-        self.write(|transaction| announce(transaction, account, announcement))
-    }
-
     /// Announces something to one webhook. Returns the number of the delivery.
     pub fn announce_to(&self, account: i64, webhook: i64, announcement: &Announcement) -> Result<i64, Error> {
         self.write(|transaction| {

@@ -2,8 +2,8 @@
 
 use super::{ConflictCause, Undo};
 use crate::profile::Profile;
-use crate::store::Profiles;
 use crate::roster::{Data, Employee, OwnedChange, Status};
+use crate::store::Profiles;
 use crate::store::{self, Draft, Numbers};
 use std::collections::HashMap;
 use std::sync::Arc;
